@@ -1,0 +1,239 @@
+/* Running and recording an operation. */
+#include "op.h"
+#include "graph_private.h"
+#include "../core/options_private.h"
+
+#define NULLS 64
+static cn_tensor *const nulls[NULLS]; /* what a failed call returns */
+#define SMALL 16                       /* inputs and outputs that need no memory beyond the stack */
+
+static size_t round_up(size_t n) { return (n + 15) & ~(size_t)15; }
+
+/* An input that is not simply alive: left out where that is allowed, or an error. */
+static bool input_odd(cn_graph *g, const cn_op *op, const cn_tensor *x, int64_t i) {
+  const bool list = op->inputs == CN_LIST;
+  const char *name = list ? "of the list" : op->schema.rows[i].name;
+  if (x == &cn_no_tensor_ && !list && *(cn_tensor *const *)cni_option_at_const(&op->schema, op->schema.defaults, (int)i) == &cn_no_tensor_) return true;
+  if (!x) cn_fail(g, CN_STATE, "input %s is NULL", name);
+  else if (x == &cn_missing_ || x == &cn_no_tensor_) cn_fail(g, CN_VALUE, "input %s is missing", name);
+  else cni_readable(g, x, false);
+  return false;
+}
+
+typedef struct { bool symbolic, needs; } traits;
+
+/* False after an error. */
+static bool look_at_inputs(const cn_call *c, traits *t) {
+  cn_graph *g = c->graph;
+  for (int64_t i = 0; i < c->nx; i++) {
+    const cn_tensor *x = c->x[i];
+    if (!x || !cni_alive(g, x) || (x->flags & CNI_RELEASED)) {
+      if (!input_odd(g, c->op, x, i)) return false;
+      continue;
+    }
+    t->symbolic |= (x->flags & CNI_SYMBOLIC) != 0;
+    t->needs |= (x->flags & CNI_NEEDS) || ((x->flags & CNI_VARIABLE) && !x->extra->frozen);
+  }
+  return true;
+}
+
+static void find_inputs(cn_call *c) {
+  const char *first = (const char *)c->args + c->op->schema.rows[0].offset;
+  if (c->op->inputs == CN_LIST) {
+    const cn_tensors *list = (const cn_tensors *)(const void *)first;
+    c->x = list->v;
+    c->nx = list->n;
+  } else {
+    c->x = (cn_tensor *const *)(const void *)first;
+    c->nx = c->op->inputs;
+  }
+}
+
+/* y's storage: shared with x[0] for a view, else its own. */
+static bool output_storage(const cn_call *c, cn_tensor *y, bool first) {
+  cn_graph *g = c->graph;
+  if (!first || !(c->op->flags & CN_OP_VIEW)) return cni_tensor_storage(g, y, true);
+  cn_tensor *x = c->x[0];
+  const int64_t offset = c->op->offset ? c->op->offset(c) : 0;
+  const size_t width = cn_dtype_size((cn_dtype)x->dtype);
+  if (!x->buffer) { /* inline values are copied: they are small */
+    y->data = y->value.bytes;
+    memcpy(y->data, (const char *)x->data + (size_t)offset * width, (size_t)y->count * width);
+    return true;
+  }
+  cni_buffer_use(g, x->buffer, true);
+  y->buffer = x->buffer;
+  y->data = (char *)x->data + (size_t)offset * width;
+  return true;
+}
+
+static bool all_finite(const cn_tensor *t) {
+  if (!cni_is_float((cn_dtype)t->dtype)) return true;
+  for (int64_t i = 0; i < t->count; i++)
+    if (!__builtin_isfinite(cni_value_at(t, i))) return false;
+  return true;
+}
+
+bool cni_check_finite(cn_graph *g, const cn_tensor *t, const char *what) {
+  if (all_finite(t)) return true;
+  cn_fail(g, CN_VALUE, "%s is not finite", what);
+  return false;
+}
+
+static bool run(const cn_call *c) {
+  cn_graph *g = c->graph;
+  const cn_op *op = c->op;
+  if (op->check && op->check(c) != CN_OK) return false;
+  if (!(op->flags & CN_OP_VIEW) && op->forward(c) != CN_OK) {
+    cn_fail(g, CN_VALUE, "failed");
+    return false;
+  }
+  if (g->check_finite)
+    for (int64_t i = 0; i < c->ny; i++)
+      if (!cni_check_finite(g, c->y[i], "the result")) return false;
+  return true;
+}
+
+static void *take_from_arena(cn_graph *g, void *where, size_t size) { return cni_arena_take(g, where, size); }
+
+/* Memory of a node with its args, inputs (of a list), outputs' array and versions. */
+static cn_node *node_new(const cn_call *c, cni_arena *arena, int64_t ny) {
+  const bool list = c->op->inputs == CN_LIST;
+  const size_t args = round_up(c->op->schema.size), nx = (size_t)c->nx;
+  char *p = cni_arena_take(c->graph, arena, sizeof(cn_node) + args + (list ? nx : 0) * sizeof(void *) + (size_t)ny * sizeof(void *) + nx * sizeof(uint32_t));
+  if (!p) return NULL;
+  cn_node *n = (cn_node *)(void *)p;
+  p += sizeof(cn_node);
+  n->op = c->op;
+  n->args = p;
+  memcpy(p, c->args, c->op->schema.size);
+  p += args;
+  if (list) {
+    n->x = (cn_tensor **)(void *)p;
+    memcpy(p, c->x, nx * sizeof(void *));
+    p += nx * sizeof(void *);
+    const cn_tensors copy = { n->x, c->nx };
+    memcpy((char *)n->args + c->op->schema.rows[0].offset, &copy, sizeof copy);
+  } else {
+    n->x = (cn_tensor **)(void *)((char *)n->args + c->op->schema.rows[0].offset);
+  }
+  n->y = (cn_tensor **)(void *)p;
+  p += (size_t)ny * sizeof(void *);
+  n->versions = (uint32_t *)(void *)p;
+  n->nx = (int32_t)c->nx;
+  n->ny = (int32_t)ny;
+  n->sweep = n->dependent = 0;
+  n->scope = c->graph->current_scope;
+  if (c->op->deep && !cni_options_deepen(c->graph, &c->op->schema, n->args, take_from_arena, arena)) return NULL;
+  return n;
+}
+
+/* Notes what the gradient will ask: versions of the values that it reads, and where variables were first read. */
+static void note_inputs(cn_graph *g, cn_node *n) {
+  for (int32_t i = 0; i < n->nx; i++) {
+    const cn_tensor *x = n->x[i];
+    if (x->epoch != CNI_PERSISTENT && !x->buffer) continue; /* an inline step value cannot change */
+    n->versions[i] = cni_version(x);
+    if (!(x->flags & CNI_VARIABLE) || x->extra->read_epoch == g->epoch) continue;
+    x->extra->read_epoch = g->epoch;
+    x->extra->first_reader = n->id;
+  }
+}
+
+static cn_tensor *const *record(cn_call *c, cn_sig *sig, int64_t ny, bool needs) {
+  cn_graph *g = c->graph;
+  cni_arena *arena = cni_step_arena(g);
+  if (g->tape_count == g->tape_capacity && !cni_grow(g, (void **)&g->tape, g->tape_count, &g->tape_capacity, sizeof *g->tape)) return nulls;
+  cn_node *n = node_new(c, arena, ny);
+  if (!n) return nulls;
+  for (int64_t i = 0; i < ny; i++) {
+    cn_tensor *y = cni_arena_take(g, arena, sizeof *y);
+    if (!y) return nulls;
+    cni_header_init(g, y, sig[i].dtype, &sig[i].dims, false);
+    if (!output_storage(c, y, i == 0)) return nulls;
+    y->output = (int32_t)i;
+    y->node = n;
+    if (needs && cni_is_float(sig[i].dtype) && !(c->op->flags & CN_OP_NO_GRADIENT)) y->flags = CNI_NEEDS;
+    n->y[i] = y;
+  }
+  c->y = n->y;
+  c->args = n->args;
+  c->x = n->x;
+  if (!run(c)) return nulls;
+  n->id = (int32_t)g->tape_count;
+  n->needs = needs;
+  note_inputs(g, n);
+  g->tape[g->tape_count++] = n;
+  return n->y;
+}
+
+static cn_tensor *const *run_unrecorded(cn_call *c, cn_sig *sig, int64_t ny) {
+  cn_graph *g = c->graph;
+  cn_tensor **y = cni_arena_take(g, cni_step_arena(g), (size_t)ny * sizeof *y);
+  if (!y) return nulls;
+  c->y = y;
+  for (int64_t i = 0; i < ny; i++) {
+    if (i == 0 && (c->op->flags & CN_OP_VIEW)) {
+      y[0] = cni_view_header(g, sig[0].dtype, &sig[0].dims);
+      if (!y[0] || !output_storage(c, y[0], true)) return nulls;
+    } else if (!(y[i] = cni_tensor_new(g, sig[i].dtype, &sig[i].dims, false))) {
+      return nulls;
+    }
+    y[i]->output = (int32_t)i;
+  }
+  return run(c) ? y : nulls;
+}
+
+/* Symbolic inputs: shapes only. The node and its outputs are persistent. */
+static cn_tensor *const *record_symbolic(cn_call *c, cn_sig *sig, int64_t ny) {
+  cn_graph *g = c->graph;
+  cn_node *n = node_new(c, &g->keep, ny);
+  if (!n) return nulls;
+  for (int64_t i = 0; i < ny; i++) {
+    cn_tensor *y = cn_symbolic(g, sig[i].dtype, &sig[i].dims);
+    if (!y) return nulls;
+    y->output = (int32_t)i;
+    y->node = n;
+    n->y[i] = y;
+  }
+  n->id = (int32_t)g->symbolic_count++;
+  n->needs = false;
+  return n->y;
+}
+
+static cn_tensor *const *apply(cn_call *c, traits t) {
+  cn_graph *g = c->graph;
+  const cn_op *op = c->op;
+  if (op->checked && !cni_options_check(g, &op->schema, c->args)) return nulls;
+  int64_t ny = op->outputs;
+  if (!ny && (ny = op->count(c)) < 0) return nulls;
+  cn_sig few[SMALL], *sig = few;
+  if (ny > SMALL && !(sig = cni_arena_take(g, cni_step_arena(g), (size_t)ny * sizeof *sig))) return nulls;
+  c->sig = sig;
+  c->ny = ny;
+  if (op->infer(c) != CN_OK) return nulls;
+  if (t.symbolic) return record_symbolic(c, sig, ny);
+  return g->recording ? record(c, sig, ny, t.needs) : run_unrecorded(c, sig, ny);
+}
+
+cn_tensor *const *cn_apply(cn_graph *g, const cn_op *op, const void *args) {
+  if (!g || g->core.code) return nulls;
+  cn_call c = { .graph = g, .op = op, .args = args };
+  traits t = { false, false };
+  const char *const old = g->core.where;
+  g->core.where = op->name;
+  cn_tensor *const *y = nulls;
+  find_inputs(&c);
+  if (look_at_inputs(&c, &t)) y = apply(&c, t);
+  g->core.where = old;
+  return y;
+}
+
+/* ---- reading a node ---- */
+const cn_op *cn_node_op(const cn_node *n) { return n->op; }
+const void *cn_node_args(const cn_node *n) { return n->args; }
+int64_t cn_node_inputs(const cn_node *n) { return n->nx; }
+cn_tensor *cn_node_input(const cn_node *n, int64_t i) { return n->x[i]; }
+int64_t cn_node_outputs(const cn_node *n) { return n->ny; }
+cn_tensor *cn_node_output(const cn_node *n, int64_t i) { return n->y[i]; }
+cn_node *cn_node_of(const cn_tensor *x) { return x ? x->node : NULL; }

@@ -1,0 +1,11 @@
+/* Index of autograd's public headers. */
+#ifndef CN_AUTOGRAD_AUTOGRAD_H
+#define CN_AUTOGRAD_AUTOGRAD_H
+#include "engine.h"
+#include "gradcheck.h"
+#include "graph.h"
+#include "op.h"
+#include "ops.h"
+#include "parameter.h"
+#include "tensor.h"
+#endif

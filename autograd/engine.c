@@ -1,0 +1,553 @@
+/* Gradients. Two walks over the tape, from the result down: the first marks what the result depends on, counts each leaf's readers and checks that the values that gradients will read are still there
+ * (so a refused call has changed nothing); the second computes. A gradient for given targets first marks, upwards, what depends on them.
+ *
+ * While a walk runs, x->slot is the gradient of x so far. A slot holds a temporary (counted by `uses`), or a tensor that already existed (a rule may return one): only an unshared temporary is added to in place. */
+#include "engine.h"
+#include "graph_private.h"
+#include "ops_reduce.h"
+#include "ops_shape.h"
+#include "ops_binary.h"
+
+#define SMALL 16
+
+typedef struct cni_piece { cn_tensor *variable, *indices, *values; } piece; /* rows of a variable's gradient */
+
+typedef struct walk {
+  cn_graph *g;
+  cn_node *root;
+  bool record, release, accumulate, all; /* all: every trainable variable and watched tensor; else the marked targets */
+  uint32_t mark;                         /* targets: nodes that depend on them carry it */
+  uint32_t sweep;
+  const cni_sink *sink;
+} walk;
+
+/* ---- who wants a gradient ---- */
+static inline bool wanted(const walk *w, const cn_tensor *x) {
+  if (!cni_given(x) || !cni_is_float((cn_dtype)x->dtype)) return false;
+  if (!w->all) return (x->flags & CNI_TARGET) || (x->node && x->node->dependent == w->mark && !(x->node->op->flags & CN_OP_NO_GRADIENT));
+  return (x->flags & CNI_VARIABLE) ? !x->extra->frozen : (x->flags & CNI_NEEDS) != 0;
+}
+static inline bool is_leaf(const cn_tensor *x) { return !x->node || (x->flags & CNI_VARIABLE); }
+
+/* ---- slots ---- */
+static void slot_drop(cn_graph *g, cn_tensor *x) {
+  cn_tensor *s = x->slot;
+  x->slot = NULL;
+  if (s && (s->flags & CNI_TEMPORARY) && --s->uses == 0) cni_temporary_free(g, s);
+}
+static void slot_set(cn_tensor *x, cn_tensor *s) {
+  x->slot = s;
+  if (s->flags & CNI_TEMPORARY) s->uses++;
+}
+static bool alone(const cn_tensor *s) { return (s->flags & CNI_TEMPORARY) && s->uses == 1 && (!s->buffer || s->buffer->uses + s->buffer->step_uses == 1); }
+
+static void add_values(const cn_graph *g, cn_tensor *y, const cn_tensor *x) {
+  if (y->count == 1) {
+    if (y->dtype == CN_F32) *(float *)y->data += *(const float *)x->data;
+    else *(double *)y->data += *(const double *)x->data;
+    return;
+  }
+  cni_kernels_for(g, (cn_dtype)y->dtype)->accumulate(y->data, x->data, y->count);
+}
+
+/* x's slot += c. False after an error. */
+static bool give(const walk *w, cn_tensor *x, cn_tensor *c) {
+  cn_graph *g = w->g;
+  if (!x->slot) return slot_set(x, c), true;
+  if (w->record) return (x->slot = cn_add(g, x->slot, c)) != NULL;
+  if (!alone(x->slot)) {
+    cn_tensor *own = cni_temporary(g, (cn_dtype)x->dtype, &x->dims);
+    if (!own) return false;
+    if (own->count) memcpy(own->data, x->slot->data, (size_t)own->count * cn_dtype_size((cn_dtype)own->dtype));
+    slot_drop(g, x);
+    slot_set(x, own);
+  }
+  add_values(g, x->slot, c);
+  return true;
+}
+
+/* The one place where broadcasting is undone: the sum over the axes along which x was repeated. */
+static cn_tensor *unbroadcast(cn_graph *g, cn_tensor *t, const cn_tensor *x) {
+  const cn_dims *s = &x->dims;
+  if (t->dims.rank == s->rank && (!s->rank || cn_dims_equal(&t->dims, s))) return t;
+  int64_t axes[CN_MAX_RANK];
+  int n = 0;
+  const int lead = t->dims.rank - s->rank;
+  for (int i = 0; i < t->dims.rank; i++)
+    if (i < lead || (s->d[i - lead] == 1 && t->dims.d[i] != 1)) axes[n++] = i;
+  const cn_ints over = { axes, n }, shape = { s->d, s->rank };
+  cn_tensor *sum = n ? cn_sum(g, t, .axis = over) : t;
+  return sum && !cn_dims_equal(&sum->dims, s) ? cn_reshape(g, sum, .newshape = shape) : sum;
+}
+
+/* A step tensor with the value of a slot, sharing its memory. */
+static cn_tensor *publish(cn_graph *g, cn_tensor *s) {
+  if (!(s->flags & CNI_TEMPORARY)) return s;
+  const bool in_rule = g->in_rule;
+  g->in_rule = false;
+  cn_tensor *t = s->buffer ? cni_view_header(g, (cn_dtype)s->dtype, &s->dims) : cni_tensor_new(g, (cn_dtype)s->dtype, &s->dims, false);
+  g->in_rule = in_rule;
+  if (!t) return NULL;
+  if (!s->buffer) return memcpy(t->data, s->data, (size_t)t->count * cn_dtype_size((cn_dtype)t->dtype)), t;
+  cni_buffer_use(g, s->buffer, true);
+  t->buffer = s->buffer;
+  t->data = s->data;
+  return t;
+}
+
+/* ---- rows ---- */
+static bool rows_edge(const walk *w, const cn_node *n, int32_t i) { return w->all && !w->record && i == 0 && (n->op->flags & CN_OP_ROWS) && (n->x[0]->flags & CNI_VARIABLE); }
+static bool is_sparse(const walk *w, const cn_tensor *x) { return w->all && (x->flags & CNI_VARIABLE) && x->rows_readers == INT32_MAX; }
+
+static bool piece_add(const walk *w, cn_node *n) {
+  cn_graph *g = w->g;
+  if (g->pieces_count == g->pieces_capacity && !cni_grow(g, (void **)&g->pieces, g->pieces_count, &g->pieces_capacity, sizeof(piece))) return false;
+  cn_tensor *values = n->y[0]->slot;
+  if (values->flags & CNI_TEMPORARY) values->uses++;
+  g->pieces[g->pieces_count++] = (piece){ n->x[0], n->x[1], values };
+  return true;
+}
+
+static int64_t row_of(const cn_tensor *indices, int64_t i, int64_t rows) {
+  const int64_t k = indices->dtype == CN_I32 ? ((const int32_t *)indices->data)[i] : indices->dtype == CN_I64 ? ((const int64_t *)indices->data)[i] : (int64_t)cni_value_at(indices, i);
+  return k < 0 ? k + rows : k;
+}
+
+/* The pieces of a variable as one {indices, values}: temporaries. A single piece's values are shared, not copied. */
+static bool rows_collect(cn_graph *g, cn_tensor *v, cn_rows *rows) {
+  int64_t total = 0, pieces = 0, at = 0;
+  const int64_t height = v->dims.d[0], width = height ? v->count / height : 0;
+  piece *only = NULL;
+  for (int64_t p = 0; p < g->pieces_count; p++)
+    if (g->pieces[p].variable == v) total += g->pieces[p].indices->count, pieces++, only = &g->pieces[p];
+  cn_dims flat = { 2, { total, width } };
+  rows->indices = cni_temporary(g, CN_I64, &(const cn_dims){ 1, { total } });
+  rows->values = pieces == 1 ? cni_view_header(g, (cn_dtype)v->dtype, &flat) : cni_temporary(g, (cn_dtype)v->dtype, &flat);
+  if (!rows->indices || !rows->values) return false;
+  if (pieces == 1 && only->values->buffer) {
+    cni_buffer_use(g, only->values->buffer, true);
+    rows->values->buffer = only->values->buffer;
+    rows->values->data = only->values->data;
+  } else if (pieces == 1 && !cni_tensor_storage(g, rows->values, true)) {
+    return false;
+  }
+  const size_t row = (size_t)width * cn_dtype_size((cn_dtype)v->dtype);
+  for (int64_t p = 0; p < g->pieces_count; p++) {
+    const piece *q = &g->pieces[p];
+    if (q->variable != v) continue;
+    for (int64_t i = 0; i < q->indices->count; i++) ((int64_t *)rows->indices->data)[at + i] = row_of(q->indices, i, height);
+    char *to = (char *)rows->values->data + (size_t)at * row;
+    if (q->indices->count && to != (char *)q->values->data) memcpy(to, q->values->data, (size_t)q->indices->count * row);
+    at += q->indices->count;
+  }
+  return true;
+}
+
+static void pieces_drop(cn_graph *g, const cn_tensor *v) {
+  int64_t kept = 0;
+  for (int64_t p = 0; p < g->pieces_count; p++) {
+    piece q = g->pieces[p];
+    if (q.variable != v) g->pieces[kept++] = q;
+    else if ((q.values->flags & CNI_TEMPORARY) && --q.values->uses == 0) cni_temporary_free(g, q.values);
+  }
+  g->pieces_count = kept;
+}
+
+cn_tensor *cni_rows_dense(cn_graph *g, const cn_rows *rows, const cn_tensor *v) {
+  cn_tensor *t = cn_zeros(g, (cn_dtype)v->dtype, &v->dims);
+  const int64_t width = v->dims.d[0] ? v->count / v->dims.d[0] : 0;
+  if (t && rows->indices->count) cni_kernels_for(g, (cn_dtype)v->dtype)->scatter_add_rows(t->data, rows->values->data, rows->indices->data, true, rows->indices->count, width);
+  return t;
+}
+
+/* ---- complete gradients ---- */
+static void grad_forget(cn_tensor *x) {
+  cni_extra *e = x->extra;
+  if (x->epoch == CNI_PERSISTENT) {
+    cn_free(e->grad);
+    cn_free(e->rows.indices);
+    cn_free(e->rows.values);
+  }
+  e->grad = e->rows.indices = e->rows.values = NULL;
+  e->zero = false;
+}
+
+/* A temporary (or any tensor) as a persistent one; its memory is shared where it has a buffer. */
+static cn_tensor *keep(cn_tensor *t) { return cn_persist(t); }
+
+static bool keep_rows(const walk *w, cn_tensor *v, const cn_rows *rows) {
+  cni_extra *e = v->extra;
+  if (w->accumulate && (e->grad || e->zero || e->rows.values)) {
+    cn_tensor *sum = cni_rows_dense(w->g, rows, v), *before = cn_grad(v);
+    if (!sum || !before) return false;
+    add_values(w->g, sum, before);
+    cn_tensor *kept = keep(sum);
+    if (!kept) return false;
+    grad_forget(v);
+    e->grad = kept;
+    return true;
+  }
+  const cn_rows kept = { keep(rows->indices), keep(rows->values) };
+  grad_forget(v);
+  e->rows = kept;
+  return kept.indices && kept.values;
+}
+
+static bool keep_dense(const walk *w, cn_tensor *x, cn_tensor *s) {
+  cn_graph *g = w->g;
+  cni_extra *e = x->extra;
+  cn_tensor *kept;
+  if (w->accumulate && (e->grad || e->rows.values)) {
+    cn_tensor *before = cn_grad(x);
+    cn_tensor *sum = before ? cn_array(g, (cn_dtype)x->dtype, &x->dims, before->data) : NULL;
+    if (!sum) return false;
+    add_values(g, sum, s);
+    s = sum;
+  }
+  kept = x->epoch == CNI_PERSISTENT ? keep(s) : publish(g, s);
+  if (!kept) return false;
+  grad_forget(x);
+  e->grad = kept;
+  return true;
+}
+
+/* Temporaries of a rule that nothing holds go back; the others belong to their slots now. */
+static void sweep_temps(cn_graph *g, int64_t mark) {
+  for (int64_t i = mark; i < g->temps.count; i++)
+    if (!g->temps.v[i]->uses) cni_temporary_free(g, g->temps.v[i]);
+  g->temps.count = mark;
+}
+
+static bool complete_rows(const walk *w, cn_tensor *x) {
+  cn_rows rows;
+  const bool ok = rows_collect(w->g, x, &rows) && (w->sink ? w->sink->apply(w->sink->user, x, NULL, &rows) : keep_rows(w, x, &rows));
+  pieces_drop(w->g, x);
+  return ok;
+}
+
+/* Every reader of the leaf x has been walked: its gradient goes to the update, or stays with x. */
+static bool complete(const walk *w, cn_tensor *x) {
+  cn_graph *g = w->g;
+  const int64_t mark = g->temps.count;
+  bool ok = true;
+  if (is_sparse(w, x)) ok = complete_rows(w, x);
+  else if (x->slot && w->sink && (x->flags & CNI_VARIABLE)) ok = w->sink->apply(w->sink->user, x, x->slot, NULL);
+  else if (x->slot) ok = keep_dense(w, x, x->slot);
+  else if (!w->sink && !w->accumulate) grad_forget(x), x->extra->zero = true;
+  slot_drop(g, x);
+  sweep_temps(g, mark);
+  return ok;
+}
+
+/* ---- one node ---- */
+typedef struct edges { cn_tensor **gy, **gx; void **pgy, **pgx; bool *want; } edges;
+
+static bool fused(const walk *w, const cn_node *n, edges *e) {
+  cn_graph *g = w->g;
+  for (int32_t i = 0; i < n->ny; i++) e->pgy[i] = e->gy[i] ? e->gy[i]->data : NULL;
+  for (int32_t i = 0; i < n->nx; i++) {
+    e->pgx[i] = NULL;
+    if (!e->want[i]) continue;
+    e->gx[i] = cni_temporary(g, (cn_dtype)n->x[i]->dtype, n->op->flags & CN_OP_BROADCASTS ? &n->y[0]->dims : &n->x[i]->dims);
+    if (!e->gx[i]) return false;
+    e->pgx[i] = e->gx[i]->data;
+  }
+  const cn_call c = { .graph = g, .op = n->op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny, .gy = e->pgy, .gx = e->pgx };
+  if (n->op->backward(&c) == CN_OK) return true;
+  cn_fail(g, CN_VALUE, "backward failed");
+  return false;
+}
+
+static bool deliver(const walk *w, cn_node *n, edges *e) {
+  cn_graph *g = w->g;
+  for (int32_t i = 0; i < n->nx; i++) {
+    if (!e->want[i] || !e->gx[i]) continue;
+    cn_tensor *x = n->x[i];
+    if (!(e->gx[i] = unbroadcast(g, e->gx[i], x))) return false;
+    if (g->check_finite && !cni_check_finite(g, e->gx[i], "the gradient")) return false;
+    if (e->gx[i]->dtype != x->dtype) return cn_fail(g, CN_DTYPE, "the gradient of input %d is %s", (int)i, cn_dtype_name((cn_dtype)e->gx[i]->dtype)), false;
+    if (!give(w, x, e->gx[i])) return false;
+  }
+  return true;
+}
+
+/* Runs the node's rule and hands its inputs their gradients. */
+static bool differentiate(const walk *w, cn_node *n, edges *e) {
+  cn_graph *g = w->g;
+  const int64_t mark = g->temps.count;
+  bool ok = true;
+  if (e->want[0] && rows_edge(w, n, 0) && is_sparse(w, n->x[0])) {
+    ok = piece_add(w, n);
+    e->want[0] = false;
+    for (int32_t i = 1; i < n->nx; i++) e->want[i] = false;
+  } else if (!w->record && n->op->backward) {
+    ok = fused(w, n, e);
+  } else if (n->op->vjp) {
+    n->op->vjp(g, n, e->gy, e->want, e->gx);
+    ok = cn_ok(g);
+  }
+  ok = ok && deliver(w, n, e);
+  if (!w->record) sweep_temps(g, mark);
+  return ok;
+}
+
+/* An edge of the tape has been walked: completes the leaf that it was the last one of. */
+static bool count_reader(const walk *w, cn_tensor *x) {
+  if (!w->all || !is_leaf(x) || --x->uses > 0) return true;
+  return complete(w, x);
+}
+
+static bool node_backward(const walk *w, cn_node *n) {
+  cn_graph *g = w->g;
+  cn_tensor *few_t[2 * SMALL];
+  void *few_p[2 * SMALL];
+  bool few_b[SMALL], any = false, wants = false;
+  edges e = { few_t, few_t + SMALL, few_p, few_p + SMALL, few_b };
+  if (n->nx > SMALL || n->ny > SMALL) {
+    const size_t nx = (size_t)n->nx, ny = (size_t)n->ny;
+    char *p = cni_arena_take(g, cni_step_arena(g), (2 * nx + 2 * ny) * sizeof(void *) + nx);
+    if (!p) return false;
+    e = (edges){ (cn_tensor **)(void *)p, (cn_tensor **)(void *)p + ny, (void **)(void *)p + ny + nx, (void **)(void *)p + 2 * ny + nx, (bool *)((void **)(void *)p + 2 * (nx + ny)) };
+  }
+  for (int32_t i = 0; i < n->ny; i++) any |= (e.gy[i] = n->y[i]->slot) != NULL;
+  for (int32_t i = 0; i < n->nx; i++) {
+    wants |= e.want[i] = wanted(w, n->x[i]);
+    e.gx[i] = NULL;
+  }
+  g->core.where = n->op->name;
+  if (any && wants && !differentiate(w, n, &e)) return false;
+  for (int32_t i = 0; i < n->nx; i++)
+    if (wanted(w, n->x[i]) && !count_reader(w, n->x[i])) return false;
+  for (int32_t i = 0; i < n->ny; i++) {
+    cn_tensor *y = n->y[i];
+    if (y->flags & (CNI_TARGET | (w->all ? CNI_WATCHED : 0))) continue; /* its slot is a result */
+    slot_drop(g, y);
+    if (w->release && n != w->root && !(y->flags & CNI_KEEP)) cni_release(g, y);
+  }
+  return true;
+}
+
+/* ---- the first walk ---- */
+static bool value_stands(cn_graph *g, const cn_node *n, const cn_tensor *t, const char *what, int32_t i, bool check_version) {
+  const char *name = cn_name_of(t);
+  if (t->flags & CNI_RELEASED) return cn_fail(g, CN_STATE, "%s %d of %s was released by an earlier backward", what, (int)i, n->op->name), false;
+  if (!check_version || (t->epoch != CNI_PERSISTENT && !t->buffer) || cni_version(t) == n->versions[i]) return true;
+  cn_fail(g, CN_STATE, "variable %s, input %d of %s, was changed after %s had read it", *name ? name : "(unnamed)", (int)i, n->op->name, n->op->name);
+  return false;
+}
+
+static bool values_stand(cn_graph *g, const cn_node *n) {
+  const uint32_t reads = n->op->reads;
+  for (int32_t i = 0; i < n->nx; i++)
+    if ((reads & CN_READS_X(i < 15 ? i : 15)) && cni_given(n->x[i]) && !value_stands(g, n, n->x[i], "input", i, true)) return false;
+  for (int32_t i = 0; i < n->ny && i < 16; i++)
+    if ((reads & CN_READS_Y(i)) && !value_stands(g, n, n->y[i], "output", i, false)) return false;
+  return true;
+}
+
+static bool meet_leaf(const walk *w, cn_tensor *x, const cn_node *n, int32_t i) {
+  cn_graph *g = w->g;
+  if (x->sweep != w->sweep) {
+    x->sweep = w->sweep;
+    x->slot = NULL;
+    x->uses = x->rows_readers = 0;
+    if (g->met_count == g->met_capacity && !cni_grow(g, (void **)&g->met, g->met_count, &g->met_capacity, sizeof *g->met)) return false;
+    g->met[g->met_count++] = x;
+  }
+  x->uses++;
+  x->rows_readers += rows_edge(w, n, i);
+  return true;
+}
+
+static void mark_node(const walk *w, cn_node *n, int32_t *low) {
+  if (n->sweep == w->sweep) return;
+  n->sweep = w->sweep;
+  for (int32_t i = 0; i < n->ny; i++) n->y[i]->slot = NULL;
+  if (n->id < *low) *low = n->id;
+}
+
+/* Marks from the root down; returns the lowest marked id, or -1 after an error. */
+static int32_t mark(const walk *w) {
+  cn_graph *g = w->g;
+  int32_t low = w->root->id;
+  mark_node(w, w->root, &low);
+  for (int32_t id = w->root->id; id >= low; id--) {
+    cn_node *n = g->tape[id];
+    if (n->sweep != w->sweep) continue;
+    if (!values_stand(g, n)) return -1;
+    for (int32_t i = 0; i < n->nx; i++) {
+      cn_tensor *x = n->x[i];
+      if (!wanted(w, x)) continue;
+      if (!is_leaf(x)) mark_node(w, x->node, &low);
+      else if (w->all && !meet_leaf(w, x, n, i)) return -1;
+    }
+  }
+  for (int64_t i = 0; i < g->met_count; i++) /* sparse: every reader looks rows up */
+    if (g->met[i]->rows_readers == g->met[i]->uses) g->met[i]->rows_readers = INT32_MAX;
+  return low;
+}
+
+/* The seed: ones, or the caller's weights. */
+static cn_tensor *seed(const walk *w, cn_tensor *y, cn_tensor *gradient) {
+  cn_graph *g = w->g;
+  if (!cni_given(gradient)) return cn_full(g, (cn_dtype)y->dtype, &y->dims, 1);
+  if (!cni_readable(g, gradient, true)) return NULL;
+  if (gradient->dtype == y->dtype && cn_dims_equal(&gradient->dims, &y->dims)) return gradient;
+  char a[160], b[160];
+  cn_fail(g, CN_SHAPE, "gradient is %s %s, the result is %s %s", cn_dtype_name((cn_dtype)gradient->dtype), cn_dims_text(&gradient->dims, a, sizeof a), cn_dtype_name((cn_dtype)y->dtype),
+          cn_dims_text(&y->dims, b, sizeof b));
+  return NULL;
+}
+
+static bool compute(const walk *w, cn_tensor *y, cn_tensor *gradient, int32_t low) {
+  cn_graph *g = w->g;
+  const bool recording = g->recording, in_rule = g->in_rule;
+  const char *where = g->core.where;
+  g->recording = w->record;
+  g->in_rule = !w->record;
+  cn_tensor *first = seed(w, y, gradient);
+  bool ok = first != NULL;
+  g->temps.count = 0;
+  if (ok) slot_set(y, first);
+  for (int32_t id = w->root->id; ok && id >= low; id--)
+    if (g->tape[id]->sweep == w->sweep) ok = node_backward(w, g->tape[id]);
+  g->core.where = where;
+  g->recording = recording;
+  g->in_rule = in_rule;
+  return ok;
+}
+
+static bool walk_back(walk *w, cn_tensor *y, cn_tensor *gradient) {
+  cn_graph *g = w->g;
+  g->met_count = g->pieces_count = 0;
+  w->sweep = ++g->sweep;
+  w->root = y->node;
+  const int32_t low = mark(w);
+  return low >= 0 && compute(w, y, gradient, low);
+}
+
+/* The result must be a live float tensor. */
+static bool result_ok(cn_graph *g, cn_tensor *y) {
+  if (!cni_readable(g, y, true)) return false;
+  if (cni_is_float((cn_dtype)y->dtype)) return true;
+  cn_fail(g, CN_DTYPE, "the result is %s, which has no gradient", cn_dtype_name((cn_dtype)y->dtype));
+  return false;
+}
+
+/* ---- every variable ---- */
+/* After a late watch or thaw: what depends on a wanted leaf, anew for the whole tape. */
+static void remark(cn_graph *g) {
+  const walk w = { .g = g, .all = true };
+  for (int64_t id = 0; id < g->tape_count; id++) {
+    cn_node *n = g->tape[id];
+    for (int32_t i = 0; i < n->nx && !n->needs; i++) n->needs = wanted(&w, n->x[i]);
+    if (!n->needs || (n->op->flags & CN_OP_NO_GRADIENT)) continue;
+    for (int32_t i = 0; i < n->ny; i++)
+      if (cni_is_float((cn_dtype)n->y[i]->dtype)) n->y[i]->flags |= CNI_NEEDS;
+  }
+  g->remark = false;
+}
+
+/* Watched tensors that operations made, and variables that the result does not depend on. */
+static bool finish_all(const walk *w) {
+  cn_graph *g = w->g;
+  for (int32_t id = 0; g->watched == g->epoch && id <= w->root->id; id++) {
+    cn_node *n = g->tape[id];
+    for (int32_t i = 0; n->sweep == w->sweep && i < n->ny; i++) {
+      cn_tensor *t = n->y[i];
+      if (!(t->flags & CNI_WATCHED)) continue;
+      if (t->slot && !keep_dense(w, t, t->slot)) return false;
+      if (!t->slot) t->extra->zero = true;
+      slot_drop(g, t);
+    }
+  }
+  cn_tensor *v = w->sink || w->accumulate ? NULL : g->variables;
+  for (cn_tensor *first = v; v; v = v->extra->next == first ? NULL : v->extra->next)
+    if (v->sweep != w->sweep && !v->extra->frozen) grad_forget(v), v->extra->zero = true;
+  return true;
+}
+
+bool cni_backward(const cn_backward_args *a, const cni_sink *sink) {
+  cn_graph *g = a->graph;
+  if (!cn_ok(g)) return false;
+  const char *where = g->core.where;
+  g->core.where = "backward";
+  bool ok = result_ok(g, a->y);
+  if (ok && g->remark) remark(g);
+  walk w = { .g = g, .release = a->release, .accumulate = a->accumulate, .all = true, .sink = sink };
+  if (ok && !a->y->node) cn_fail(g, CN_STATE, "the result was not made by a recorded operation"), ok = false;
+  ok = ok && walk_back(&w, a->y, a->gradient) && finish_all(&w);
+  g->core.where = where;
+  return ok;
+}
+
+bool cn_backward_run(const cn_backward_args *args) { return cni_backward(args, NULL); }
+
+/* ---- given targets ---- */
+static int64_t first_reader(const cn_graph *g, const cn_tensor *x) {
+  if (x->flags & CNI_VARIABLE) return x->extra->read_epoch == g->epoch ? x->extra->first_reader : g->tape_count;
+  if (x->node) return x->node->id;
+  return x->epoch == CNI_PERSISTENT ? 0 : x->born;
+}
+
+/* Marks, upwards from the targets' first readers, the nodes that depend on them. */
+static void mark_dependents(const walk *w, int64_t from) {
+  cn_graph *g = w->g;
+  for (int64_t id = from; id <= w->root->id; id++) {
+    cn_node *n = g->tape[id];
+    for (int32_t i = 0; i < n->nx && n->dependent != w->mark; i++)
+      if (cni_given(n->x[i]) && wanted(w, n->x[i])) n->dependent = w->mark;
+  }
+}
+
+static bool targets_ok(cn_graph *g, cn_tensor *const *x, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    if (!cni_readable(g, x[i], true)) return false;
+    if (!cni_is_float((cn_dtype)x[i]->dtype)) return cn_fail(g, CN_DTYPE, "x is %s, which has no gradient", cn_dtype_name((cn_dtype)x[i]->dtype)), false;
+  }
+  return true;
+}
+
+static bool gradients(cn_graph *g, cn_tensor *y, cn_tensor *gradient, cn_tensor *const *x, int64_t n, bool differentiable, cn_tensor **dx) {
+  if (!result_ok(g, y) || !targets_ok(g, x, n)) return false;
+  walk w = { .g = g, .record = differentiable, .root = y->node, .mark = ++g->sweep };
+  int64_t from = g->tape_count;
+  for (int64_t i = 0; i < n; i++) {
+    x[i]->flags |= CNI_TARGET;
+    x[i]->slot = NULL;
+    if (first_reader(g, x[i]) < from) from = first_reader(g, x[i]);
+  }
+  bool ok = true;
+  if (w.root) {
+    mark_dependents(&w, from);
+    ok = w.root->dependent == w.mark || (y->flags & CNI_TARGET) ? walk_back(&w, y, gradient) : true;
+  } else if (y->flags & CNI_TARGET) {
+    ok = (y->slot = seed(&w, y, gradient)) != NULL;
+  }
+  for (int64_t i = 0; i < n; i++) {
+    x[i]->flags &= (uint16_t)~CNI_TARGET;
+    if (ok) dx[i] = x[i]->slot ? publish(g, x[i]->slot) : cn_zeros(g, (cn_dtype)x[i]->dtype, &x[i]->dims);
+    ok = ok && dx[i];
+  }
+  for (int64_t i = 0; i < n; i++) slot_drop(g, x[i]);
+  return ok;
+}
+
+bool cn_gradients(cn_graph *g, cn_tensor *y, cn_tensor *gradient, cn_tensor *const *x, int64_t n, bool differentiable, cn_tensor **dx) {
+  for (int64_t i = 0; i < n; i++) dx[i] = NULL;
+  if (!cn_ok(g)) return false;
+  const char *where = g->core.where;
+  g->core.where = "gradient";
+  const bool ok = gradients(g, y, gradient, x, n, differentiable, dx);
+  g->core.where = where;
+  if (!ok)
+    for (int64_t i = 0; i < n; i++) dx[i] = NULL;
+  return ok;
+}
+
+cn_tensor *cn_gradient_run(const cn_gradient_args *a) {
+  cn_tensor *dx = NULL;
+  if (!cn_ok(a->graph)) return NULL;
+  cn_gradients(a->graph, a->y, a->gradient, &a->x, 1, a->differentiable, &dx);
+  return dx;
+}

@@ -1,0 +1,39 @@
+/* The engine: gradients by walking the tape backwards. */
+#ifndef CN_AUTOGRAD_ENGINE_H
+#define CN_AUTOGRAD_ENGINE_H
+#include "parameter.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CN_BACKWARD(X, S)                                                                                                                                        \
+  X(S, cn_tensor *, y, CN_MISSING, ANY, "the result, usually a loss; of a tensor with several elements the sum is differentiated")                                \
+  X(S, cn_tensor *, gradient, CN_NO_TENSOR, ANY, "weights of y's elements in that sum, of y's shape; left out: ones")                                             \
+  X(S, bool, accumulate, false, ANY, "adds to the gradients that are there instead of replacing them")                                                            \
+  X(S, bool, release, false, ANY, "returns the memory of intermediate values as soon as they have been used; the tape cannot be differentiated again afterwards")
+typedef struct cn_backward_args { cn_graph *graph; CN_BACKWARD(CN_FIELD_, ) } cn_backward_args;
+/* Gradients of y with respect to every trainable variable and every watched tensor that it depends on: read them with cn_grad. Variables that it does not depend on get zeros.
+ * Refused, with nothing changed, when a value that a gradient needs was changed (a variable assigned between forward and backward) or released. Not recorded. */
+CN_API bool cn_backward_run(const cn_backward_args *args);
+
+#define CN_GRADIENT(X, S)                                                                                             \
+  X(S, cn_tensor *, y, CN_MISSING, ANY, "the result; of several elements the sum is differentiated")                  \
+  X(S, cn_tensor *, x, CN_MISSING, ANY, "with respect to what: a variable or any tensor")                             \
+  X(S, cn_tensor *, gradient, CN_NO_TENSOR, ANY, "weights of y's elements in that sum; left out: ones")               \
+  X(S, bool, differentiable, false, ANY, "records the gradient's own computation, so that it can be differentiated")
+typedef struct cn_gradient_args { cn_graph *graph; CN_GRADIENT(CN_FIELD_, ) } cn_gradient_args;
+/* dy/dx with the shape of x; zeros where y does not depend on x. A step tensor. */
+CN_API cn_tensor *cn_gradient_run(const cn_gradient_args *args);
+/* Gradients with respect to n tensors in one walk: dx[i] of the shape of x[i]. False (dx all NULL) on failure. gradient may be CN_NO_TENSOR. */
+CN_API bool cn_gradients(cn_graph *g, cn_tensor *y, cn_tensor *gradient, cn_tensor *const *x, int64_t n, bool differentiable, cn_tensor **dx);
+
+#ifndef __cplusplus
+#define cn_backward(...) CN_WITH_OPTIONS_(bool, cn_backward_args, CN_BACKWARD, cn_backward_run, __VA_ARGS__)
+#define cn_gradient(...) CN_WITH_OPTIONS_(cn_tensor *, cn_gradient_args, CN_GRADIENT, cn_gradient_run, __VA_ARGS__)
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

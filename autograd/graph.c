@@ -1,0 +1,93 @@
+/* Life of a graph: made, reset, cleared, freed. */
+#include "graph.h"
+#include <stdlib.h>
+#include <sys/random.h>
+#include "graph_private.h"
+
+static void *library_alloc(void *user, size_t size) {
+  (void)user;
+  return aligned_alloc(64, (size + 63) / 64 * 64);
+}
+static void library_free(void *user, void *p, size_t size) {
+  (void)user;
+  (void)size;
+  free(p);
+}
+
+static uint64_t entropy(const void *fallback) {
+  uint64_t seed = 0;
+  if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed) seed = (uint64_t)(uintptr_t)fallback;
+  return seed;
+}
+
+cn_graph *cn_graph_make(const cn_graph_options *options) {
+  const cn_allocator library = { library_alloc, library_free, NULL }, *a = options->allocator ? options->allocator : &library;
+  cn_graph *g = a->alloc(a->user, sizeof *g);
+  if (!g) return NULL;
+  memset(g, 0, sizeof *g);
+  if (!cni_context_init(g, a)) {
+    a->free(a->user, g, sizeof *g);
+    return NULL;
+  }
+  g->epoch = 1;
+  g->recording = true;
+  g->core.seed = options->seed == CN_NONE ? entropy(g) : (uint64_t)options->seed;
+  cni_kernels_select(g);
+  if (options->threads > 0 && options->threads < g->core.threads) g->core.threads = (int)options->threads;
+  g->streams = cn_stream_new(g);
+  return g;
+}
+
+void cn_graph_free(cn_graph *g) {
+  if (!g) return;
+  const cn_allocator a = g->core.allocator;
+  cni_arena_free(g, &g->step[0]);
+  cni_arena_free(g, &g->step[1]);
+  cni_arena_free(g, &g->keep);
+  cni_context_free(g);
+  a.free(a.user, g, sizeof *g);
+}
+
+void cn_graph_reset(cn_graph *g) {
+  if (!g) return;
+  cni_buffers_reset(g);
+  g->tape_count = 0;
+  g->temps.count = 0;
+  g->free_temps = NULL;
+  g->pieces_count = g->met_count = 0;
+  g->in_rule = g->remark = false;
+  g->current_scope = NULL;
+  g->epoch++;
+  if (g->epoch == CNI_PERSISTENT || !g->epoch) g->epoch = 1;
+  cni_arena_rewind(cni_step_arena(g)); /* the other one keeps the dead headers of the step that has just ended */
+}
+
+void cn_graph_clear(cn_graph *g) {
+  if (!g) return;
+  cni_error_clear(g);
+  g->recording = true;
+  cn_graph_reset(g);
+}
+
+bool cn_recording(cn_graph *g, bool on) {
+  if (!g) return false;
+  const bool was = g->recording;
+  g->recording = on;
+  return was;
+}
+
+size_t cn_graph_bytes(const cn_graph *g) { return g ? g->core.bytes : 0; }
+size_t cn_graph_peak_bytes(const cn_graph *g) { return g ? g->core.peak_bytes : 0; }
+
+void cn_check_finite(cn_graph *g, bool on) {
+  if (g) g->check_finite = on;
+}
+
+cn_stream cn_stream_new(cn_graph *g) {
+  if (!g) return (cn_stream){ 0, 0 };
+  const uint64_t n = g->core.streams++;
+  const uint32_t counter[4] = { (uint32_t)n, (uint32_t)(n >> 32), 0x5eed, 0 }, key[2] = { (uint32_t)g->core.seed, (uint32_t)(g->core.seed >> 32) };
+  uint32_t out[4];
+  cn_philox(counter, key, out);
+  return (cn_stream){ (uint64_t)out[1] << 32 | out[0], 0 };
+}

@@ -1,0 +1,139 @@
+/* Inside of graphs, tensors and nodes. */
+#ifndef CN_AUTOGRAD_GRAPH_PRIVATE_H
+#define CN_AUTOGRAD_GRAPH_PRIVATE_H
+#include <string.h>
+#include "../core/context_private.h"
+#include "../core/kernels_private.h"
+#include "op.h"
+
+#define CNI_INLINE_BYTES 32            /* values up to this size stand in the header */
+#define CNI_PERSISTENT UINT32_MAX      /* epoch of persistent tensors */
+
+enum {
+  CNI_VARIABLE = 1, CNI_SYMBOLIC = 2, CNI_NEEDS = 4 /* depends on a trainable variable or a watched tensor */, CNI_WATCHED = 8, CNI_TEMPORARY = 16 /* made by a rule that is not recorded */,
+  CNI_RELEASED = 32, CNI_TARGET = 64 /* of the gradient being computed */, CNI_KEEP = 128 /* not to be released early */
+};
+
+/* What only variables, watched and named tensors have. */
+typedef struct cni_extra {
+  cn_tensor *grad;                     /* persistent for variables */
+  cn_rows rows;                        /* sparse gradient; grad is made from it when asked for */
+  bool zero;                           /* the gradient is zero; grad is made when asked for */
+  cn_tensor *mask;
+  char *name;
+  cn_penalty penalty;
+  cn_projection projection;
+  bool frozen;                         /* not trainable now */
+  bool never_trains;                   /* a weight made so (running statistics), whatever its layer's flag says */
+  cn_tensor *next, *previous;          /* ring of the graph's variables, in order of creation */
+  uint32_t epoch;                      /* of the extra of a step tensor */
+  uint32_t read_epoch;                 /* first_reader is of this epoch */
+  int32_t first_reader;                /* tape index of the first node that read the variable since the last reset */
+} cni_extra;
+
+/* The first 64 bytes serve every call; the value of small tensors and the shape follow. */
+struct cn_tensor {
+  cn_graph *graph;
+  uint32_t epoch;                      /* alive while it equals the graph's, or CNI_PERSISTENT; 0: dead */
+  uint8_t dtype;
+  uint16_t flags;
+  int64_t count;                       /* elements; -1 unknown */
+  void *data;
+  cni_buffer *buffer;                  /* NULL: the value is inline (or there is none) */
+  cn_node *node;                       /* that made it; NULL: none */
+  cn_tensor *slot;                     /* its gradient while backward runs */
+  uint32_t sweep;                      /* leaves: the backward that met it last */
+  int32_t uses;                        /* temporaries: slots that hold it; variables: readers whose gradient is still to come */
+  /* 64 */
+  union { unsigned char bytes[CNI_INLINE_BYTES]; double align; } value;
+  uint32_t version;                    /* of an inline value */
+  int32_t output;                      /* index among its node's outputs */
+  int32_t rows_readers;                /* variables: readers in this sweep that look rows up */
+  int64_t born;                        /* length of the tape when it was made: nothing before depends on it */
+  cni_extra *extra;
+  cn_dims dims;
+};
+
+/* A recorded call. The args struct, the outputs' array and the versions follow it in memory. */
+struct cn_node {
+  const cn_op *op;
+  cn_tensor **x;                       /* inside args, or the copied list */
+  cn_tensor **y;
+  void *args;
+  uint32_t *versions;                  /* of the inputs, when they were read */
+  int32_t id, nx, ny;
+  uint32_t sweep;                      /* the walk that marked it last */
+  uint32_t dependent;                  /* the gradient (by number) whose targets it depends on */
+  bool needs;
+  const char *scope;                   /* path of the layer, or NULL */
+};
+
+typedef struct cni_temps { cn_tensor **v; int64_t count, capacity; } cni_temps;
+
+struct cn_graph {
+  cni_context core;
+  uint32_t epoch, sweep;
+  bool recording, check_finite, in_rule /* inside a rule that is not recorded */, remark /* a watch or a thaw came after the readers */;
+  cni_arena step[2];                   /* headers, nodes and args of this step and, untouched, of the one before */
+  cni_arena keep;                      /* headers and nodes of persistent tensors */
+  cni_arena scratch;                   /* texts and arrays that die with the step */
+  cn_node **tape;
+  int64_t tape_count, tape_capacity, symbolic_count;
+  cni_temps temps;                     /* temporaries of the rules that run now */
+  cn_tensor *free_temps;               /* headers of temporaries to be used again, linked by slot */
+  cn_tensor *dead_first, *dead_last;   /* freed persistent headers, oldest first, linked by slot; uses = epoch of death */
+  cn_tensor *variables;                /* ring, or NULL */
+  cn_tensor **met;                     /* leaves that the running backward has met */
+  int64_t met_count, met_capacity;
+  struct cni_piece *pieces;            /* sparse contributions of the running backward */
+  int64_t pieces_count, pieces_capacity;
+  uint32_t writes;                     /* assignments so far */
+  uint32_t watched;                    /* the epoch in which an operation's result was watched last */
+  cn_stream streams;
+  const char *current_scope;           /* the scope's copy that nodes share */
+  cn_layer *calling;                   /* the layer whose call runs, or NULL */
+  bool training;                       /* its training flag */
+  struct cni_name *names;              /* how often a layer's name was given (layers/layer.c) */
+};
+
+static inline cni_arena *cni_step_arena(cn_graph *g) { return &g->step[g->epoch & 1]; }
+static inline bool cni_is_float(cn_dtype d) { return d == CN_F32 || d == CN_F64; }
+static inline bool cni_given(const cn_tensor *t) { return t != &cn_no_tensor_; }
+static inline uint32_t cni_version(const cn_tensor *t) { return t->buffer ? t->buffer->version : t->version; }
+static inline const cni_kernels *cni_kernels_of(const cn_call *c) { return c->graph->core.kernels[c->x[0]->dtype == CN_F64]; }
+static inline const cni_kernels *cni_kernels_for(const cn_graph *g, cn_dtype dtype) { return g->core.kernels[dtype == CN_F64]; }
+static inline bool cni_alive(const cn_graph *g, const cn_tensor *t) { return t->graph == g && (t->epoch == g->epoch || t->epoch == CNI_PERSISTENT); }
+static inline void cni_set_dims(cn_dims *to, const cn_dims *from) {
+  to->rank = from->rank;
+  for (int i = 0; i < from->rank; i++) to->d[i] = from->d[i];
+}
+
+/* tensor.c */
+/* A header with storage for `dims` (alive in this step; persistent with persist). NULL after an error. Values are not set. */
+cn_tensor *cni_tensor_new(cn_graph *g, cn_dtype dtype, const cn_dims *dims, bool persist);
+void cni_header_init(cn_graph *g, cn_tensor *t, cn_dtype dtype, const cn_dims *dims, bool persist);
+cn_tensor *cni_view_header(cn_graph *g, cn_dtype dtype, const cn_dims *dims); /* of a step tensor or a temporary, without storage */
+bool cni_tensor_storage(cn_graph *g, cn_tensor *t, bool step);      /* t->data from its count and dtype */
+cn_tensor *cni_temporary(cn_graph *g, cn_dtype dtype, const cn_dims *dims); /* of a rule that is not recorded; values are not set */
+void cni_temporary_free(cn_graph *g, cn_tensor *t);
+/* Checks that t may be read by the entry point g->core.where: of this graph, alive, not released, with data if `data`. Reports what is wrong. */
+bool cni_readable(cn_graph *g, const cn_tensor *t, bool data);
+cni_extra *cni_extra_of(cn_graph *g, cn_tensor *t);                 /* makes it where missing; NULL: no memory */
+void cni_release(cn_graph *g, cn_tensor *t);                        /* gives its memory back; reading it is an error from then on */
+double cni_value_at(const cn_tensor *t, int64_t i);                 /* of any numeric dtype */
+void cni_value_set(cn_tensor *t, int64_t i, double v);
+void cni_touch(cn_tensor *variable);                                /* counts a write */
+
+/* apply.c */
+bool cni_check_finite(cn_graph *g, const cn_tensor *t, const char *what);
+
+/* engine.c */
+/* What backward does with a complete gradient instead of keeping it: an optimizer's fused update. Dense: `gradient`; sparse: `rows` (indices i64 in range, values [n, width]). */
+typedef struct cni_sink {
+  bool (*apply)(void *user, cn_tensor *variable, cn_tensor *gradient, const cn_rows *rows);
+  void *user;
+} cni_sink;
+bool cni_backward(const cn_backward_args *args, const cni_sink *sink);
+cn_tensor *cni_rows_dense(cn_graph *g, const cn_rows *rows, const cn_tensor *variable); /* a step tensor, or a temporary inside a rule */
+
+#endif

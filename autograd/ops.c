@@ -1,0 +1,22 @@
+/* All operations, by name and by number. */
+#include "ops.h"
+#include <string.h>
+#include "ops_private.h"
+
+static const cn_op *const *const families[] = { cni_ops_activation, cni_ops_activation_options, cni_ops_binary, cni_ops_index, cni_ops_join, cni_ops_logic, cni_ops_loss, cni_ops_math, cni_ops_product, cni_ops_random,
+                                                cni_ops_rearrange, cni_ops_reduce, cni_ops_scan, cni_ops_shape, cni_ops_simple, cni_ops_slice, cni_ops_sort, cni_ops_softmax };
+#define FAMILIES (sizeof families / sizeof *families)
+
+const cn_op *cn_op_find(const char *name) {
+  for (size_t f = 0; name && f < FAMILIES; f++)
+    for (const cn_op *const *op = families[f]; *op; op++)
+      if (!strcmp((*op)->name, name)) return *op;
+  return NULL;
+}
+
+const cn_op *cn_op_at(int64_t i) {
+  for (size_t f = 0; i >= 0 && f < FAMILIES; f++)
+    for (const cn_op *const *op = families[f]; *op; op++)
+      if (i-- == 0) return *op;
+  return NULL;
+}

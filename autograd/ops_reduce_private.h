@@ -1,0 +1,13 @@
+/* Loops of the reductions, by kind and dtype. */
+#ifndef CN_AUTOGRAD_OPS_REDUCE_PRIVATE_H
+#define CN_AUTOGRAD_OPS_REDUCE_PRIVATE_H
+#include "ops_layout_private.h"
+
+typedef enum { CNI_SUM, CNI_MEAN /* without the division */, CNI_PROD, CNI_MAX, CNI_MIN, CNI_ANY, CNI_ALL, CNI_COUNT, CNI_SQUARES /* sum of squares */, CNI_REDUCTIONS } cni_reduction;
+
+/* dtype of a reduction's result; CN_STRING where it does not exist. */
+cn_dtype cni_reduction_dtype(cni_reduction kind, cn_dtype x);
+/* y [kept axes] = reduction of x over the axes in bits. Threaded where large, with the same bits for any number of threads. False: no memory. */
+bool cni_reduce(cn_graph *g, cni_reduction kind, cn_dtype dtype, const cn_dims *dims, const void *x, uint32_t bits, void *y);
+
+#endif

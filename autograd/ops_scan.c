@@ -1,0 +1,253 @@
+/* Running sums and products, linear recurrences, differences. */
+#include "ops_scan.h"
+#include "ops.h"
+#include "ops_layout_private.h"
+#include "ops_private.h"
+
+typedef cn_cumsum_args scan_args; /* cumprod's are the same */
+static cni_runs scan_runs(const scan_args *o, const cn_tensor *x) { return o->axis == CN_NONE ? (cni_runs){ 1, x->count, 1, false } : cni_axis_runs(&x->dims, cni_wrap(o->axis, x->dims.rank)); }
+
+static cn_code scan_infer(const cn_call *c) {
+  const scan_args *o = c->args;
+  const cn_tensor *x = c->x[0];
+  if (cni_refuse_strings(c)) return CN_DTYPE;
+  c->sig[0].dtype = x->dtype == CN_U8 || x->dtype == CN_BOOL ? CN_I32 : (cn_dtype)x->dtype;
+  if (o->axis == CN_NONE) c->sig[0].dims = (cn_dims){ 1, { x->count < 0 ? CN_UNKNOWN : x->count } };
+  else if (cn_axis(c->graph, o->axis, x->dims.rank) < 0) return CN_INDEX;
+  else cni_set_dims(&c->sig[0].dims, &x->dims);
+  return CN_OK;
+}
+
+/* Loops over [outer, n, inner] with an accumulator of type A. */
+#define SCAN(name, T, R, A, START, STEP)                                                              \
+  static void name(const void *xv, void *yv, cni_runs r) {                                             \
+    const T *x = xv;                                                                                  \
+    R *y = yv;                                                                                        \
+    for (int64_t o = 0; o < r.outer; o++, x += r.n * r.inner, y += r.n * r.inner) {                   \
+      if (r.inner == 1) {                                                                             \
+        A s = START;                                                                                  \
+        for (int64_t i = 0; i < r.n; i++) y[i] = (R)(s = (A)(s STEP (A)x[i]));                        \
+        continue;                                                                                     \
+      }                                                                                               \
+      for (int64_t j = 0; j < (r.n ? r.inner : 0); j++) y[j] = (R)x[j];                               \
+      for (int64_t i = r.inner; i < r.n * r.inner; i++) y[i] = (R)((A)y[i - r.inner] STEP (A)x[i]);   \
+    }                                                                                                 \
+  }
+SCAN(f32_sum, float, float, double, 0, +)
+SCAN(f64_sum, double, double, double, 0, +)
+SCAN(i32_sum, int32_t, int32_t, int64_t, 0, +)
+SCAN(i64_sum, int64_t, int64_t, int64_t, 0, +)
+SCAN(u8_sum, uint8_t, int32_t, int64_t, 0, +)
+SCAN(f32_prod, float, float, double, 1, *)
+SCAN(f64_prod, double, double, double, 1, *)
+SCAN(i32_prod, int32_t, int32_t, int64_t, 1, *)
+SCAN(i64_prod, int64_t, int64_t, int64_t, 1, *)
+SCAN(u8_prod, uint8_t, int32_t, int64_t, 1, *)
+typedef void (*scan_loop)(const void *x, void *y, cni_runs r);
+static const scan_loop sums[] = { f32_sum, f64_sum, i32_sum, i64_sum, u8_sum, u8_sum }, products[] = { f32_prod, f64_prod, i32_prod, i64_prod, u8_prod, u8_prod };
+
+static cn_code cumsum_forward(const cn_call *c) { return sums[c->x[0]->dtype](c->x[0]->data, c->y[0]->data, scan_runs(c->args, c->x[0])), CN_OK; }
+static cn_code cumprod_forward(const cn_call *c) { return products[c->x[0]->dtype](c->x[0]->data, c->y[0]->data, scan_runs(c->args, c->x[0])), CN_OK; }
+
+#define SUMS_BEHIND(T)                                                                                               \
+  static void sums_behind_##T(T *gx, const T *gy, cni_runs r) {                                                       \
+    for (int64_t o = 0; o < r.outer; o++, gx += r.n * r.inner, gy += r.n * r.inner)                                  \
+      for (int64_t i = r.n * r.inner - 1; i >= 0; i--) gx[i] = gy[i] + (i + r.inner < r.n * r.inner ? gx[i + r.inner] : 0); \
+  }
+SUMS_BEHIND(float)
+SUMS_BEHIND(double)
+static cn_code cumsum_backward(const cn_call *c) {
+  const cni_runs r = scan_runs(c->args, c->x[0]);
+  if (c->x[0]->dtype == CN_F64) sums_behind_double(c->gx[0], c->gy[0], r);
+  else sums_behind_float(c->gx[0], c->gy[0], r);
+  return CN_OK;
+}
+
+/* ---- pieces of gradients ---- */
+static cn_tensor *flip(cn_graph *g, cn_tensor *x, int64_t axis) {
+  const cn_flip_args a = { g, x, { &axis, 1 } };
+  return cn_apply(g, &cn_op_flip, &a)[0];
+}
+/* [fill, x_0, ..., x_{n-2}] along the axis. */
+static cn_tensor *shifted(cn_graph *g, cn_tensor *x, int64_t axis, double fill) {
+  if (!x || !x->count) return x;
+  int64_t zeros[CN_MAX_RANK] = { 0 }, widths[2 * CN_MAX_RANK] = { 0 };
+  cn_dims short_dims = x->dims;
+  short_dims.d[axis]--;
+  widths[2 * axis] = 1;
+  const cn_slice_args s = { g, x, { zeros, x->dims.rank }, cni_sizes(&short_dims) };
+  const cn_pad_args p = { g, cn_slice_run(&s), { widths, 2 * x->dims.rank }, "constant", fill };
+  return cn_apply(g, &cn_op_pad, &p)[0];
+}
+static cn_tensor *cumprod(cn_graph *g, cn_tensor *x, int64_t axis) {
+  const cn_cumprod_args a = { g, x, axis };
+  return cn_apply(g, &cn_op_cumprod, &a)[0];
+}
+static cn_tensor *linear_scan(cn_graph *g, cn_tensor *a, cn_tensor *b, int64_t axis) {
+  const cn_linear_scan_args o = { g, a, b, axis };
+  return cn_apply(g, &cn_op_linear_scan, &o)[0];
+}
+cn_tensor *cni_products_before(cn_graph *g, cn_tensor *x, int64_t axis) { return cumprod(g, shifted(g, x, axis, 1), axis); }
+cn_tensor *cni_products_behind(cn_graph *g, cn_tensor *x, int64_t axis) { return flip(g, cni_products_before(g, flip(g, x, axis), axis), axis); }
+/* t_i = gy_i + a_{i+1} t_{i+1}: the recurrence run backwards. */
+static cn_tensor *scan_back(cn_graph *g, cn_tensor *a, cn_tensor *gy, int64_t axis) { return flip(g, linear_scan(g, shifted(g, flip(g, a, axis), axis, 0), flip(g, gy, axis), axis), axis); }
+
+CNI_VJP(cumsum) {
+  (void)want;
+  const scan_args *o = n->args;
+  const int64_t axis = o->axis == CN_NONE ? 0 : cni_wrap(o->axis, n->x[0]->dims.rank);
+  const cn_cumsum_args a = { g, flip(g, gy[0], axis), axis };
+  gx[0] = flip(g, cn_apply(g, &cn_op_cumsum, &a)[0], axis);
+  if (o->axis == CN_NONE) gx[0] = cni_to_shape(g, gx[0], &n->x[0]->dims);
+}
+CNI_VJP(cumprod) { /* dx_i = prod_{k<i} x_k * sum_{j>=i} dy_j prod_{i<k<=j} x_k, and the sum is a recurrence */
+  (void)want;
+  const scan_args *o = n->args;
+  const int64_t axis = o->axis == CN_NONE ? 0 : cni_wrap(o->axis, n->x[0]->dims.rank);
+  cn_tensor *x = o->axis == CN_NONE ? cni_to_shape(g, n->x[0], &n->y[0]->dims) : n->x[0];
+  gx[0] = cn_multiply(g, cni_products_before(g, x, axis), scan_back(g, x, gy[0], axis));
+  if (o->axis == CN_NONE) gx[0] = cni_to_shape(g, gx[0], &n->x[0]->dims);
+}
+
+static void scan_reference(const cn_reference *r, bool product) {
+  const cni_runs s = scan_runs(r->call->args, r->call->x[0]);
+  for (int64_t o = 0; o < s.outer; o++)
+    for (int64_t j = 0; j < s.inner; j++) {
+      double sum = 0, prod = 1;
+      for (int64_t i = 0; i < s.n; i++) {
+        const int64_t k = (o * s.n + i) * s.inner + j;
+        sum += r->x[0][k];
+        prod *= r->x[0][k];
+        r->y[0][k] = product ? prod : sum;
+      }
+    }
+}
+static void cumsum_reference(const cn_reference *r) { scan_reference(r, false); }
+static void cumprod_reference(const cn_reference *r) { scan_reference(r, true); }
+#define SAMPLES "f[3,4], axis=0", "f[2,3,2], axis=-2", "f[6], axis=0", "f[2,3]", "f[]", "f[0,3], axis=0", "f[3,0], axis=0", "f[2,1], axis=1"
+#define REJECTS "f[3], axis=1 => axis 1 is out of range for rank 1", "s[2], axis=0 => string"
+CN_OP(cumsum, CN_LIST_SCAN, .outputs = 1, .infer = scan_infer, .forward = cumsum_forward, .vjp = cumsum_vjp, .backward = cumsum_backward, .reference = cumsum_reference,
+      .samples = CN_TEXTS(SAMPLES, "i[2,3]@-4:4, axis=1", "b[5], axis=0"), .rejects = CN_TEXTS(REJECTS));
+CN_OP(cumprod, CN_LIST_SCAN, .outputs = 1, .infer = scan_infer, .forward = cumprod_forward, .vjp = cumprod_vjp, .reads = CN_READS_X(0), .reference = cumprod_reference,
+      .samples = CN_TEXTS(SAMPLES, "l[2,3]@-4:4, axis=1"), .rejects = CN_TEXTS(REJECTS));
+
+/* ---- linear_scan ---- */
+static cn_code linear_scan_infer(const cn_call *c) {
+  const cn_linear_scan_args *o = c->args;
+  if (cni_need_float(c, 0) || cni_need_float(c, 1)) return CN_DTYPE;
+  if (c->x[0]->dtype != c->x[1]->dtype) return cn_fail(c->graph, CN_DTYPE, "a and b differ in dtype");
+  if (cni_need_shape(c, 1, &c->x[0]->dims)) return CN_SHAPE;
+  if (cn_axis(c->graph, o->axis, c->x[0]->dims.rank) < 0) return CN_INDEX;
+  return cni_sig_like(c, &c->x[0]->dims), CN_OK;
+}
+#define RECURRENCE(T)                                                                                                                              \
+  static void recurrence_##T(const T *a, const T *b, T *y, cni_runs r) {                                                                            \
+    const int64_t size = r.n * r.inner;                                                                                                            \
+    for (int64_t o = 0; o < r.outer; o++, a += size, b += size, y += size)                                                                         \
+      for (int64_t i = 0; i < size; i++) y[i] = (i < r.inner ? 0 : a[i] * y[i - r.inner]) + b[i];                                                  \
+  }
+RECURRENCE(float)
+RECURRENCE(double)
+static cni_runs recurrence_runs(const cn_call *c) { return cni_axis_runs(&c->x[0]->dims, cni_wrap(((const cn_linear_scan_args *)c->args)->axis, c->x[0]->dims.rank)); }
+static cn_code linear_scan_forward(const cn_call *c) {
+  if (c->x[0]->dtype == CN_F64) recurrence_double(c->x[0]->data, c->x[1]->data, c->y[0]->data, recurrence_runs(c));
+  else recurrence_float(c->x[0]->data, c->x[1]->data, c->y[0]->data, recurrence_runs(c));
+  return CN_OK;
+}
+CNI_VJP(linear_scan) {
+  const int64_t axis = cni_wrap(((const cn_linear_scan_args *)n->args)->axis, n->x[0]->dims.rank);
+  cn_tensor *t = scan_back(g, n->x[0], gy[0], axis);
+  if (want[0]) gx[0] = cn_multiply(g, t, shifted(g, n->y[0], axis, 0));
+  if (want[1]) gx[1] = t;
+}
+static void linear_scan_reference(const cn_reference *r) {
+  const cni_runs s = recurrence_runs(r->call);
+  for (int64_t o = 0; o < s.outer; o++)
+    for (int64_t j = 0; j < s.inner; j++) {
+      double y = 0;
+      for (int64_t i = 0; i < s.n; i++) {
+        const int64_t k = (o * s.n + i) * s.inner + j;
+        r->y[0][k] = y = r->x[0][k] * y + r->x[1][k];
+      }
+    }
+}
+CN_OP(linear_scan, CN_LIST_LINEAR_SCAN, .outputs = 1, .infer = linear_scan_infer, .forward = linear_scan_forward, .vjp = linear_scan_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0),
+      .reference = linear_scan_reference, .samples = CN_TEXTS("f[3,4], f[3,4]", "f[5,2], f[5,2], axis=0", "f[1], f[1]", "f[2,0], f[2,0]", "f[2,3,2], f[2,3,2], axis=1"),
+      .rejects = CN_TEXTS("f[3], f[4] => b must have shape [3], got [4]", "i[3]@0:2, i[3]@0:2 => works on float32 and float64"));
+
+/* ---- diff ---- */
+static cn_code diff_infer(const cn_call *c) {
+  const cn_diff_args *o = c->args;
+  cn_dims y = c->x[0]->dims;
+  if (cni_refuse_strings(c)) return CN_DTYPE;
+  if (c->x[0]->dtype == CN_U8 || c->x[0]->dtype == CN_BOOL) return cn_fail(c->graph, CN_DTYPE, "needs a dtype with a sign, got %s", cn_dtype_name((cn_dtype)c->x[0]->dtype));
+  const int axis = cn_axis(c->graph, o->axis, y.rank);
+  if (axis < 0) return CN_INDEX;
+  if (y.d[axis] != CN_UNKNOWN) y.d[axis] = y.d[axis] > o->n ? y.d[axis] - o->n : 0;
+  return cni_sig_like(c, &y), CN_OK;
+}
+/* Differences of [outer, n, inner] in place; the rows stay n apart. */
+#define DIFFERENCES(T)                                                                                                \
+  static void differences_##T(T *x, cni_runs r, int64_t length) {                                                      \
+    for (int64_t o = 0; o < r.outer; o++)                                                                             \
+      for (int64_t i = 0; i < (length - 1) * r.inner; i++) x[o * r.n * r.inner + i] = (T)(x[o * r.n * r.inner + i + r.inner] - x[o * r.n * r.inner + i]); \
+  }
+DIFFERENCES(float)
+DIFFERENCES(double)
+DIFFERENCES(int32_t)
+DIFFERENCES(int64_t)
+static cn_code diff_forward(const cn_call *c) {
+  const cn_diff_args *o = c->args;
+  const cn_tensor *x = c->x[0];
+  const cni_runs r = cni_axis_runs(&x->dims, cni_wrap(o->axis, x->dims.rank));
+  const size_t width = cni_width_of(c);
+  cni_buffer *buffer;
+  if (!c->y[0]->count) return CN_OK;
+  void *work = cni_borrow(c->graph, (size_t)x->count * width, &buffer);
+  if (!work) return CN_NO_MEMORY;
+  memcpy(work, x->data, (size_t)x->count * width);
+  for (int64_t i = 0; i < o->n; i++) {
+    if (x->dtype == CN_F32) differences_float(work, r, r.n - i);
+    else if (x->dtype == CN_F64) differences_double(work, r, r.n - i);
+    else if (x->dtype == CN_I32) differences_int32_t(work, r, r.n - i);
+    else differences_int64_t(work, r, r.n - i);
+  }
+  const int64_t left = (r.n - o->n) * r.inner;
+  cni_loops l = { .rank = 0 };
+  cni_loop(&l, r.outer, left, r.n * r.inner);
+  cni_loop(&l, left, 1, 1);
+  cni_copy(c->graph, width, &l, c->y[0]->data, work);
+  cni_buffer_drop(c->graph, buffer, false);
+  return CN_OK;
+}
+CNI_VJP(diff) { /* the transpose of a difference is minus the difference of gy between zeros */
+  (void)want;
+  const cn_diff_args *o = n->args;
+  const int rank = n->x[0]->dims.rank, axis = cni_wrap(o->axis, rank);
+  if (!n->y[0]->count) return;
+  int64_t widths[2 * CN_MAX_RANK] = { 0 };
+  widths[2 * axis] = widths[2 * axis + 1] = o->n;
+  const cn_pad_args p = { g, gy[0], { widths, 2 * rank }, "constant", 0 };
+  const cn_diff_args a = { g, cn_apply(g, &cn_op_pad, &p)[0], o->n, axis };
+  cn_tensor *d = cn_apply(g, &cn_op_diff, &a)[0];
+  gx[0] = o->n % 2 ? cn_negative(g, d) : d;
+}
+static void diff_reference(const cn_reference *r) {
+  const cn_diff_args *o = r->call->args;
+  const cni_runs s = cni_axis_runs(&r->call->x[0]->dims, cni_wrap(o->axis, r->call->x[0]->dims.rank));
+  double *y = r->y[0];
+  for (int64_t a = 0; a < s.outer; a++)
+    for (int64_t i = 0; i + o->n < s.n; i++)
+      for (int64_t j = 0; j < s.inner; j++, y++) {
+        double term = 1;
+        *y = 0;
+        for (int64_t k = 0; k <= o->n; k++) { /* binomials with alternating signs */
+          *y += ((o->n - k) % 2 ? -term : term) * r->x[0][(a * s.n + i + k) * s.inner + j];
+          term = term * (double)(o->n - k) / (double)(k + 1);
+        }
+      }
+}
+CN_OP(diff, CN_LIST_DIFF, .outputs = 1, .infer = diff_infer, .forward = diff_forward, .vjp = diff_vjp, .reference = diff_reference,
+      .samples = CN_TEXTS("f[3,5], axis=1", "f[5], n=3", "f[4,2], n=2, axis=0", "f[2], n=2", "f[3], n=0", "i[4]@-5:5", "f[0,3]"), .rejects = CN_TEXTS("f[] => axis -1 is out of range for rank 0", "b[3] => needs a dtype with a sign"));
+
+const cn_op *const cni_ops_scan[] = { &cn_op_cumsum, &cn_op_cumprod, &cn_op_linear_scan, &cn_op_diff, NULL };

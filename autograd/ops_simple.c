@@ -1,0 +1,161 @@
+/* Elementwise operations with options or of any dtype, declared in ops_math.h: clip, scale, shift, cast, steps, tests of numbers, identity. */
+#include "elementwise_private.h"
+#include "ops.h"
+
+#define K cni_kernels_of(c)
+#define FLOAT_REJECTS .rejects = CN_TEXTS("i[3]@0:3 => needs float32 or float64, got int32")
+#define ANY_SAMPLES .samples = CN_TEXTS("f[3,4]", "f[]", "f[2,1,3]", "f[0,3]", "f[1]")
+
+/* ---- clip, scale, shift ---- */
+#define PARAMETERS(op, ...)                          \
+  const cn_##op##_args *o = c->args;                 \
+  const double p[] = { __VA_ARGS__ };
+static cn_code clip_forward(const cn_call *c) { PARAMETERS(clip, o->x_min, o->x_max) return cni_map(c, K->clip, p); }
+static cn_code clip_backward(const cn_call *c) { PARAMETERS(clip, o->x_min, o->x_max) return cni_map_grad(c, K->clip_grad, p); }
+CNI_VJP(clip) {
+  const cn_clip_args *o = cn_node_args(n);
+  cn_tensor *x = X0, *in = cn_logical_and(g, cn_greater_equal(g, x, NUMBER(x, o->x_min)), cn_less_equal(g, x, NUMBER(x, o->x_max)));
+  if (want[0]) gx[0] = cn_where(g, in, gy[0], NUMBER(x, 0));
+}
+CNI_REFERENCE1(clip, isnan(x) ? x : x < o->x_min ? o->x_min : x > o->x_max ? o->x_max : x)
+CN_OP(clip, CN_CLIP, .outputs = 1, .reads = CN_READS_X(0), .infer = cn_infer_same_float, .forward = clip_forward, .vjp = clip_vjp, .backward = clip_backward, .reference = clip_reference,
+      .samples = CN_TEXTS("f[3,4], x_min=-0.5, x_max=0.7", "f[], x_min=-5, x_max=5", "f[0], x_min=0, x_max=1"), .rejects = CN_TEXTS("i[3]@0:3, x_min=0, x_max=1 => needs float32 or float64", "f[3] => x_min is required"));
+
+static cn_code scale_forward(const cn_call *c) {
+  PARAMETERS(scale, o->by)
+  return cni_map(c, K->scale, p);
+}
+static cn_code scale_backward(const cn_call *c) {
+  PARAMETERS(scale, o->by)
+  return cni_map_grad(c, K->scale_grad, p);
+}
+CNI_VJP(scale) {
+  CNI_UNUSED_VJP;
+  gx[0] = cn_scale(g, gy[0], ((const cn_scale_args *)cn_node_args(n))->by);
+}
+CNI_REFERENCE1(scale, x * o->by)
+CN_OP(scale, CN_SCALE, .outputs = 1, .infer = cn_infer_same_float, .forward = scale_forward, .vjp = scale_vjp, .backward = scale_backward, .reference = scale_reference,
+      .samples = CN_TEXTS("f[3,4], by=-1.5", "f[], by=2", "f[0,3], by=2"), FLOAT_REJECTS);
+
+static cn_code shift_forward(const cn_call *c) {
+  PARAMETERS(shift, o->by)
+  return cni_map(c, K->shift, p);
+}
+CNI_VJP(shift) {
+  CNI_UNUSED_VJP;
+  gx[0] = gy[0];
+}
+CNI_REFERENCE1(shift, x + o->by)
+CN_OP(shift, CN_SHIFT, .outputs = 1, .infer = cn_infer_same_float, .forward = shift_forward, .vjp = shift_vjp, .reference = shift_reference,
+      .samples = CN_TEXTS("f[3,4], by=-1.5", "f[], by=2", "f[0,3], by=2"), FLOAT_REJECTS);
+
+/* ---- steps ---- */
+#define STEP(op, expression)                                                                        \
+  static cn_code op##_forward(const cn_call *c) { return cni_map(c, K->op, NULL); }                 \
+  CNI_REFERENCE1(op, expression)                                                                    \
+  CN_OP(op, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = cn_infer_same_float, .forward = op##_forward, .reference = op##_reference, ANY_SAMPLES, FLOAT_REJECTS);
+STEP(sign, (x > 0) - (x < 0))
+STEP(floor, floor(x))
+STEP(ceil, ceil(x))
+STEP(trunc, trunc(x))
+
+static cn_code round_forward(const cn_call *c) {
+  const int64_t decimals = ((const cn_round_args *)c->args)->decimals;
+  if (!decimals) return cni_map(c, K->round, NULL);
+  const double up = pow(10, (double)decimals);
+  for (int64_t i = 0; i < c->y[0]->count; i++) cni_value_set(c->y[0], i, rint(cni_value_at(c->x[0], i) * up) / up);
+  return CN_OK;
+}
+CNI_REFERENCE1(round, rint(x * pow(10, (double)o->decimals)) / pow(10, (double)o->decimals))
+CN_OP(round, CN_ROUND, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = cn_infer_same_float, .forward = round_forward, .reference = round_reference,
+      .samples = CN_TEXTS("f[3,4]", "f[3,4], decimals=1", "f[3,4]@-90:90, decimals=-1", "f[]", "f[0]"), FLOAT_REJECTS);
+
+/* ---- tests ---- */
+static cn_code infer_bool(const cn_call *c) {
+  if (c->x[0]->dtype == CN_STRING) return cn_fail(c->graph, CN_DTYPE, "needs numbers, got string");
+  c->sig[0].dtype = CN_BOOL;
+  cni_set_dims(&c->sig[0].dims, &c->x[0]->dims);
+  return CN_OK;
+}
+#define TEST(op, expression)                                                                        \
+  static cn_code op##_forward(const cn_call *c) {                                                   \
+    uint8_t *y = c->y[0]->data;                                                                     \
+    for (int64_t i = 0; i < c->y[0]->count; i++) {                                                  \
+      const double x = cni_value_at(c->x[0], i);                                                    \
+      y[i] = (expression) != 0;                                                                          \
+    }                                                                                               \
+    return CN_OK;                                                                                   \
+  }                                                                                                 \
+  CNI_REFERENCE1(op, (expression) ? 1 : 0)                                                          \
+  CN_OP(op, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = infer_bool, .forward = op##_forward, .reference = op##_reference, ANY_SAMPLES, \
+        .rejects = CN_TEXTS("s[3] => needs numbers, got string"));
+TEST(isnan, isnan(x))
+TEST(isinf, isinf(x))
+TEST(isfinite, isfinite(x))
+TEST(logical_not, x == 0)
+
+/* ---- identity, stop_gradient ---- */
+static cn_code nothing(const cn_call *c) { return (void)c, CN_OK; }
+CNI_VJP(identity) {
+  CNI_UNUSED_VJP;
+  gx[0] = gy[0];
+}
+CNI_REFERENCE1(identity, x)
+CNI_REFERENCE1(stop_gradient, x)
+CN_OP(identity, CN_LIST_X, .outputs = 1, .flags = CN_OP_VIEW, .infer = cn_infer_same, .forward = nothing, .vjp = identity_vjp, .reference = identity_reference, ANY_SAMPLES,
+      .rejects = CN_TEXTS(" => input x is missing"));
+CN_OP(stop_gradient, CN_LIST_X, .outputs = 1, .flags = CN_OP_VIEW | CN_OP_NO_GRADIENT, .infer = cn_infer_same, .forward = nothing, .reference = stop_gradient_reference, ANY_SAMPLES,
+      .rejects = CN_TEXTS(" => input x is missing"));
+
+/* ---- cast ---- */
+static cn_code cast_infer(const cn_call *c) {
+  const cn_cast_args *o = c->args;
+  cn_dtype to;
+  if (!o->dtype || !cn_dtype_from_name(o->dtype, &to) || to == CN_STRING) return cn_fail(c->graph, CN_VALUE, "dtype \"%s\" is not one to cast to", o->dtype ? o->dtype : "None");
+  if (c->x[0]->dtype == CN_STRING) return cn_fail(c->graph, CN_DTYPE, "texts cannot be cast");
+  c->sig[0].dtype = to;
+  cni_set_dims(&c->sig[0].dims, &c->x[0]->dims);
+  return CN_OK;
+}
+/* Floats out of an integer's range are clamped to it: the C conversion would be undefined. NaN becomes 0. */
+static double clamped(double v, cn_dtype to) {
+  if (cni_is_float(to)) return v;
+  if (isnan(v)) return to == CN_BOOL ? 1 : 0;
+  const double low = to == CN_I32 ? -2147483648.0 : to == CN_I64 ? -9223372036854775808.0 : 0, high = to == CN_I32 ? 2147483647.0 : to == CN_I64 ? 9223372036854774784.0 : 255;
+  return to == CN_BOOL ? v : v < low ? low : v > high ? high : v;
+}
+static cn_code cast_forward(const cn_call *c) {
+  const cn_tensor *x = c->x[0];
+  cn_tensor *y = c->y[0];
+  const int64_t n = y->count;
+  if (x->dtype == y->dtype) {
+    if (n) memcpy(y->data, x->data, (size_t)n * cn_dtype_size((cn_dtype)x->dtype));
+  } else if (x->dtype == CN_U8 && y->dtype == CN_F32) {
+    const uint8_t *from = x->data;
+    float *to = y->data;
+    for (int64_t i = 0; i < n; i++) to[i] = (float)from[i];
+  } else if (x->dtype == CN_I32 && y->dtype == CN_I64) {
+    for (int64_t i = 0; i < n; i++) ((int64_t *)y->data)[i] = ((const int32_t *)x->data)[i];
+  } else if (x->dtype == CN_I64 && y->dtype == CN_I32) {
+    for (int64_t i = 0; i < n; i++) ((int32_t *)y->data)[i] = (int32_t)((const int64_t *)x->data)[i];
+  } else {
+    for (int64_t i = 0; i < n; i++) cni_value_set(y, i, clamped(cni_value_at(x, i), (cn_dtype)y->dtype));
+  }
+  return CN_OK;
+}
+CNI_VJP(cast) {
+  CNI_UNUSED_VJP;
+  gx[0] = cn_cast(g, gy[0], .dtype = cn_dtype_name((cn_dtype)X0->dtype));
+}
+static void cast_reference(const cn_reference *r) {
+  for (int64_t i = 0; i < r->call->y[0]->count; i++) {
+    const double x = r->x[0][i];
+    r->y[0][i] = r->call->y[0]->dtype == CN_BOOL ? x != 0 : cni_is_float((cn_dtype)r->call->y[0]->dtype) ? x : trunc(x);
+  }
+}
+CN_OP(cast, CN_CAST, .outputs = 1, .infer = cast_infer, .forward = cast_forward, .vjp = cast_vjp, .reference = cast_reference,
+      .samples = CN_TEXTS("f[3,4], dtype='float64'", "f[3,4], dtype='int32'", "f[3], dtype='bool'", "i[3]@0:3, dtype='int64'", "b[4], dtype='int32'", "f[0], dtype='int64'"),
+      .rejects = CN_TEXTS("f[3], dtype='complex' => dtype \"complex\" is not one to cast to", "s[3], dtype='int32' => texts cannot be cast"));
+
+const cn_op *const cni_ops_simple[] = { &cn_op_clip, &cn_op_scale, &cn_op_shift, &cn_op_sign, &cn_op_floor, &cn_op_ceil, &cn_op_round, &cn_op_trunc, &cn_op_isnan, &cn_op_isinf, &cn_op_isfinite,
+  &cn_op_logical_not, &cn_op_identity, &cn_op_stop_gradient, &cn_op_cast, NULL };

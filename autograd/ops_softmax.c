@@ -1,0 +1,176 @@
+#include "ops_softmax.h"
+#include "elementwise_private.h"
+#include "ops.h"
+
+typedef void rows_kernel(void *y, const void *x, int64_t rows, int64_t k);
+typedef void rows_grad(void *gx, const void *gy, const void *y, int64_t rows, int64_t k);
+typedef struct rows_job { rows_kernel *f; rows_grad *grad; char *y; const char *x, *fy; int64_t k; size_t w; } rows_job;
+
+static void rows_part(void *ctx, int64_t begin, int64_t end) {
+  const rows_job *j = ctx;
+  const size_t at = (size_t)(begin * j->k) * j->w;
+  if (j->grad) j->grad(j->y + at, j->x + at, j->fy + at, end - begin, j->k);
+  else j->f(j->y + at, j->x + at, end - begin, j->k);
+}
+
+/* [outer, k, inner] */
+typedef struct cut { int64_t outer, k, inner; } cut;
+static cut cut_of(const cn_dims *d, int64_t axis) {
+  const int at = (int)(axis < 0 ? axis + d->rank : axis);
+  cut s = { 1, d->d[at], 1 };
+  for (int i = 0; i < at; i++) s.outer *= d->d[i];
+  for (int i = at + 1; i < d->rank; i++) s.inner *= d->d[i];
+  return s;
+}
+
+/* Runs a kernel of rows along any axis: another than the last is moved there and back. grad reads gy from x and y from fy. */
+static cn_code along(const cn_call *c, rows_kernel *f, rows_grad *grad, void *y, const void *x, const void *fy) {
+  cn_graph *g = c->graph;
+  const cn_tensor *t = c->x[0];
+  const cut s = cut_of(&t->dims, ((const cn_softmax_args *)c->args)->axis);
+  const size_t w = cn_dtype_size((cn_dtype)t->dtype), slab = (size_t)(s.k * s.inner) * w;
+  if (!t->count) return CN_OK;
+  rows_job j = { f, grad, y, x, fy, s.k, w };
+  if (s.inner == 1) return cni_parallel(g, s.outer, CNI_GRAIN / s.k + 1, rows_part, &j), CN_OK;
+  cni_buffer *b = cni_buffer_take(g, 2 * slab, false);
+  if (!b) return CN_NO_MEMORY;
+  char *moved = b->data, *other = moved + slab;
+  const cni_kernels *k = cni_kernels_of(c);
+  for (int64_t i = 0; i < s.outer; i++) {
+    k->transpose2d(moved, (const char *)x + (size_t)i * slab, s.k, s.inner);
+    if (grad) {
+      k->transpose2d(other, (const char *)fy + (size_t)i * slab, s.k, s.inner);
+      grad(moved, moved, other, s.inner, s.k);
+    } else {
+      f(moved, moved, s.inner, s.k);
+    }
+    k->transpose2d((char *)y + (size_t)i * slab, moved, s.inner, s.k);
+  }
+  cni_buffer_drop(g, b, false);
+  return CN_OK;
+}
+
+static cn_code infer(const cn_call *c) {
+  if (c->x[0]->dims.rank < 1) return cn_fail(c->graph, CN_SHAPE, "a number has no axis");
+  if (cn_axis(c->graph, ((const cn_softmax_args *)c->args)->axis, c->x[0]->dims.rank) < 0) return CN_INDEX;
+  return cn_infer_same_float(c);
+}
+
+static cn_code softmax_forward(const cn_call *c) { return along(c, cni_kernels_of(c)->softmax, NULL, c->y[0]->data, c->x[0]->data, NULL); }
+static cn_code softmax_backward(const cn_call *c) { return c->gx[0] ? along(c, NULL, cni_kernels_of(c)->softmax_grad, c->gx[0], c->gy[0], c->y[0]->data) : CN_OK; }
+static cn_code log_softmax_forward(const cn_call *c) { return along(c, cni_kernels_of(c)->log_softmax, NULL, c->y[0]->data, c->x[0]->data, NULL); }
+static cn_code log_softmax_backward(const cn_call *c) { return c->gx[0] ? along(c, NULL, cni_kernels_of(c)->log_softmax_grad, c->gx[0], c->gy[0], c->y[0]->data) : CN_OK; }
+
+CNI_VJP(softmax) {
+  CNI_UNUSED_VJP;
+  const int64_t axis = ((const cn_softmax_args *)cn_node_args(n))->axis;
+  gx[0] = cn_multiply(g, Y0, cn_subtract(g, gy[0], cn_sum(g, cn_multiply(g, gy[0], Y0), .axis = CN_INTS(axis), .keepdims = true)));
+}
+CNI_VJP(log_softmax) {
+  CNI_UNUSED_VJP;
+  const int64_t axis = ((const cn_log_softmax_args *)cn_node_args(n))->axis;
+  gx[0] = cn_subtract(g, gy[0], cn_multiply(g, cn_exp(g, Y0), cn_sum(g, gy[0], .axis = CN_INTS(axis), .keepdims = true)));
+}
+
+static void reference(const cn_reference *r, bool logarithm) {
+  const cut s = cut_of(&r->call->x[0]->dims, ((const cn_softmax_args *)r->call->args)->axis);
+  for (int64_t row = 0; row < s.outer * s.inner; row++) {
+    const int64_t start = row / s.inner * s.k * s.inner + row % s.inner;
+    double most = -INFINITY, sum = 0;
+    for (int64_t i = 0; i < s.k; i++) most = fmax(most, r->x[0][start + i * s.inner]);
+    for (int64_t i = 0; i < s.k; i++) sum += exp(r->x[0][start + i * s.inner] - most);
+    for (int64_t i = 0; i < s.k; i++) {
+      const double l = r->x[0][start + i * s.inner] - most - log(sum);
+      r->y[0][start + i * s.inner] = logarithm ? l : exp(l);
+    }
+  }
+}
+static void softmax_reference(const cn_reference *r) { reference(r, false); }
+static void log_softmax_reference(const cn_reference *r) { reference(r, true); }
+#define TESTS                                                                                                 \
+  .samples = CN_TEXTS("f[3,4]", "f[3,4], axis=0", "f[2,3,4], axis=1", "f[5]", "f[0,3]", "f[3,1]", "f[2,17]"), \
+  .rejects = CN_TEXTS("f[] => a number has no axis", "f[3,4], axis=2 => axis 2 is out of range for rank 2", "i[3]@0:3 => needs float32 or float64, got int32")
+CN_OP(softmax, CN_SOFTMAX, .outputs = 1, .reads = CN_READS_Y(0), .infer = infer, .forward = softmax_forward, .vjp = softmax_vjp, .backward = softmax_backward, .reference = softmax_reference, TESTS);
+CN_OP(log_softmax, CN_SOFTMAX, .outputs = 1, .reads = CN_READS_Y(0), .infer = infer, .forward = log_softmax_forward, .vjp = log_softmax_vjp, .backward = log_softmax_backward,
+      .reference = log_softmax_reference, TESTS);
+
+/* ---- sparsemax ---- */
+static cn_code sparsemax_infer(const cn_call *c) {
+  const cn_code code = infer(c);
+  if (code == CN_OK) c->sig[1] = c->sig[0];
+  return code;
+}
+
+/* One row: sorts descending by index, finds the support, its tau and each element's share of it. */
+static void sparsemax_row(const cn_tensor *x, int64_t start, int64_t stride, int64_t k, int64_t *order, double *y, double *share) {
+  double cumulative = 0, total = 0;
+  int64_t support = 0;
+  for (int64_t i = 0; i < k; i++) {
+    int64_t at = i;
+    for (; at > 0 && cni_value_at(x, start + order[at - 1] * stride) < cni_value_at(x, start + i * stride); at--) order[at] = order[at - 1];
+    order[at] = i;
+  }
+  for (int64_t i = 0; i < k; i++) {
+    const double v = cni_value_at(x, start + order[i] * stride);
+    cumulative += v;
+    if (!(v - (cumulative - 1) / (double)(i + 1) > 0)) continue;
+    support++;
+    total += cumulative;
+  }
+  for (int64_t i = 0; i < k; i++) share[order[i]] = i < support ? (double)(support - i) / (double)support : 0;
+  for (int64_t i = 0; i < k; i++) y[i] = fmax(cni_value_at(x, start + i * stride) - (total - 1) / (double)support, 0);
+}
+
+static cn_code sparsemax_forward(const cn_call *c) {
+  const cn_tensor *x = c->x[0];
+  const cut s = cut_of(&x->dims, ((const cn_sparsemax_args *)c->args)->axis);
+  if (!x->count) return CN_OK;
+  cni_buffer *b = cni_buffer_take(c->graph, (size_t)s.k * (sizeof(int64_t) + 2 * sizeof(double)), false);
+  if (!b) return CN_NO_MEMORY;
+  int64_t *order = b->data;
+  double *y = (double *)(void *)(order + s.k), *share = y + s.k;
+  for (int64_t row = 0; row < s.outer * s.inner; row++) {
+    const int64_t start = row / s.inner * s.k * s.inner + row % s.inner;
+    sparsemax_row(x, start, s.inner, s.k, order, y, share);
+    for (int64_t i = 0; i < s.k; i++) {
+      cni_value_set(c->y[0], start + i * s.inner, y[i]);
+      cni_value_set(c->y[1], start + i * s.inner, share[i]);
+    }
+  }
+  cni_buffer_drop(c->graph, b, false);
+  return CN_OK;
+}
+CNI_VJP(sparsemax) { /* gy where y > 0, less each element's share of tau */
+  CNI_UNUSED_VJP;
+  if (!gy[0]) return;
+  cn_tensor *d = cn_where(g, cn_greater(g, Y0, NUMBER(Y0, 0)), gy[0], NUMBER(Y0, 0));
+  gx[0] = cn_subtract(g, d, cn_multiply(g, cn_stop_gradient(g, cn_node_output(n, 1)), cn_sum(g, d, .axis = CN_INTS(((const cn_sparsemax_args *)cn_node_args(n))->axis), .keepdims = true)));
+}
+static void sparsemax_reference(const cn_reference *r) { /* the support is the largest prefix of the sorted row whose last element stays positive */
+  const cut s = cut_of(&r->call->x[0]->dims, ((const cn_sparsemax_args *)r->call->args)->axis);
+  for (int64_t at = 0; at < r->call->x[0]->count; at++) {
+    const int64_t start = at / (s.k * s.inner) * s.k * s.inner + at % s.inner;
+    double tau = 0, support = 0, sum = 0;
+    for (int64_t i = 0; i < s.k; i++) { /* element i with those above it */
+      const double v = r->x[0][start + i * s.inner];
+      double above = 0, n = 0;
+      for (int64_t j = 0; j < s.k; j++) {
+        const double u = r->x[0][start + j * s.inner];
+        if (u > v || (u == v && j <= i)) above += u, n++;
+      }
+      if (v - (above - 1) / n > 0) support++, sum += above;
+    }
+    tau = (sum - 1) / support;
+    r->y[0][at] = fmax(r->x[0][at] - tau, 0);
+    double rank = 0;
+    for (int64_t j = 0; j < s.k; j++) {
+      const int64_t other = start + j * s.inner;
+      rank += r->x[0][other] > r->x[0][at] || (r->x[0][other] == r->x[0][at] && other < at);
+    }
+    r->y[1][at] = rank < support ? (support - rank) / support : 0;
+  }
+}
+CN_OP(sparsemax, CN_SPARSEMAX, .outputs = 2, .reads = CN_READS_Y(0) | CN_READS_Y(1), .infer = sparsemax_infer, .forward = sparsemax_forward, .vjp = sparsemax_vjp, .reference = sparsemax_reference,
+      .samples = CN_TEXTS("f[3,4]@distinct", "f[4,3]@distinct, axis=0", "f[5]@distinct", "f[0,3]"), .rejects = CN_TEXTS("f[] => a number has no axis", "i[3]@0:3 => needs float32 or float64, got int32"));
+
+const cn_op *const cni_ops_softmax[] = { &cn_op_softmax, &cn_op_log_softmax, &cn_op_sparsemax, NULL };

@@ -1,0 +1,9 @@
+/* The kernels for float. */
+#include <string.h>
+#include "kernels_math_private.h"
+#include "kernels_private.h"
+#define T float
+#define NUMBER f32
+#define LANES 32
+#define M(function) function##f
+#include "kernels_template.inc"

@@ -1,0 +1,9 @@
+/* The kernels for double. */
+#include <string.h>
+#include "kernels_math_private.h"
+#include "kernels_private.h"
+#define T double
+#define NUMBER f64
+#define LANES 16
+#define M(function) function
+#include "kernels_template.inc"

@@ -1,0 +1,29 @@
+/* Matrix products by vectors of the instruction set: what gemm.c divides among threads. */
+#ifndef CN_CORE_KERNELS_PRODUCT_PRIVATE_H
+#define CN_CORE_KERNELS_PRODUCT_PRIVATE_H
+#include "kernels_private.h"
+
+/* c [m, n] = f(a b + bias), or c += a b, of one thread. Element (i, j) of a stands at a[i * a_row + j * a_col], and so on; of a's and of b's two steps one is 1. */
+typedef struct cni_product {
+  int64_t m, n, k;
+  const void *a;
+  int64_t a_row, a_col;
+  const void *b;
+  int64_t b_row, b_col;
+  void *c;
+  int64_t c_row, c_col;
+  const void *bias; /* [n] or NULL; not when accumulating */
+  bool accumulate, relu;
+} cni_product;
+
+struct cni_product_kernels {
+  int64_t rows, columns, lanes; /* of the largest tile that is kept in registers; numbers in a register */
+  size_t (*scratch)(int64_t m, int64_t n, int64_t k);     /* bytes that `packed` needs */
+  void (*packed)(const cni_product *p, void *scratch);    /* any sizes; c_col may be other than 1 */
+  bool (*fits_small)(int64_t n, int64_t k, bool direct);  /* direct: b_col = 1 */
+  void (*small)(const cni_product *p);                    /* where it fits; c_col = 1; without scratch */
+  void (*row)(const cni_product *p);                      /* m = 1: matrix times vector; b_row or b_col 1, a's elements a_col apart, c_col = 1 */
+  void (*outer)(const cni_product *p);                    /* k = 1 */
+};
+
+#endif

@@ -1,0 +1,31 @@
+/* What layers share inside the library. */
+#ifndef CN_LAYERS_LAYER_PRIVATE_H
+#define CN_LAYERS_LAYER_PRIVATE_H
+#include "../autograd/graph_private.h"
+#include "../core/options_private.h"
+#include "constraint.h"
+#include "initializer.h"
+#include "layer.h"
+#include "regularizer.h"
+
+/* Makes activations, initializers, regularizers, constraints and layers from text or JSON. */
+extern const cni_factory cni_layers_factory;
+extern const cn_class *const cni_layer_classes[], *const cni_initializer_classes[], *const cni_regularizer_classes[], *const cni_constraint_classes[];
+
+/* activation.c */
+cn_object *cni_activation_from_text(cn_graph *g, const char *text);
+cn_object *cni_activation_from_json(cn_graph *g, const json_t *config);
+const cn_op *cni_activation_op(const cn_ref *r);          /* the operation of a resolved reference whose options are the defaults, or NULL */
+int64_t cni_activation_fused(const cn_ref *r);            /* its number in cn_linear's activation option, or 0 */
+const char *cni_activation_name(const cn_object *o);
+
+/* A name that no layer of the graph has: the snake_case of the class' name, then _1, _2, ... Owned by the caller (cni_alloc). */
+char *cni_unique_name(cn_graph *g, const char *class_name);
+/* Pushes the layer's name on the scope of errors and nodes. */
+typedef struct cni_scope_mark { size_t mark; const char *scope; } cni_scope_mark;
+cni_scope_mark cni_layer_enter(cn_layer *l);
+void cni_layer_leave(cn_layer *l, cni_scope_mark mark);
+/* Calls visit for the layer's own weights and those of everything below it: trainable ones (want 1), others (0), or all (-1), in Keras' order. */
+void cni_each_layer(cn_layer *l, void (*visit)(cn_layer *l, void *user), void *user); /* the layer and everything below it */
+
+#endif

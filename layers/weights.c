@@ -1,0 +1,193 @@
+/* Weights, sub-layers and penalties of layers. */
+#include <stdio.h>
+#include "layer_private.h"
+#include "initializer.h"
+#include "regularizer.h"
+#include "constraint.h"
+
+void cni_each_layer(cn_layer *l, void (*visit)(cn_layer *l, void *user), void *user) {
+  visit(l, user);
+  for (int64_t i = 0; i < l->layers_count; i++) cni_each_layer(l->layers[i], visit, user);
+}
+
+/* ---- making a weight ---- */
+static cn_tensor *penalty_apply(cn_graph *g, cn_tensor *w, void *object) { return cn_regularize(g, object, w); }
+static bool projection_apply(cn_graph *g, cn_tensor *w, void *object) { return cn_constrain(g, object, w); }
+
+/* Keeps a resolved reference for as long as the layer lives. */
+static cn_ref *keep_ref(cn_layer *l, cn_kind kind, const cn_ref *given) {
+  if (!given->name && !given->object && !given->fn) return NULL;
+  cn_ref *r = cni_alloc(l->object.graph, sizeof *r);
+  if (!r) return NULL;
+  *r = *given;
+  if (cn_layer_resolve(l, kind, r)) return r;
+  cni_free(l->object.graph, r);
+  return NULL;
+}
+
+static bool attach(cn_layer *l, cn_tensor *w, const cn_weight_options *o) {
+  cn_ref *r = keep_ref(l, CN_KIND_REGULARIZER, &o->regularizer);
+  if (r && (r->object || r->fn)) cn_set_penalty(w, (cn_penalty){ penalty_apply, r });
+  cn_ref *c = keep_ref(l, CN_KIND_CONSTRAINT, &o->constraint);
+  if (c && (c->object || c->fn)) cn_set_projection(w, (cn_projection){ projection_apply, c });
+  return cn_ok(l->object.graph);
+}
+
+static cn_tensor *initial_value(cn_layer *l, const cn_weight_options *o, cn_dtype dtype) {
+  cn_ref r = o->initializer;
+  const bool none = !r.name && !r.object && !r.fn;
+  if (none) r.name = cni_is_float(dtype) ? "glorot_uniform" : "zeros";
+  if (!cn_layer_resolve(l, CN_KIND_INITIALIZER, &r)) return NULL;
+  return cn_initialize(l->object.graph, &r, o->dims, dtype);
+}
+
+cn_tensor *cn_make_weight(const cn_weight_options *o) {
+  cn_layer *l = o->layer;
+  if (!l || !cn_ok(l->object.graph)) return NULL;
+  cn_graph *g = l->object.graph;
+  for (int i = 0; i < o->dims->rank; i++)
+    if (o->dims->d[i] == CN_UNKNOWN) return cn_fail(g, CN_SHAPE, "weight %s: size of axis %d is unknown", o->name, i), NULL;
+  const cn_dtype dtype = o->use_dtype ? o->dtype : l->dtype;
+  if (l->weights_count == l->weights_capacity && !cni_grow(g, (void **)&l->weights, l->weights_count, &l->weights_capacity, sizeof *l->weights)) return NULL;
+  cn_tensor *value = initial_value(l, o, dtype);
+  if (!value) return NULL;
+  cn_tensor *w = cn_variable(g, dtype, o->dims, value->data);
+  if (!w) return NULL;
+  l->weights[l->weights_count++] = w;
+  char name[CNI_SCOPE_SIZE + 64];
+  snprintf(name, sizeof name, "%s%s%s", g->core.scope, g->core.scope[0] ? "/" : "", o->name);
+  cn_set_name(w, name);
+  if (o->frozen || !l->trainable) cn_set_trainable(w, false);
+  w->extra->never_trains = o->frozen;
+  return attach(l, w, o) ? w : NULL;
+}
+
+/* ---- lists of weights ---- */
+typedef struct listing { cn_tensor **out; int64_t capacity, count; } listing;
+
+static void list_add(listing *s, cn_tensor *w) {
+  for (int64_t i = 0; i < s->count && i < s->capacity; i++)
+    if (s->out[i] == w) return; /* of a layer that is reached twice */
+  if (s->count < s->capacity) s->out[s->count] = w;
+  s->count++;
+}
+
+/* Those that are trained now, or the others. */
+static void list_tree(cn_layer *l, listing *s, bool trained) {
+  for (int64_t i = 0; i < l->weights_count; i++)
+    if (!l->weights[i]->extra->frozen == trained) list_add(s, l->weights[i]);
+  for (int64_t i = 0; i < l->layers_count; i++) list_tree(l->layers[i], s, trained);
+}
+
+/* Keras: own trainable, own others, then each sub-layer's in the same way. */
+static void list_all(cn_layer *l, listing *s) {
+  for (int others = 0; others < 2; others++)
+    for (int64_t i = 0; i < l->weights_count; i++)
+      if (l->weights[i]->extra->never_trains == (others == 1)) list_add(s, l->weights[i]);
+  for (int64_t i = 0; i < l->layers_count; i++) list_all(l->layers[i], s);
+}
+
+int64_t cn_weights(cn_layer *l, cn_tensor **out, int64_t capacity) {
+  listing s = { out, capacity, 0 };
+  if (l) list_all(l, &s);
+  return s.count;
+}
+int64_t cn_trainable_weights(cn_layer *l, cn_tensor **out, int64_t capacity) {
+  listing s = { out, capacity, 0 };
+  if (l) list_tree(l, &s, true);
+  return s.count;
+}
+int64_t cn_non_trainable_weights(cn_layer *l, cn_tensor **out, int64_t capacity) {
+  listing s = { out, capacity, 0 };
+  if (l) list_tree(l, &s, false);
+  return s.count;
+}
+
+static cn_tensor **all_weights(cn_layer *l, int64_t *n) {
+  cn_graph *g = l->object.graph;
+  *n = cn_weights(l, NULL, 0);
+  cn_tensor **w = cni_arena_take(g, cni_step_arena(g), (size_t)(*n ? *n : 1) * sizeof *w);
+  if (w) *n = cn_weights(l, w, *n);
+  return w;
+}
+
+int64_t cn_count_params(cn_layer *l) {
+  if (!l || !cn_ok(l->object.graph)) return 0;
+  int64_t n, sum = 0;
+  cn_tensor **w = all_weights(l, &n);
+  for (int64_t i = 0; w && i < n; i++) sum += w[i]->count;
+  return sum;
+}
+
+bool cn_set_weights(cn_layer *l, cn_tensor *const *values, int64_t n) {
+  if (!l || !cn_ok(l->object.graph)) return false;
+  cn_graph *g = l->object.graph;
+  int64_t have;
+  cn_tensor **w = all_weights(l, &have);
+  if (!w) return false;
+  if (have != n) return cn_fail(g, CN_VALUE, "set_weights: layer %s has %lld weights, got %lld values", l->name, (long long)have, (long long)n), false;
+  for (int64_t i = 0; i < n; i++) {
+    char a[160], b[160];
+    if (!values[i] || !cni_readable(g, values[i], true)) return false;
+    if (!cn_dims_equal(&w[i]->dims, &values[i]->dims) || w[i]->dtype != values[i]->dtype)
+      return cn_fail(g, CN_SHAPE, "set_weights: %s is %s %s, the value is %s %s", cn_name_of(w[i]), cn_dtype_name((cn_dtype)w[i]->dtype), cn_dims_text(&w[i]->dims, a, sizeof a),
+                     cn_dtype_name((cn_dtype)values[i]->dtype), cn_dims_text(&values[i]->dims, b, sizeof b)), false;
+  }
+  for (int64_t i = 0; i < n; i++) cn_assign(w[i], values[i]);
+  return cn_ok(g);
+}
+
+static void set_trainable_one(cn_layer *l, void *user) {
+  l->trainable = *(const bool *)user;
+  for (int64_t i = 0; i < l->weights_count; i++)
+    if (!l->weights[i]->extra->never_trains) cn_set_trainable(l->weights[i], l->trainable);
+}
+void cn_layer_set_trainable(cn_layer *l, bool trainable) {
+  if (l) cni_each_layer(l, set_trainable_one, &trainable);
+}
+
+/* ---- losses ---- */
+void cn_add_loss(cn_layer *l, cn_tensor *loss) {
+  if (!l || !loss || !cn_ok(l->object.graph)) return;
+  cn_graph *g = l->object.graph;
+  if (l->losses_epoch != g->epoch) l->losses_count = 0;
+  l->losses_epoch = g->epoch;
+  if (l->losses_count == l->losses_capacity && !cni_grow(g, (void **)&l->losses, l->losses_count, &l->losses_capacity, sizeof *l->losses)) return;
+  l->losses[l->losses_count++] = loss;
+}
+
+static void list_losses(cn_layer *l, void *user) {
+  listing *s = user;
+  for (int64_t i = 0; l->losses_epoch == l->object.graph->epoch && i < l->losses_count; i++) list_add(s, l->losses[i]);
+}
+
+static void list_penalties(cn_layer *l, void *user) {
+  listing *s = user;
+  cn_graph *g = l->object.graph;
+  for (int64_t i = 0; i < l->weights_count; i++) {
+    const cn_penalty p = l->weights[i]->extra->penalty;
+    if (!p.apply || l->weights[i]->extra->frozen) continue;
+    if (!s->capacity) s->count++;
+    else list_add(s, p.apply(g, l->weights[i], p.object));
+  }
+}
+
+int64_t cn_losses(cn_layer *l, cn_tensor **out, int64_t capacity) {
+  listing s = { out, capacity, 0 };
+  if (!l || !cn_ok(l->object.graph)) return 0;
+  cni_each_layer(l, list_losses, &s);
+  cni_each_layer(l, list_penalties, &s);
+  return s.count;
+}
+
+cn_tensor *cn_total_loss(cn_layer *l, cn_tensor *loss) {
+  if (!l || !loss || !cn_ok(l->object.graph)) return NULL;
+  cn_graph *g = l->object.graph;
+  const int64_t n = cn_losses(l, NULL, 0);
+  if (!n) return loss;
+  cn_tensor **v = cni_arena_take(g, cni_step_arena(g), (size_t)n * sizeof *v);
+  if (!v) return NULL;
+  const int64_t count = cn_losses(l, v, n);
+  for (int64_t i = 0; i < count && i < n; i++) loss = cn_add(g, loss, v[i]);
+  return loss;
+}

@@ -1,0 +1,23 @@
+/* Objects of every kind by name: what layers knows, and losses, metrics, optimizers, schedules. */
+#include "model_private.h"
+#include "../optim/optimizer_private.h"
+
+static cn_object *from_text(cn_graph *g, cn_kind kind, const char *text) {
+  switch (kind) {
+  case CN_KIND_LOSS: return cni_object_from_text(g, kind, text, cni_loss_classes, &cni_models_factory);
+  case CN_KIND_METRIC: return cni_object_from_text(g, kind, text, cni_metric_classes, &cni_models_factory);
+  case CN_KIND_OPTIMIZER:
+  case CN_KIND_SCHEDULE: return cni_optim_factory.from_text(g, kind, text);
+  default: return cni_layers_factory.from_text(g, kind, text);
+  }
+}
+static cn_object *from_json(cn_graph *g, cn_kind kind, const json_t *config) {
+  switch (kind) {
+  case CN_KIND_LOSS: return cni_object_from_json(g, kind, config, cni_loss_classes, &cni_models_factory);
+  case CN_KIND_METRIC: return cni_object_from_json(g, kind, config, cni_metric_classes, &cni_models_factory);
+  case CN_KIND_OPTIMIZER:
+  case CN_KIND_SCHEDULE: return cni_optim_factory.from_json(g, kind, config);
+  default: return cni_layers_factory.from_json(g, kind, config);
+  }
+}
+const cni_factory cni_models_factory = { from_text, from_json };

@@ -1,0 +1,38 @@
+/* Data sets: a source of batches. Persistent, owned by the graph. */
+#ifndef CN_MODELS_DATASET_H
+#define CN_MODELS_DATASET_H
+#include "../autograd/autograd.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cn_dataset cn_dataset;
+/* A batch: step tensors; y and sample_weight are NULL where the data set has none. */
+typedef struct cn_batch { cn_tensor *x, *y, *sample_weight; int64_t size; } cn_batch;
+
+/* What a kind of data set can do. A user's own source is a struct of these with its state. */
+typedef struct cn_dataset_methods {
+  bool (*next)(cn_graph *g, void *state, int64_t batch_size, cn_batch *out);       /* the next batch; false at the end, and after an error (cn_ok tells) */
+  bool (*reset)(cn_graph *g, void *state, bool shuffle, cn_stream *stream);        /* back to the start, in a new order if shuffle; false if it cannot */
+  int64_t (*size)(void *state);                                                    /* samples; -1 if not known */
+  void *(*range)(cn_graph *g, void *state, int64_t first, int64_t count);          /* the state of a data set over these samples only; the function is NULL if there is none */
+  void (*finish)(cn_graph *g, void *state);                                        /* when it is freed; may be NULL */
+} cn_dataset_methods;
+CN_API cn_dataset *cn_dataset_new(cn_graph *g, const cn_dataset_methods *methods, void *state);
+
+/* Samples along the first axis of arrays; y and sample_weight may be NULL; the sizes of the first axes must agree. The tensors are kept (cn_persist), so step tensors may be given. */
+CN_API cn_dataset *cn_dataset_from_tensors(cn_graph *g, cn_tensor *x, cn_tensor *y, cn_tensor *sample_weight);
+/* The same over the caller's memory, which must stay: nothing is copied. y may be NULL. */
+CN_API cn_dataset *cn_dataset_from_arrays(cn_graph *g, cn_dtype x_dtype, const cn_dims *x_dims, const void *x, cn_dtype y_dtype, const cn_dims *y_dims, const void *y);
+CN_API bool cn_dataset_next(cn_dataset *d, int64_t batch_size, cn_batch *out);
+CN_API bool cn_dataset_reset(cn_dataset *d, bool shuffle);
+CN_API int64_t cn_dataset_size(const cn_dataset *d);
+/* A data set over samples first .. first + count - 1 of this one (shared memory). UNSUPPORTED if the source cannot. */
+CN_API cn_dataset *cn_dataset_range(cn_dataset *d, int64_t first, int64_t count);
+CN_API void cn_dataset_free(cn_dataset *d);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

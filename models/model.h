@@ -1,0 +1,94 @@
+/* Models: Sequential (functional models share the same base), compile, fit, evaluate, predict. */
+#ifndef CN_MODELS_MODEL_H
+#define CN_MODELS_MODEL_H
+#include "../layers/layers.h"
+#include "../optim/optim.h"
+#include "dataset.h"
+#include "loss.h"
+#include "metric.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Sequential ---- */
+/* An empty stack of layers. `name` NULL: sequential, sequential_1, ... A model is a layer too: cn_model_layer. */
+CN_API cn_model *cn_Sequential(cn_graph *g, const char *name);
+/* Appends a layer. Refused once the model has been built. Returns the model. */
+CN_API cn_model *cn_push(cn_model *m, cn_layer *l);
+CN_API cn_layer *cn_model_layer(cn_model *m);
+CN_API int64_t cn_model_layers(cn_model *m);
+CN_API cn_layer *cn_model_layer_at(cn_model *m, int64_t i);
+/* Builds the weights for an input shape with the batch axis (its size may be CN_UNKNOWN). Also done by the first call, fit or predict. */
+CN_API bool cn_model_build(cn_model *m, const cn_dims *input);
+/* Frees a model with its layers, weights, compiled state. */
+CN_API void cn_model_free(cn_model *m);
+
+/* ---- compile ---- */
+#define CN_COMPILE(X, S)                                                                                                                        \
+  X(S, cn_ref, optimizer, CN_NAME("rmsprop"), OPTIMIZER, "\"adam(1e-3)\" or an object")                                                         \
+  X(S, cn_ref, loss, CN_NONE_REF, LOSS, "\"mse\", \"sparse_categorical_crossentropy(from_logits=true)\", an object, or .fn2 of (g, y_true, y_pred)") \
+  X(S, const char *, metrics, NULL, ANY, "names separated by commas: \"accuracy, mae\"")                                                        \
+  X(S, cn_reals, loss_weights, { 0 }, ANY, "one for each output")
+typedef struct cn_compile_args { cn_graph *graph; cn_model *model; CN_COMPILE(CN_FIELD_, ) } cn_compile_args;
+CN_API bool cn_compile_run(const cn_compile_args *args);
+/* Adds a metric object after compile. */
+CN_API bool cn_add_metric(cn_model *m, cn_metric *metric);
+CN_API cn_optimizer *cn_model_optimizer(cn_model *m);
+
+/* ---- train, evaluate, predict ---- */
+#define CN_FIT(X, S)                                                                                                                            \
+  X(S, int64_t, epochs, 1, NONNEGATIVE, "last epoch's number")                                                                                  \
+  X(S, int64_t, initial_epoch, 0, NONNEGATIVE, "epoch to start at")                                                                             \
+  X(S, int64_t, batch_size, 32, POSITIVE, "samples a step; the last batch may be smaller")                                                      \
+  X(S, bool, shuffle, true, ANY, "a new order of the samples each epoch")                                                                       \
+  X(S, double, validation_split, 0.0, FRACTION, "this share of the samples, the last ones, is kept for validation")                             \
+  X(S, int64_t, validation_freq, 1, POSITIVE, "epochs between validations")                                                                     \
+  X(S, int64_t, steps_per_epoch, CN_NONE, POSITIVE, "None: the whole data set")                                                                 \
+  X(S, int64_t, verbose, 1, ANY, "0 silent, 1 progress bar (plain lines when the output is no terminal), 2 a line an epoch")
+typedef struct cn_fit_args { cn_graph *graph; cn_model *model; cn_dataset *data; CN_FIT(CN_FIELD_, ) cn_dataset *validation_data; } cn_fit_args;
+/* What fit recorded: values[k * epochs + e] of name k in epoch e. NaN where it was not computed. Owned by the model, until the next fit. */
+typedef struct cn_history { int64_t epochs, names_count; const char *const *names; const double *values; } cn_history;
+CN_API const cn_history *cn_fit_run(const cn_fit_args *args);
+/* One value of a history; NaN if there is none. epoch may be negative (from the end). */
+CN_API double cn_history_at(const cn_history *h, const char *name, int64_t epoch);
+
+/* One optimizer step on a batch; returns the loss, penalties included (NaN on failure). y may be NULL for a loss that needs none. sample_weight may be NULL. Ends the step (cn_graph_reset). */
+CN_API double cn_train_on_batch(cn_model *m, cn_tensor *x, cn_tensor *y, cn_tensor *sample_weight);
+/* The same, but the loss is not read back: it is a variable that the model owns, readable with cn_item until the next step. */
+CN_API cn_tensor *cn_train_step(cn_model *m, cn_tensor *x, cn_tensor *y, cn_tensor *sample_weight);
+/* Loss, then the metrics, on a data set. Writes at most `capacity` values; returns how many there are (-1 on failure). Names: cn_metric_name_at. */
+CN_API int64_t cn_evaluate(cn_model *m, cn_dataset *data, int64_t batch_size, double *values, int64_t capacity);
+CN_API const char *cn_metric_name_at(cn_model *m, int64_t i);   /* 0: "loss" */
+/* Outputs of the model for every row of x, batch by batch, without recording; a persistent tensor (cn_free it). */
+CN_API cn_tensor *cn_predict(cn_model *m, cn_tensor *x, int64_t batch_size);
+/* The same for one batch into the caller's array of `count` floats; false on failure. */
+CN_API bool cn_predict_into(cn_model *m, cn_tensor *x, float *out, int64_t count);
+/* Prints Keras' table of layers, output shapes and parameter counts through the graph's output callback. */
+CN_API void cn_summary(cn_model *m);
+
+/* ---- files ---- */
+/* The weights by name ("mlp/dense/kernel") as safetensors. Written to a temporary file and renamed. */
+CN_API bool cn_save_weights(cn_model *m, const char *path);
+/* Reads them back: names, shapes and dtypes must match all weights of the (built) model, else nothing is changed. */
+CN_API bool cn_load_weights(cn_model *m, const char *path);
+
+#ifndef __cplusplus
+#define cn_compile(m, ...)                                                                                                            \
+  __extension__({                                                                                                                     \
+    CN_QUIET_ const cn_compile_args cn_o_ = { CN_COMPILE(CN_DEFAULT_, ) .model = (m), __VA_ARGS__ };                                  \
+    bool cn_r_ = cn_compile_run(&cn_o_);                                                                                              \
+    CN_LOUD_ cn_r_;                                                                                                                   \
+  })
+#define cn_fit(m, ...)                                                                                                                \
+  __extension__({                                                                                                                     \
+    CN_QUIET_ const cn_fit_args cn_o_ = { .model = (m), CN_FIT(CN_DEFAULT_, ) .validation_data = NULL, .data = __VA_ARGS__ };         \
+    const cn_history *cn_r_ = cn_fit_run(&cn_o_);                                                                                     \
+    CN_LOUD_ cn_r_;                                                                                                                   \
+  })
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

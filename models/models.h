@@ -1,0 +1,8 @@
+/* Index of models' public headers. */
+#ifndef CN_MODELS_MODELS_H
+#define CN_MODELS_MODELS_H
+#include "dataset.h"
+#include "loss.h"
+#include "metric.h"
+#include "model.h"
+#endif

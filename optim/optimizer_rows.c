@@ -1,0 +1,172 @@
+/* Sparse gradients: rows of a variable, which may repeat. A pass gets dense blocks that stay in the first cache: the sum of each row's occurrences and, where a row repeats, the sum of their squares. */
+#include <math.h>
+#include "optimizer_private.h"
+
+#define BLOCK 1024 /* elements */
+
+typedef struct job {
+  cni_pass_call call;
+  cni_update_pass *pass;
+  const cni_kernels *k;
+  const char *values;                  /* [occurrences, width] */
+  int64_t width, size /* of an element */;
+  const int32_t *heads, *chain;        /* row -> first occurrence -> next one; -1 ends */
+  const int64_t *touched;
+  bool magnitudes;
+} job;
+
+static const char *occurrence(const job *j, int32_t i, int64_t column) { return j->values + (i * j->width + column) * j->size; }
+
+/* The pass over n elements from `offset` on. */
+static void pass_at(const job *j, int64_t offset, int64_t n, const void *g, const void *squares) {
+  cni_pass_call c = j->call;
+  c.u.w = (char *)c.u.w + offset * j->size;
+  for (int i = 0; i < 3; i++)
+    if (c.u.slot[i]) c.u.slot[i] = (char *)c.u.slot[i] + offset * j->size;
+  if (c.u.ema) c.u.ema = (char *)c.u.ema + offset * j->size;
+  c.u.g = g;
+  c.u.squares = squares;
+  j->pass(&c, 0, n);
+}
+
+/* A part of one row, columns of it, into a block: sum and squares [columns]. */
+static void gather(const job *j, int32_t i, int64_t column, int64_t columns, void *sum, void *squares) {
+  double room[BLOCK];
+  for (; i >= 0; i = j->chain[i]) {
+    const void *v = occurrence(j, i, column);
+    j->k->accumulate(sum, v, columns);
+    if (squares && j->magnitudes) j->k->abs(room, v, columns, NULL), j->k->accumulate(squares, room, columns);
+    else if (squares) j->k->multiply_add(squares, v, v, columns);
+  }
+}
+
+static bool repeats(const job *j, int64_t row) { return j->heads[row] >= 0 && j->chain[j->heads[row]] >= 0; }
+
+/* Rows row .. row + rows - 1 and columns of them (all, unless it is one row). */
+static void block(const job *j, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  double sum[BLOCK], squares[BLOCK];
+  const int64_t n = rows * columns;
+  bool any = false, again = false;
+  for (int64_t r = row; r < row + rows; r++) any |= j->heads[r] >= 0, again |= repeats(j, r);
+  if (!any) {
+    pass_at(j, row * j->width + column, n, NULL, NULL);
+    return;
+  }
+  if (rows == 1 && !again) {
+    pass_at(j, row * j->width + column, n, occurrence(j, j->heads[row], column), NULL);
+    return;
+  }
+  memset(sum, 0, (size_t)(n * j->size));
+  if (again) memset(squares, 0, (size_t)(n * j->size));
+  for (int64_t r = row; r < row + rows; r++) {
+    const int64_t at = (r - row) * columns * j->size;
+    gather(j, j->heads[r], column, columns, (char *)sum + at, again ? (char *)squares + at : NULL);
+  }
+  pass_at(j, row * j->width + column, n, sum, again ? squares : NULL);
+}
+
+static void one_row(const job *j, int64_t row) {
+  for (int64_t c = 0; c < j->width; c += BLOCK) block(j, row, 1, c, j->width - c < BLOCK ? j->width - c : BLOCK);
+}
+
+static void every_row(void *ctx, int64_t begin, int64_t end) {
+  const job *j = ctx;
+  const int64_t rows = j->width < BLOCK ? BLOCK / j->width : 1;
+  for (int64_t r = begin; r < end; r += rows) {
+    if (rows == 1) one_row(j, r);
+    else block(j, r, end - r < rows ? end - r : rows, 0, j->width);
+  }
+}
+
+static void touched_rows(void *ctx, int64_t begin, int64_t end) {
+  const job *j = ctx;
+  for (int64_t i = begin; i < end; i++) one_row(j, j->touched[i]);
+}
+
+/* ---- chains ---- */
+static bool chains_room(cn_optimizer *o, cni_entry *e, int64_t n) {
+  cn_graph *g = o->object.graph;
+  struct cni_optimizer_state *s = o->state;
+  const int64_t height = e->variable->dims.d[0];
+  if (n > INT32_MAX) return cni_optimizer_fail(o, CN_UNSUPPORTED, "%lld rows in one gradient are too many", (long long)n);
+  if (!e->heads) {
+    if (!(e->heads = cni_alloc(g, (size_t)height * sizeof *e->heads))) return false;
+    for (int64_t i = 0; i < height; i++) e->heads[i] = -1;
+  }
+  if (n <= s->chain_capacity) return true;
+  int32_t *chain = cni_realloc(g, s->chain, (size_t)n * sizeof *chain);
+  if (chain) s->chain = chain;
+  int64_t *touched = chain ? cni_realloc(g, s->touched, (size_t)n * sizeof *touched) : NULL;
+  if (touched) s->touched = touched;
+  if (!touched) return false;
+  s->chain_capacity = n;
+  return true;
+}
+
+/* Chains go in the order of occurrence; the number of rows touched. */
+static int64_t chains_make(struct cni_optimizer_state *s, cni_entry *e, const int64_t *index, int64_t n) {
+  int64_t count = 0;
+  for (int64_t i = n - 1; i >= 0; i--) {
+    const int64_t row = index[i];
+    if (e->heads[row] < 0) s->touched[count++] = row;
+    s->chain[i] = e->heads[row];
+    e->heads[row] = (int32_t)i;
+  }
+  return count;
+}
+
+static void clip_values(cni_pass_call *c, const cn_tensor *values) {
+  if (!values) return;
+  c->u.scale = 1;
+  c->u.clip = INFINITY;
+}
+
+bool cni_rows_pass(cn_optimizer *o, cni_entry *e, const cn_rows *rows, const cni_pass_call *c, cni_update_pass *pass, bool rows_only) {
+  cn_graph *g = o->object.graph;
+  struct cni_optimizer_state *s = o->state;
+  const int64_t height = e->variable->dims.d[0], width = e->count / height, n = rows->indices->count;
+  const struct cni_optimizer_rules *r = cni_methods(o)->rules;
+  cn_tensor *clipped = isfinite(c->u.clip) ? cni_scaled(g, rows->values, c->u.scale, c->u.clip) : NULL; /* each row as given is clipped */
+  if ((isfinite(c->u.clip) && !clipped) || !chains_room(o, e, n)) return false;
+  const int64_t count = chains_make(s, e, rows->indices->data, n);
+  job j = { .call = *c, .pass = pass, .k = cni_kernels_for(g, e->dtype), .values = (clipped ? clipped : rows->values)->data, .width = width, .size = (int64_t)cn_dtype_size(e->dtype),
+            .heads = e->heads, .chain = s->chain, .touched = s->touched, .magnitudes = r && r->magnitudes };
+  clip_values(&j.call, clipped);
+  const int64_t grain = CNI_GRAIN / width + 1;
+  if (rows_only) cni_parallel(g, count, grain, touched_rows, &j);
+  else cni_parallel(g, height, grain, every_row, &j);
+  for (int64_t i = 0; i < count; i++) e->heads[s->touched[i]] = -1;
+  return true;
+}
+
+/* ---- for updates that take a whole gradient ---- */
+typedef struct scaling { const cni_kernels *k; const char *x; char *y; int64_t size; double scale, clip; } scaling;
+
+static void scale_part(void *ctx, int64_t begin, int64_t end) {
+  const scaling *s = ctx;
+  char *y = s->y + begin * s->size;
+  s->k->scale(y, s->x + begin * s->size, end - begin, &s->scale);
+  if (isfinite(s->clip)) s->k->clip(y, y, end - begin, (const double[]){ -s->clip, s->clip });
+}
+
+cn_tensor *cni_scaled(cn_graph *g, const cn_tensor *x, double scale, double clip) {
+  cn_tensor *y = cni_tensor_new(g, (cn_dtype)x->dtype, &x->dims, false);
+  if (!y) return NULL;
+  scaling s = { cni_kernels_for(g, (cn_dtype)x->dtype), x->data, y->data, (int64_t)cn_dtype_size((cn_dtype)x->dtype), scale, clip };
+  cni_parallel(g, x->count, CNI_GRAIN, scale_part, &s);
+  return y;
+}
+
+bool cni_rows_expand(cn_optimizer *o, const cni_entry *e, const cn_rows *rows, double scale, double clip, cn_tensor **sum, cn_tensor **squares) {
+  cn_graph *g = o->object.graph;
+  const cni_kernels *k = cni_kernels_for(g, e->dtype);
+  const int64_t n = rows->indices->count, width = e->count / e->variable->dims.d[0];
+  cn_tensor *values = cni_scaled(g, rows->values, scale, clip);
+  *sum = cn_zeros(g, e->dtype, &e->variable->dims);
+  *squares = cn_zeros(g, e->dtype, &e->variable->dims);
+  if (!values || !*sum || !*squares) return false;
+  k->scatter_add_rows((*sum)->data, values->data, rows->indices->data, true, n, width);
+  k->square(values->data, values->data, values->count, NULL);
+  k->scatter_add_rows((*squares)->data, values->data, rows->indices->data, true, n, width);
+  return true;
+}

@@ -1,0 +1,172 @@
+/* cornu-conformance [--only GLOB] [--verbose] [--require FILE] DIR...: runs every case below the directories. One line a failure, one a family, last "N passed, N failed, N skipped".
+ * --require FILE: lines "family class" (or "family *") that must exist and pass whole: an unsupported one of them is a failure. */
+#include <dirent.h>
+#include <fnmatch.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include "runner.h"
+
+static const struct { const char *kind; runner *run; } kinds[] = {
+  { "op", run_op }, { "op_edge", run_op_edge }, { "op_error", run_op_error }, { "graph", run_graph }, { "layer", run_layer }, { "layer_shape", run_layer_shape }, { "layer_stat", run_layer_stat },
+  { "layer_error", run_layer_error }, { "activation", run_activation }, { "regularizer", run_regularizer }, { "constraint", run_constraint }, { "initializer", run_initializer },
+  { "initializer_stat", run_initializer_stat }, { "loss", run_loss }, { "loss_function", run_loss_function }, { "metric", run_metric }, { "optimizer", run_optimizer },
+  { "optimizer_sparse", run_optimizer }, { "schedule", run_schedule } };
+
+typedef struct family { char name[64]; int passed, failed, unsupported; } family;
+typedef struct required { char family[64], name[64]; } required;
+static struct {
+  const char *only;
+  bool verbose;
+  family families[64];
+  int count;
+  required required[512];
+  int required_count;
+} all;
+
+bool fail(run *r, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  if (r->out->status == PASSED) {
+    r->out->status = FAILED;
+    vsnprintf(r->out->text, sizeof r->out->text, format, args);
+  }
+  va_end(args);
+  return false;
+}
+bool unsupported(run *r, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  if (r->out->status == PASSED) {
+    r->out->status = UNSUPPORTED;
+    vsnprintf(r->out->text, sizeof r->out->text, format, args);
+  }
+  va_end(args);
+  return false;
+}
+bool library_failed(run *r, const char *what) { return fail(r, "%s: %s", what, cn_ok(r->g) ? "returned nothing" : cn_error(r->g)); }
+
+static void run_case(const json_t *c, outcome *out) {
+  run r = { .c = c, .out = out, .rtol = 1e-5, .scale = 1 };
+  const json_t *rtol = json_object_get(c, "rtol"), *atol = json_object_get(c, "atol");
+  const char *kind = text_of(c, "kind");
+  if (json_is_number(rtol)) r.rtol = json_number_value(rtol);
+  if (json_is_number(atol)) r.atol = json_number_value(atol), r.scale = 0;
+  r.g = cn_graph_new(.seed = 1);
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    if (!strcmp(kind, kinds[i].kind)) {
+      kinds[i].run(&r);
+      cn_graph_free(r.g);
+      return;
+    }
+  unsupported(&r, "kind %s", kind);
+  cn_graph_free(r.g);
+}
+
+static const char *subject(const json_t *c) {
+  static const char *const keys[] = { "class", "op", "function", "identifier", "kind", NULL };
+  for (int i = 0; keys[i]; i++)
+    if (*text_of(c, keys[i])) return text_of(c, keys[i]);
+  return "";
+}
+
+static bool is_required(const char *f, const char *name) {
+  for (int i = 0; i < all.required_count; i++)
+    if (!strcmp(all.required[i].family, f) && (!strcmp(all.required[i].name, "*") || !strcmp(all.required[i].name, name))) return true;
+  return false;
+}
+
+static family *family_of(const char *name) {
+  for (int i = 0; i < all.count; i++)
+    if (!strcmp(all.families[i].name, name)) return &all.families[i];
+  snprintf(all.families[all.count].name, sizeof all.families->name, "%s", name);
+  return &all.families[all.count++];
+}
+
+static void run_file(const char *path, const char *f) {
+  json_error_t e;
+  json_t *c = json_load_file(path, JSON_DECODE_ANY, &e);
+  if (!c || !*text_of(c, "kind")) { /* no case: data beside one */
+    if (!c) printf("FAIL %s: %s\n", path, e.text), family_of(f)->failed++;
+    json_decref(c);
+    return;
+  }
+  const char *id = text_of(c, "id");
+  char full[256];
+  snprintf(full, sizeof full, "%s/%s", f, id);
+  if (!all.only || !fnmatch(all.only, id, 0) || !fnmatch(all.only, full, 0)) {
+    outcome out = { PASSED, "" };
+    run_case(c, &out);
+    if (out.status == UNSUPPORTED && is_required(f, subject(c))) out.status = FAILED;
+    family *fam = family_of(f);
+    if (out.status == PASSED) fam->passed++;
+    else if (out.status == FAILED) fam->failed++, printf("FAIL %s: %s\n", id, out.text);
+    else fam->unsupported++;
+    if (all.verbose && out.status != FAILED) printf("%s %s%s%s\n", out.status == PASSED ? "ok" : "unsupported", id, *out.text ? ": " : "", out.text);
+  }
+  json_decref(c);
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+
+static bool walk(const char *path, const char *f) {
+  struct dirent **entries;
+  const int n = scandir(path, &entries, NULL, by_name);
+  if (n < 0) return false;
+  for (int i = 0; i < n; i++) {
+    char below[4096];
+    struct stat s;
+    const char *name = entries[i]->d_name;
+    const size_t length = strlen(name);
+    snprintf(below, sizeof below, "%s/%s", path, name);
+    if (name[0] != '.' && stat(below, &s) == 0) {
+      if (S_ISDIR(s.st_mode)) walk(below, name);
+      else if (length > 5 && !strcmp(name + length - 5, ".json")) run_file(below, f);
+    }
+    free(entries[i]);
+  }
+  free(entries);
+  return true;
+}
+
+static const char *last_part(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash && slash[1] ? slash + 1 : path;
+}
+
+static bool read_required(const char *path) {
+  FILE *in = fopen(path, "r");
+  if (!in) return false;
+  char line[256];
+  while (fgets(line, sizeof line, in) && all.required_count < 512) {
+    required *q = &all.required[all.required_count];
+    if (line[0] != '#' && sscanf(line, "%63s %63s", q->family, q->name) == 2) all.required_count++;
+  }
+  fclose(in);
+  return true;
+}
+
+int main(int argc, char **argv) {
+  int passed = 0, failed = 0, skipped = 0, directories = 0;
+  for (int i = 1; i < argc; i++) {
+    if (!strcmp(argv[i], "--only") && i + 1 < argc) all.only = argv[++i];
+    else if (!strcmp(argv[i], "--verbose")) all.verbose = true;
+    else if (!strcmp(argv[i], "--require") && i + 1 < argc) {
+      if (!read_required(argv[++i])) return fprintf(stderr, "cornu-conformance: cannot read %s\n", argv[i]), 2;
+    } else if (argv[i][0] == '-') return fprintf(stderr, "usage: cornu-conformance [--only GLOB] [--verbose] [--require FILE] DIR...\n"), 2;
+    else if (walk(argv[i], last_part(argv[i]))) directories++;
+    else return fprintf(stderr, "cornu-conformance: cannot read %s\n", argv[i]), 2;
+  }
+  if (!directories) return fprintf(stderr, "usage: cornu-conformance [--only GLOB] [--verbose] [--require FILE] DIR...\n"), 2;
+  for (int i = 0; i < all.count; i++) {
+    const family *f = &all.families[i];
+    printf("%s: %d cases, %d passed, %d failed, %d unsupported\n", f->name, f->passed + f->failed + f->unsupported, f->passed, f->failed, f->unsupported);
+    passed += f->passed;
+    failed += f->failed;
+    skipped += f->unsupported;
+  }
+  printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
+  return failed || !passed;
+}

@@ -1,0 +1,273 @@
+/* Kinds layer, layer_shape, layer_stat, layer_error. */
+#include <math.h>
+#include <stdio.h>
+#include "runner.h"
+
+#define MOST 32
+
+typedef struct bench { cn_layer *l; cn_tensor *x[MOST]; int64_t n; cn_tensor *y[CN_LAYER_OUTPUTS]; int64_t ny; cn_tensor *w[64]; int64_t nw; } bench;
+
+static bool known(run *r, const char *name) {
+  for (const cn_class *const *c = cni_layer_classes; *c; c++)
+    if (!strcmp((*c)->schema.name, name)) return true;
+  return unsupported(r, "layer %s", name);
+}
+
+static cn_layer *make(run *r) {
+  const char *name = text_of(r->c, "class");
+  json_t *config = json_pack("{s:s, s:O}", "class_name", name, "config", json_object_get(r->c, "config"));
+  cn_layer *l = (cn_layer *)(void *)cni_models_factory.from_json(r->g, CN_KIND_LAYER, config);
+  json_decref(config);
+  return l;
+}
+
+static bool read_inputs(run *r, bench *b) {
+  const json_t *inputs = json_object_get(r->c, "inputs"), *masks = json_object_get(r->c, "input_masks");
+  b->n = (int64_t)json_array_size(inputs);
+  for (int64_t i = 0; i < b->n; i++) {
+    if (!(b->x[i] = tensor_from(r, json_array_get(inputs, (size_t)i)))) return library_failed(r, "inputs");
+    cn_tensor *mask = tensor_from(r, json_array_get(masks, (size_t)i));
+    if (mask) cn_set_mask(b->x[i], mask);
+  }
+  return true;
+}
+
+static bool build_and_set(run *r, bench *b) {
+  cn_dims in[MOST];
+  cn_tensor *values[64];
+  const json_t *weights = json_object_get(r->c, "weights");
+  for (int64_t i = 0; i < b->n; i++) in[i] = b->x[i]->dims;
+  if (!cn_build(b->l, in, b->n)) return library_failed(r, "build");
+  const int64_t n = (int64_t)json_array_size(weights);
+  for (int64_t i = 0; i < n; i++) values[i] = tensor_from(r, json_array_get(weights, (size_t)i));
+  b->nw = cn_weights(b->l, b->w, 64);
+  return cn_set_weights(b->l, values, n) || library_failed(r, "set_weights");
+}
+
+static bool call(run *r, bench *b) {
+  const json_t *named = json_object_get(r->c, "call_tensors"), *mask = json_object_get(json_is_object(json_object_get(named, "mask")) ? named : r->c, "mask");
+  cn_tensor *given = json_is_object(mask) ? tensor_from(r, mask) : NULL;
+  const cn_tensors several = { b->x, b->n };
+  const cn_call_args a = { .graph = r->g, .layer = b->l, .x = b->n == 1 ? b->x[0] : CN_NO_TENSOR, .inputs = b->n == 1 ? (cn_tensors){ NULL, 0 } : several,
+                           .training = json_is_true(json_object_get(r->c, "training")), .mask = given ? given : CN_NO_TENSOR, .attention_mask = CN_NO_TENSOR };
+  return cn_call_layer(&a, b->y, &b->ny) || library_failed(r, "call");
+}
+
+static bool check_outputs(run *r, const bench *b) {
+  const json_t *outputs = json_object_get(r->c, "outputs"), *masks = json_object_get(r->c, "output_masks");
+  char text[48];
+  if (b->ny < (int64_t)json_array_size(outputs)) return fail(r, "%lld outputs, wanted %zu", (long long)b->ny, json_array_size(outputs));
+  for (size_t i = 0; i < json_array_size(outputs); i++) {
+    snprintf(text, sizeof text, "output %zu", i);
+    if (!same(r, text, b->y[i], json_array_get(outputs, i))) return false;
+    const json_t *mask = json_array_get(masks, i);
+    snprintf(text, sizeof text, "mask of output %zu", i);
+    if (json_is_array(masks) && !json_is_object(mask) && cn_mask_of(b->y[i])) return fail(r, "%s: there is one, wanted none", text);
+    if (json_is_object(mask) && !cn_mask_of(b->y[i])) return fail(r, "%s is missing", text);
+    if (json_is_object(mask) && !same(r, text, cn_mask_of(b->y[i]), mask)) return false;
+  }
+  return true;
+}
+
+static bool check_gradients(run *r, bench *b, cn_tensor *loss) {
+  const json_t *gx = json_object_get(r->c, "grad_inputs"), *gw = json_object_get(r->c, "grad_weights");
+  cn_tensor *total = total_of(r, b->y, b->ny, json_object_get(r->c, "cotangents"), loss), *targets[MOST + 64], *d[MOST + 64];
+  int64_t n = 0, inputs = 0;
+  char text[64];
+  if (!total) return cn_ok(r->g) || library_failed(r, "total");
+  for (int64_t i = 0; i < b->n; i++)
+    if (json_is_object(json_array_get(gx, (size_t)i))) targets[n++] = b->x[i];
+  inputs = n;
+  n += cn_trainable_weights(b->l, targets + n, 64);
+  if (n && !cn_gradients(r->g, total, CN_NO_TENSOR, targets, n, false, d)) return library_failed(r, "gradients");
+  for (int64_t i = 0, k = 0; i < b->n; i++) {
+    snprintf(text, sizeof text, "gradient of input %lld", (long long)i);
+    if (json_is_object(json_array_get(gx, (size_t)i)) && !same(r, text, d[k++], json_array_get(gx, (size_t)i))) return false;
+  }
+  if (json_is_array(gw) && (int64_t)json_array_size(gw) != n - inputs) return fail(r, "%lld trainable weights, wanted %zu", (long long)(n - inputs), json_array_size(gw));
+  for (int64_t i = inputs; i < n; i++) {
+    snprintf(text, sizeof text, "gradient of weight %lld", (long long)(i - inputs));
+    if (!same(r, text, d[i], json_array_get(gw, (size_t)(i - inputs)))) return false;
+  }
+  return true;
+}
+
+static bool check_weights(run *r, const bench *b) {
+  const json_t *after = json_object_get(r->c, "weights_after"), *constrained = json_object_get(r->c, "constraints_after");
+  for (size_t i = 0; i < json_array_size(after); i++)
+    if (!same(r, "weight after", b->w[i], json_is_object(json_object_get(json_array_get(after, i), "value")) ? json_object_get(json_array_get(after, i), "value") : json_array_get(after, i))) return false;
+  for (size_t i = 0; i < json_array_size(constrained); i++) {
+    const json_t *want = json_array_get(constrained, i);
+    if (!json_is_object(want)) continue;
+    const cn_projection p = cn_projection_of(b->w[i]);
+    if (!p.apply) return fail(r, "weight %zu has no constraint", i);
+    if (!p.apply(r->g, b->w[i], p.object)) return library_failed(r, "constraint");
+    if (!same(r, "constrained weight", b->w[i], want)) return false;
+  }
+  return true;
+}
+
+void run_layer(run *r) {
+  bench b = { .n = 0 };
+  if (!known(r, text_of(r->c, "class"))) return;
+  if (!strcmp(text_of(json_object_get(json_object_get(r->c, "config"), "dtype"), "class_name"), "DTypePolicy") &&
+      !strcmp(text_of(json_object_get(json_object_get(json_object_get(r->c, "config"), "dtype"), "config"), "name"), "float64") && r->rtol == 1e-5)
+    r->rtol = 1e-9;
+  if (!(b.l = make(r))) return (void)library_failed(r, "construction");
+  if (!read_inputs(r, &b) || !build_and_set(r, &b) || !call(r, &b) || !check_outputs(r, &b)) return;
+  const int64_t n = cn_losses(b.l, NULL, 0);
+  cn_tensor *loss = n ? cn_total_loss(b.l, cn_full(r->g, b.l->dtype, CN_SCALAR, 0)) : NULL;
+  if (n && !loss) return (void)library_failed(r, "losses");
+  if (!same_number(r, "loss", loss ? cn_item(loss) : 0, json_object_get(r->c, "loss"))) return;
+  if (check_gradients(r, &b, loss)) check_weights(r, &b);
+}
+
+void run_layer_shape(run *r) {
+  if (!known(r, text_of(r->c, "class"))) return;
+  cn_layer *l = make(r);
+  if (!l) return (void)library_failed(r, "construction");
+  const json_t *checks = json_object_get(r->c, "checks"), *check;
+  size_t i;
+  json_array_foreach(checks, i, check) {
+    const json_t *in = json_object_get(check, "input_shapes"), *out = json_object_get(check, "output_shapes");
+    cn_dims dims[MOST], want, got;
+    const size_t n = json_array_size(in);
+    for (size_t k = 0; k < n; k++) dims_from(json_array_get(in, k), &dims[k]);
+    dims_from(json_array_get(out, 0), &want);
+    char a[160], b[160];
+    if (!cn_compute_output_shape(l, dims, (int64_t)n, &got)) return (void)library_failed(r, "output shape");
+    if (!cn_dims_equal(&got, &want)) return (void)fail(r, "output shape of check %zu is %s, wanted %s", i, cn_dims_text(&got, a, sizeof a), cn_dims_text(&want, b, sizeof b));
+    cn_layer *fresh = make(r); /* a symbolic call agrees */
+    cn_tensor *x[MOST];
+    const bool integers = !strcmp(text_of(r->c, "class"), "Embedding");
+    for (size_t k = 0; k < n; k++) x[k] = cn_symbolic(r->g, integers ? CN_I32 : CN_F32, &dims[k]);
+    const cn_tensors list = { x, (int64_t)n };
+    cn_tensor *y = fresh ? cn_call(r->g, fresh, .inputs = list) : NULL;
+    if (!y) return (void)library_failed(r, "symbolic call");
+    if (!cn_dims_equal(&y->dims, &want)) return (void)fail(r, "symbolic output %zu is %s, wanted %s", i, cn_dims_text(&y->dims, a, sizeof a), cn_dims_text(&want, b, sizeof b));
+  }
+}
+
+/* ---- statistics ---- */
+static bool check_stat(run *r, const json_t *c, const cn_tensor *y) {
+  const char *kind = text_of(c, "stat");
+  const int64_t n = y->count;
+  double sum = 0, squares = 0;
+  for (int64_t i = 0; i < n; i++) sum += cn_at(y, i);
+  for (int64_t i = 0; i < n; i++) squares += pow(cn_at(y, i) - sum / (double)n, 2);
+  const double want = number_of(json_object_get(c, "want")), tol = number_of(json_object_get(c, "tol"));
+  if (!strcmp(kind, "mean")) return fabs(sum / (double)n - want) <= tol || fail(r, "mean is %g, wanted %g", sum / (double)n, want);
+  if (!strcmp(kind, "std")) return fabs(sqrt(squares / (double)n) - want) <= tol || fail(r, "std is %g, wanted %g", sqrt(squares / (double)n), want);
+  if (!strcmp(kind, "fraction_equal")) {
+    const double v = number_of(json_object_get(c, "value"));
+    int64_t equal = 0;
+    for (int64_t i = 0; i < n; i++) equal += fabs(cn_at(y, i) - v) <= 1e-5 * fmax(1, fabs(v));
+    return fabs((double)equal / (double)n - want) <= tol || fail(r, "share of %g is %g, wanted %g", v, (double)equal / (double)n, want);
+  }
+  if (!strcmp(kind, "values_in")) {
+    const json_t *values = json_object_get(c, "values");
+    for (int64_t i = 0; i < n; i++) {
+      bool found = false;
+      for (size_t k = 0; k < json_array_size(values); k++) found |= fabs(cn_at(y, i) - number_of(json_array_get(values, k))) <= 1e-5 * fmax(1, fabs(number_of(json_array_get(values, k))));
+      if (!found) return fail(r, "value %g is not among those allowed", cn_at(y, i));
+    }
+    return true;
+  }
+  if (!strcmp(kind, "constant_along")) {
+    const json_t *axes = json_object_get(c, "axes");
+    cn_dims first = y->dims;
+    for (size_t k = 0; k < json_array_size(axes); k++) first.d[json_integer_value(json_array_get(axes, k))] = 1;
+    for (int64_t i = 0; i < n; i++) {
+      int64_t at = 0, stride = 1, rest = i, place = 1; /* the element with 0 along the axes */
+      for (int d = y->dims.rank - 1; d >= 0; d--) {
+        const int64_t q = rest % y->dims.d[d];
+        rest /= y->dims.d[d];
+        if (first.d[d] != 1 || y->dims.d[d] == 1) at += q * place;
+        place *= y->dims.d[d];
+      }
+      (void)stride;
+      if (cn_at(y, i) != cn_at(y, at)) return fail(r, "element %lld differs along the axes", (long long)i);
+    }
+    return true;
+  }
+  return fail(r, "check %s", kind);
+}
+
+static cn_tensor *stat_output(run *r, cn_layer *l, cn_tensor *x) { return cn_call(r->g, l, x, .training = 1); }
+
+static bool equal_values(const cn_tensor *a, const cn_tensor *b) {
+  for (int64_t i = 0; i < a->count; i++)
+    if (cn_at(a, i) != cn_at(b, i)) return false;
+  return a->count == b->count;
+}
+
+void run_layer_stat(run *r) {
+  if (!known(r, text_of(r->c, "class"))) return;
+  cn_dims dims;
+  cn_layer *l = make(r);
+  const json_t *input = json_array_get(json_object_get(r->c, "inputs"), 0), *checks = json_object_get(r->c, "checks"), *c;
+  if (!l) return (void)library_failed(r, "construction");
+  if (!dims_from(json_object_get(input, "shape"), &dims)) return (void)fail(r, "bad case");
+  cn_tensor *x = tensor_from(r, input), *y = stat_output(r, l, x), *dx = NULL;
+  if (!y) return (void)library_failed(r, "call");
+  size_t i;
+  json_array_foreach(checks, i, c) {
+    const char *kind = text_of(c, "stat");
+    if (!strcmp(kind, "grad_equals_output")) {
+      if (!cn_gradients(r->g, y, CN_NO_TENSOR, &x, 1, false, &dx)) return (void)library_failed(r, "gradient");
+      for (int64_t k = 0; k < y->count; k++)
+        if (fabs(cn_at(dx, k) - cn_at(y, k)) > 1e-5) return (void)fail(r, "gradient %lld is %g, the output %g", (long long)k, cn_at(dx, k), cn_at(y, k));
+    } else if (!strcmp(kind, "same_seed_same_output")) {
+      cn_layer *other = make(r);
+      cn_tensor *z = other ? stat_output(r, other, x) : NULL;
+      if (!z || !equal_values(y, z)) return (void)fail(r, "two layers of one seed differ");
+    } else if (!strcmp(kind, "successive_calls_differ")) {
+      cn_tensor *z = stat_output(r, l, x);
+      if (!z || equal_values(y, z)) return (void)fail(r, "two calls give the same");
+    } else if (!check_stat(r, c, y)) {
+      return;
+    }
+  }
+}
+
+/* ---- errors ---- */
+static bool error_inputs(run *r, const json_t *inputs, bench *b) {
+  size_t i;
+  const json_t *in;
+  b->n = 0;
+  json_array_foreach(inputs, i, in) {
+    cn_dims dims;
+    cn_dtype dtype = CN_F32;
+    const json_t *shape = json_is_object(in) ? json_object_get(in, "shape") : in;
+    if (*text_of(in, "dtype") && !cn_dtype_from_name(text_of(in, "dtype"), &dtype)) return false;
+    if (!dims_from(shape, &dims)) return false;
+    b->x[b->n++] = dtype == CN_STRING ? NULL : cn_zeros(r->g, dtype, &dims);
+  }
+  return cn_ok(r->g);
+}
+
+static bool error_call(run *r, bench *b) {
+  const cn_tensors several = { b->x, b->n };
+  const cn_call_args a = { .graph = r->g, .layer = b->l, .x = b->n == 1 ? b->x[0] : CN_NO_TENSOR, .inputs = b->n == 1 ? (cn_tensors){ NULL, 0 } : several, .training = 0, .mask = CN_NO_TENSOR,
+                           .attention_mask = CN_NO_TENSOR };
+  return cn_call_layer(&a, b->y, &b->ny) != NULL;
+}
+
+void run_layer_error(run *r) {
+  if (!known(r, text_of(r->c, "class"))) return;
+  bench b = { .l = make(r) };
+  const char *stage = text_of(r->c, "stage");
+  bool refused = !b.l;
+  if (!refused && strcmp(stage, "construct")) {
+    if (!error_inputs(r, json_object_get(r->c, "inputs"), &b)) return (void)fail(r, "bad case");
+    refused = !error_call(r, &b);
+    if (!refused && !strcmp(stage, "second_call")) {
+      if (!error_inputs(r, json_object_get(r->c, "then_inputs"), &b)) return (void)fail(r, "bad case");
+      refused = !error_call(r, &b);
+    }
+  }
+  if (!refused) return (void)fail(r, "not refused at %s: %s", stage, text_of(r->c, "message"));
+  if (!*cn_error(r->g)) return (void)fail(r, "refused without a text");
+  cn_graph_clear(r->g);
+  if (!cn_scalar(r->g, 1)) fail(r, "the graph does not work afterwards");
+}

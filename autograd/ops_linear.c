@@ -7,6 +7,12 @@
 
 static int activation_of(const void *args) { return (int)((const cn_linear_args *)args)->activation; }
 
+static int64_t rows_of(const cn_tensor *x) {
+  int64_t rows = 1;
+  for (int i = 0; i < x->dims.rank - 1; i++) rows *= x->dims.d[i];
+  return rows;
+}
+
 static cn_code linear_infer(const cn_call *c) {
   const cn_tensor *x = c->x[0], *k = c->x[1], *b = c->x[2];
   char tx[160], tk[160];
@@ -27,7 +33,7 @@ static cn_code linear_forward(const cn_call *c) {
   const cn_tensor *x = c->x[0], *k = c->x[1], *b = c->x[2];
   const int64_t d = k->dims.d[0], units = k->dims.d[1];
   if (!c->y[0]->count) return CN_OK;
-  const cni_gemm_args p = { .dtype = (cn_dtype)x->dtype, .m = c->y[0]->count / units, .n = units, .k = d, .a = x->data, .b = k->data, .c = c->y[0]->data, .bias = cni_given(b) ? b->data : NULL,
+  const cni_gemm_args p = { .dtype = (cn_dtype)x->dtype, .m = rows_of(x), .n = units, .k = d, .a = x->data, .b = k->data, .c = c->y[0]->data, .bias = cni_given(b) ? b->data : NULL,
                             .activation = activation_of(c->args), .batch = 1 };
   return cni_gemm(c->graph, &p);
 }
@@ -82,8 +88,7 @@ static cn_code linear_backward(const cn_call *c) {
   slope s = { .k = cni_kernels_of(c), .gy = c->gy[0], .y = y->data, .units = k->dims.d[1], .w = w, .activation = activation_of(c->args) };
   union { char bytes[SMALL]; double align; } small;
   cni_buffer *own = NULL;
-  s.rows = s.units ? c->x[0]->count / (k->dims.d[0] ? k->dims.d[0] : 1) : 0;
-  if (!k->dims.d[0]) s.rows = s.units ? y->count / s.units : 0;
+  s.rows = rows_of(c->x[0]);
   if (s.activation) {
     if (size > SMALL && !(own = cni_buffer_take(c->graph, size, false))) return CN_NO_MEMORY;
     s.d = own ? own->data : small.bytes;
@@ -106,11 +111,9 @@ static cn_tensor *activation_slope(cn_graph *g, int activation, cn_tensor *gy, c
 
 static void linear_vjp(cn_graph *g, const cn_node *n, cn_tensor *const *gy, const bool *want, cn_tensor **gx) {
   cn_tensor *x = n->x[0], *k = n->x[1], *d = activation_slope(g, activation_of(n->args), gy[0], n->y[0]);
-  const int64_t in = k->dims.d[0], units = k->dims.d[1];
+  const int64_t in = k->dims.d[0], units = k->dims.d[1], rows = rows_of(x);
   if (want[0]) gx[0] = cn_matmul(g, d, k, .transpose_b = true);
   if (!want[1] && !want[2]) return;
-  int64_t rows = 1;
-  for (int i = 0; i < x->dims.rank - 1; i++) rows *= x->dims.d[i];
   cn_tensor *flat = cn_reshape(g, d, CN_INTS(rows, units));
   if (want[1]) gx[1] = cn_matmul(g, cn_reshape(g, x, CN_INTS(rows, in)), flat, .transpose_a = true);
   if (want[2]) gx[2] = cn_sum(g, flat, .axis = CN_INTS(0));

@@ -24,9 +24,6 @@ CN_OP_DECLARE(matmul, CN_MATMUL)
   X(S, int64_t, activation, 0, NONNEGATIVE, "0 none, 1 relu, 2 tanh, 3 sigmoid")
 CN_OP_DECLARE(linear, CN_LINEAR)
 
-CN_OP_DECLARE(outer, CN_LIST_AB)
-CN_FUNCTION_AB(outer) /* a_i b_j of the flattened inputs: [n] x [m] -> [n, m] */
-
 #ifndef __cplusplus
 #define cn_matmul(...) CN_CALL_(matmul, CN_MATMUL, __VA_ARGS__)
 #define cn_linear(...) CN_CALL_(linear, CN_LINEAR, __VA_ARGS__)

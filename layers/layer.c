@@ -43,13 +43,14 @@ static bool init_base(cn_layer *l) {
   return l->name != NULL;
 }
 
-/* Names among the options become objects at once, so that an unknown one is refused where it is written. */
+/* Names among the options become objects at once, so that an unknown one is refused where it is written. The options hold them: they are freed with the layer. */
 static bool resolve_options(cn_layer *l) {
   const cn_schema *s = &l->object.cls->schema;
   for (int i = 0; i < s->count; i++) {
     const cn_check kind = s->rows[i].check;
     if (s->rows[i].kind != CN_OPTION_REF || kind < CN_CHECK_ACTIVATION || kind > CN_CHECK_CONSTRAINT) continue;
-    if (!cn_layer_resolve(l, (cn_kind)kind, cni_option_at(s, l->object.options, i))) return false;
+    cni_ref_resolve(l->object.graph, (cn_kind)kind, cni_option_at(s, l->object.options, i), &cni_layers_factory);
+    if (!cn_ok(l->object.graph)) return false;
   }
   return true;
 }

@@ -167,6 +167,7 @@ cn_tensor *cn_loss_values(cn_graph *g, const cn_ref *loss, cn_tensor *y_true, cn
   cn_tensor *mask = NULL;
   if (!cn_ok(g) || !resolve(g, loss, &r)) return NULL;
   cn_tensor *v = values_of(g, &r, y_true, y_pred, &mask);
+  if (v && mask) cn_set_mask(v, mask);
   if (r.made) cn_object_free(r.object);
   return v;
 }

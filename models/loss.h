@@ -54,7 +54,7 @@ CN_OBJECT_DECLARE(loss, SparseCategoricalCrossentropy, CN_LOSS_SPARSE_CATEGORICA
 CN_API cn_object *cn_loss_from(cn_graph *g, const char *text);
 /* The loss of a batch, recorded: an object, a name or a function of the user (values per sample, then the mean). sample_weight: CN_NO_TENSOR if there is none; the mask is y_pred's own (cn_mask_of). */
 CN_API cn_tensor *cn_loss_apply(cn_graph *g, const cn_ref *loss, cn_tensor *y_true, cn_tensor *y_pred, cn_tensor *sample_weight);
-/* Values per sample, without weights and reduction (the function form of Keras). */
+/* Values per sample, without weights and reduction (the function form of Keras). What the loss itself leaves out (ignore_class) is the result's mask. */
 CN_API cn_tensor *cn_loss_values(cn_graph *g, const cn_ref *loss, cn_tensor *y_true, cn_tensor *y_pred);
 CN_API bool cn_register_loss(cn_graph *g, const char *name, cn_function2 fn, void *user);
 

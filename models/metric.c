@@ -4,7 +4,13 @@
 #include "model_private.h"
 
 /* ---- the running mean ---- */
-typedef struct weights { const cn_tensor *w, *mask; int64_t per_sample; } weights;
+typedef struct weights { const cn_tensor *w, *mask, *own; /* own: the mask of the values themselves */ } weights;
+
+/* The weight that goes with element i of `all`: weights have the values' leading axes. */
+static double weight_at(const cn_tensor *w, int64_t i, int64_t all) {
+  if (!w || !w->count) return 1;
+  return cni_value_at(w, all % w->count ? i % w->count : i / (all / w->count));
+}
 
 /* Adds per-sample values v [n, ...] with weights broadcast over the trailing axes, as Keras' reduce_to_samplewise_values: the mean over the trailing axes of v w, and of w. */
 static void add_values(cn_metric *m, double (*value)(const void *ctx, int64_t i), const void *ctx, const cn_dims *dims, const weights *w, bool sum) {
@@ -13,9 +19,7 @@ static void add_values(cn_metric *m, double (*value)(const void *ctx, int64_t i)
     double vw = 0, ws = 0;
     for (int64_t j = 0; j < inner; j++) {
       const int64_t at = i * inner + j;
-      double weight = 1;
-      if (w->w && w->w->count) weight *= cni_value_at(w->w, w->w->count == all ? at : w->w->count == n ? i : w->w->count == 1 ? 0 : at % w->w->count);
-      if (w->mask && w->mask->count) weight *= cni_value_at(w->mask, w->mask->count == all ? at : w->mask->count == n ? i : at % w->mask->count) != 0;
+      const double weight = weight_at(w->w, at, all) * (weight_at(w->mask, at, all) != 0) * (weight_at(w->own, at, all) != 0);
       vw += weight == 0 ? 0 : weight * value(ctx, at);
       ws += weight;
     }
@@ -30,7 +34,7 @@ static double mean_result(const cn_metric *m) { return m->count == 0 ? 0 : m->to
 static double sum_result(const cn_metric *m) { return m->total; }
 static void mean_reset(cn_metric *m) { m->total = m->count = 0; }
 
-static weights weights_of(const cn_tensor *p, const cn_tensor *w) { return (weights){ cni_given(w) ? w : NULL, cn_mask_of(p), 0 }; }
+static weights weights_of(const cn_tensor *p, const cn_tensor *w) { return (weights){ cni_given(w) ? w : NULL, cn_mask_of(p), NULL }; }
 
 static bool update_plain(cn_metric *m, cn_tensor *values, cn_tensor *w, bool sum) {
   const weights ws = weights_of(values, w);
@@ -138,7 +142,8 @@ static bool update_loss(cn_metric *m, cn_graph *g, const cn_ref *loss, cn_tensor
   cn_tensor *v = cn_loss_values(g, loss, t, p);
   cn_recording(g, recording);
   if (!v) return false;
-  const weights ws = weights_of(p, w);
+  weights ws = weights_of(p, w);
+  ws.own = cn_mask_of(v);
   return add_values(m, tensor_value, v, &v->dims, &ws, false), true;
 }
 static bool loss_update(cn_metric *m, cn_graph *g, cn_object *loss, cn_tensor *t, cn_tensor *p, cn_tensor *w) {
@@ -159,7 +164,7 @@ UPDATE(categorical_crossentropy_update) {
 }
 UPDATE(sparse_categorical_crossentropy_update) {
   const cn_metric_SparseCategoricalCrossentropyOptions *o = m->object.options;
-  return loss_update(m, g, cn_loss_SparseCategoricalCrossentropy(g, .from_logits = o->from_logits, .axis = o->axis), t, p, w);
+  return loss_update(m, g, cn_loss_SparseCategoricalCrossentropy(g, .from_logits = o->from_logits, .ignore_class = o->ignore_class, .axis = o->axis), t, p, w);
 }
 
 /* ---- classes ---- */

@@ -41,6 +41,7 @@ typedef struct cn_metric_methods {
 #define CN_METRIC_SPARSE_CROSSENTROPY(X, S)                                                              \
   CN_METRIC_LIST(X, S)                                                                                   \
   X(S, bool, from_logits, false, ANY, "y_pred are logits")                                               \
+  X(S, int64_t, ignore_class, CN_NONE, ANY, "samples with this label give 0")                            \
   X(S, int64_t, axis, -1, ANY, "see the loss")
 
 /* Running mean (sum of v w / sum of w) and sum of values. */

@@ -30,7 +30,7 @@ bool cn_optimizer_map(cn_optimizer *o, const char *pattern, cn_optimizer *inner)
   cn_graph *g = o->object.graph;
   bool matches;
   if (o->object.cls != &cn_class_optimizer_MultiOptimizer) return cni_optimizer_fail(o, CN_VALUE, "it maps no variables to other optimizers");
-  if (o->state->iteration) return cni_optimizer_fail(o, CN_STATE, "patterns are added before it is built");
+  if (o->state->built) return cni_optimizer_fail(o, CN_STATE, "patterns are added before it is built");
   if (inner->object.graph != g) return cni_optimizer_fail(o, CN_STATE, "the optimizer for \"%s\" is of another graph", pattern);
   if (!cni_pattern_matches(o, pattern, "", true, &matches)) return false;
   multi *m = multi_of(o);

@@ -5,6 +5,7 @@
  * Source of every rule and of this order: Keras 3.15 (keras.optimizers), whose numbers they give. */
 #ifndef CN_OPTIM_OPTIMIZER_H
 #define CN_OPTIM_OPTIMIZER_H
+#include <string.h>
 #include "../autograd/autograd.h"
 #include "../core/class.h"
 

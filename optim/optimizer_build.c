@@ -181,12 +181,13 @@ bool cn_optimizer_build(cn_optimizer *o, cn_tensor *const *variables, int64_t n)
   if (!variables && !all_variables(o->object.graph, &all, &n)) return false;
   if (!variables) variables = all;
   if (!variables_ok(o, variables, n)) return false;
-  bool known = s->iteration != NULL;
+  bool known = s->built;
   for (int64_t i = 0; known && i < n; i++)
     known = (i < s->count && s->entries[i].variable == variables[i] && cni_entry_live(&s->entries[i])) || cni_entry_of(o, variables[i]);
   if (known) return true;
   const cni_wrapper *w = cni_wrapper_of(o);
-  return own_make(o) && (!w || w->build(o, variables, n)) && add_entries(o, variables, n);
+  if (!own_make(o) || (w && !w->build(o, variables, n)) || !add_entries(o, variables, n)) return false;
+  return s->built = true;
 }
 
 /* ---- listing ---- */

@@ -54,7 +54,7 @@ struct cni_optimizer_state {
   double weight_decay, clipnorm, clipvalue, global_clipnorm, loss_scale;   /* 0, 0, infinity, 0, 1: none */
   int64_t accumulate, overwrite;       /* 1, 0: none */
   double ema_momentum;
-  bool use_ema;
+  bool use_ema, built;
   char **excluded;                     /* patterns */
   int64_t excluded_count, excluded_capacity;
   int32_t *chain;                      /* next occurrence of the same row, or -1 */

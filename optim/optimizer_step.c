@@ -251,7 +251,7 @@ bool cni_list_scaled(cn_graph *g, const cni_gradient_list *l, double scale, cni_
 /* ---- entry points ---- */
 bool cn_optimizer_apply_rows(cn_optimizer *o, cn_tensor *const *gradients, const cn_rows *rows, cn_tensor *const *variables, int64_t n) {
   if (!o || !cn_ok(o->object.graph)) return false;
-  if (!o->state->iteration && !cn_optimizer_build(o, variables, n)) return false;
+  if (!o->state->built && !cn_optimizer_build(o, variables, n)) return false;
   return cni_optimizer_apply(o, &(const cni_gradient_list){ gradients, rows, variables, n });
 }
 bool cn_optimizer_apply(cn_optimizer *o, cn_tensor *const *gradients, cn_tensor *const *variables, int64_t n) { return cn_optimizer_apply_rows(o, gradients, NULL, variables, n); }
@@ -260,7 +260,7 @@ bool cn_optimizer_step(cn_optimizer *o) {
   if (!o || !cn_ok(o->object.graph)) return false;
   cn_graph *g = o->object.graph;
   struct cni_optimizer_state *s = o->state;
-  if (!s->iteration && !cn_optimizer_build(o, NULL, 0)) return false;
+  if (!s->built && !cn_optimizer_build(o, NULL, 0)) return false;
   const size_t n = (size_t)(s->count ? s->count : 1);
   char *room = cni_arena_take(g, cni_step_arena(g), n * (2 * sizeof(cn_tensor *) + sizeof(cn_rows)));
   if (!room) return false;
@@ -306,7 +306,7 @@ static bool minimize_fused(cn_optimizer *o, const cn_backward_args *a) {
 bool cn_optimizer_minimize(cn_optimizer *o, cn_tensor *loss, bool release) {
   if (!o || !cn_ok(o->object.graph) || !loss) return false;
   cn_graph *g = o->object.graph;
-  if (!o->state->iteration && !cn_optimizer_build(o, NULL, 0)) return false;
+  if (!o->state->built && !cn_optimizer_build(o, NULL, 0)) return false;
   cn_backward_args a = { .graph = g, .y = loss, .gradient = CN_NO_TENSOR, .release = release };
   const double scale = cn_optimizer_loss_scale(o);
   if (scale != 1 && !(cni_readable(g, loss, true) && (a.gradient = cn_full(g, (cn_dtype)loss->dtype, &loss->dims, scale)))) return false;

@@ -111,7 +111,7 @@ extern "C" {
   X(S, double, rms_rate, 0.2, ANY, "None: no factor of the size")                 \
   CN_OPTIMIZER_LIST(X, S)
 
-/* r' = r min(t / warmup_steps, 1); v as in Adam; y = z, z -= r' g / (sqrt(v / (1 - beta_2^t)) + epsilon); x = (w - (1 - beta_1) z) / beta_1; x = (1 - 1/t) x + z / t; w = (1 - beta_1) z + beta_1 x. z starts as w. Defazio et al. 2024. */
+/* r' = r min(t / warmup_steps, 1); v as in Adam; z -= r' g / (sqrt(v / (1 - beta_2^t)) + epsilon); x = (w - (1 - beta_1) z) / beta_1; x = (1 - 1/t) x + z / t; w = (1 - beta_1) z + beta_1 x. z starts as w. Defazio et al. 2024. */
 #define CN_OPTIMIZER_SCHEDULE_FREE_ADAMW(X, S)                                    \
   CN_RATE_(X, S, 0.0025) CN_BETAS_(X, S, 0.9, 0.999) CN_EPSILON_(X, S, 1e-8)      \
   X(S, int64_t, warmup_steps, 0, NONNEGATIVE, "steps in which the rate rises")    \

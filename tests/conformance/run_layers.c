@@ -113,11 +113,11 @@ void run_layer(run *r) {
   if (!strcmp(text_of(json_object_get(json_object_get(r->c, "config"), "dtype"), "class_name"), "DTypePolicy") &&
       !strcmp(text_of(json_object_get(json_object_get(json_object_get(r->c, "config"), "dtype"), "config"), "name"), "float64") && r->rtol == 1e-5)
     r->rtol = 1e-9;
-  if (!(b.l = make(r))) return (void)library_failed(r, "construction");
+  if (!(b.l = make(r))) { library_failed(r, "construction"); return; }
   if (!read_inputs(r, &b) || !build_and_set(r, &b) || !call(r, &b) || !check_outputs(r, &b)) return;
   const int64_t n = cn_losses(b.l, NULL, 0);
   cn_tensor *loss = n ? cn_total_loss(b.l, cn_full(r->g, b.l->dtype, CN_SCALAR, 0)) : NULL;
-  if (n && !loss) return (void)library_failed(r, "losses");
+  if (n && !loss) { library_failed(r, "losses"); return; }
   if (!same_number(r, "loss", loss ? cn_item(loss) : 0, json_object_get(r->c, "loss"))) return;
   if (check_gradients(r, &b, loss)) check_weights(r, &b);
 }
@@ -125,7 +125,7 @@ void run_layer(run *r) {
 void run_layer_shape(run *r) {
   if (!known(r, text_of(r->c, "class"))) return;
   cn_layer *l = make(r);
-  if (!l) return (void)library_failed(r, "construction");
+  if (!l) { library_failed(r, "construction"); return; }
   const json_t *checks = json_object_get(r->c, "checks"), *check;
   size_t i;
   json_array_foreach(checks, i, check) {
@@ -135,16 +135,16 @@ void run_layer_shape(run *r) {
     for (size_t k = 0; k < n; k++) dims_from(json_array_get(in, k), &dims[k]);
     dims_from(json_array_get(out, 0), &want);
     char a[160], b[160];
-    if (!cn_compute_output_shape(l, dims, (int64_t)n, &got)) return (void)library_failed(r, "output shape");
-    if (!cn_dims_equal(&got, &want)) return (void)fail(r, "output shape of check %zu is %s, wanted %s", i, cn_dims_text(&got, a, sizeof a), cn_dims_text(&want, b, sizeof b));
+    if (!cn_compute_output_shape(l, dims, (int64_t)n, &got)) { library_failed(r, "output shape"); return; }
+    if (!cn_dims_equal(&got, &want)) { fail(r, "output shape of check %zu is %s, wanted %s", i, cn_dims_text(&got, a, sizeof a), cn_dims_text(&want, b, sizeof b)); return; }
     cn_layer *fresh = make(r); /* a symbolic call agrees */
     cn_tensor *x[MOST];
     const bool integers = !strcmp(text_of(r->c, "class"), "Embedding");
     for (size_t k = 0; k < n; k++) x[k] = cn_symbolic(r->g, integers ? CN_I32 : CN_F32, &dims[k]);
     const cn_tensors list = { x, (int64_t)n };
     cn_tensor *y = fresh ? cn_call(r->g, fresh, .inputs = list) : NULL;
-    if (!y) return (void)library_failed(r, "symbolic call");
-    if (!cn_dims_equal(&y->dims, &want)) return (void)fail(r, "symbolic output %zu is %s, wanted %s", i, cn_dims_text(&y->dims, a, sizeof a), cn_dims_text(&want, b, sizeof b));
+    if (!y) { library_failed(r, "symbolic call"); return; }
+    if (!cn_dims_equal(&y->dims, &want)) { fail(r, "symbolic output %zu is %s, wanted %s", i, cn_dims_text(&y->dims, a, sizeof a), cn_dims_text(&want, b, sizeof b)); return; }
   }
 }
 
@@ -206,24 +206,24 @@ void run_layer_stat(run *r) {
   cn_dims dims;
   cn_layer *l = make(r);
   const json_t *input = json_array_get(json_object_get(r->c, "inputs"), 0), *checks = json_object_get(r->c, "checks"), *c;
-  if (!l) return (void)library_failed(r, "construction");
-  if (!dims_from(json_object_get(input, "shape"), &dims)) return (void)fail(r, "bad case");
+  if (!l) { library_failed(r, "construction"); return; }
+  if (!dims_from(json_object_get(input, "shape"), &dims)) { fail(r, "bad case"); return; }
   cn_tensor *x = tensor_from(r, input), *y = stat_output(r, l, x), *dx = NULL;
-  if (!y) return (void)library_failed(r, "call");
+  if (!y) { library_failed(r, "call"); return; }
   size_t i;
   json_array_foreach(checks, i, c) {
     const char *kind = text_of(c, "stat");
     if (!strcmp(kind, "grad_equals_output")) {
-      if (!cn_gradients(r->g, y, CN_NO_TENSOR, &x, 1, false, &dx)) return (void)library_failed(r, "gradient");
+      if (!cn_gradients(r->g, y, CN_NO_TENSOR, &x, 1, false, &dx)) { library_failed(r, "gradient"); return; }
       for (int64_t k = 0; k < y->count; k++)
-        if (fabs(cn_at(dx, k) - cn_at(y, k)) > 1e-5) return (void)fail(r, "gradient %lld is %g, the output %g", (long long)k, cn_at(dx, k), cn_at(y, k));
+        if (fabs(cn_at(dx, k) - cn_at(y, k)) > 1e-5) { fail(r, "gradient %lld is %g, the output %g", (long long)k, cn_at(dx, k), cn_at(y, k)); return; }
     } else if (!strcmp(kind, "same_seed_same_output")) {
       cn_layer *other = make(r);
       cn_tensor *z = other ? stat_output(r, other, x) : NULL;
-      if (!z || !equal_values(y, z)) return (void)fail(r, "two layers of one seed differ");
+      if (!z || !equal_values(y, z)) { fail(r, "two layers of one seed differ"); return; }
     } else if (!strcmp(kind, "successive_calls_differ")) {
       cn_tensor *z = stat_output(r, l, x);
-      if (!z || equal_values(y, z)) return (void)fail(r, "two calls give the same");
+      if (!z || equal_values(y, z)) { fail(r, "two calls give the same"); return; }
     } else if (!check_stat(r, c, y)) {
       return;
     }
@@ -259,15 +259,15 @@ void run_layer_error(run *r) {
   const char *stage = text_of(r->c, "stage");
   bool refused = !b.l;
   if (!refused && strcmp(stage, "construct")) {
-    if (!error_inputs(r, json_object_get(r->c, "inputs"), &b)) return (void)fail(r, "bad case");
+    if (!error_inputs(r, json_object_get(r->c, "inputs"), &b)) { fail(r, "bad case"); return; }
     refused = !error_call(r, &b);
     if (!refused && !strcmp(stage, "second_call")) {
-      if (!error_inputs(r, json_object_get(r->c, "then_inputs"), &b)) return (void)fail(r, "bad case");
+      if (!error_inputs(r, json_object_get(r->c, "then_inputs"), &b)) { fail(r, "bad case"); return; }
       refused = !error_call(r, &b);
     }
   }
-  if (!refused) return (void)fail(r, "not refused at %s: %s", stage, text_of(r->c, "message"));
-  if (!*cn_error(r->g)) return (void)fail(r, "refused without a text");
+  if (!refused) { fail(r, "not refused at %s: %s", stage, text_of(r->c, "message")); return; }
+  if (!*cn_error(r->g)) { fail(r, "refused without a text"); return; }
   cn_graph_clear(r->g);
   if (!cn_scalar(r->g, 1)) fail(r, "the graph does not work afterwards");
 }

@@ -123,14 +123,14 @@ static bool check_hvp(run *r, cn_tensor *total, cn_tensor *const *x, int64_t n) 
 void run_op(run *r) {
   call c = { .nx = 0 };
   r->scale = 0;
-  if (!cn_op_find(text_of(r->c, "op"))) return (void)unsupported(r, "op %s", text_of(r->c, "op"));
+  if (!cn_op_find(text_of(r->c, "op"))) { unsupported(r, "op %s", text_of(r->c, "op")); return; }
   if (!read_inputs(r, &c) || !prepare(r, &c, r->c, text_of(r->c, "op"))) return;
-  if (!apply(r, &c)) return (void)library_failed(r, "call");
+  if (!apply(r, &c)) { library_failed(r, "call"); return; }
   if (!compare_outputs(r, &c, json_object_get(r->c, "outputs"))) return;
   const json_t *grads = json_object_get(r->c, "grad_inputs");
   if (!json_is_array(grads)) return;
   cn_tensor *total = weighted_outputs(r, &c), *dx[MOST];
-  if (!cn_ok(r->g)) return (void)library_failed(r, "total");
+  if (!cn_ok(r->g)) { library_failed(r, "total"); return; }
   if (!gradients(r, total, c.x, c.nx, grads, false, dx)) return;
   if (!compare_gradients(r, "gradient", dx, grads, fmax(largest_of(grads), largest_of(json_object_get(r->c, "hvp"))))) return;
   check_hvp(r, total, c.x, c.nx);
@@ -156,7 +156,7 @@ static bool gradients_fit(run *r, const void *ctx, const json_t *choice) { retur
 void run_op_edge(run *r) {
   call c = { .nx = 0 };
   r->scale = 0;
-  if (!cn_op_find(text_of(r->c, "op"))) return (void)unsupported(r, "op %s", text_of(r->c, "op"));
+  if (!cn_op_find(text_of(r->c, "op"))) { unsupported(r, "op %s", text_of(r->c, "op")); return; }
   if (!read_inputs(r, &c) || !prepare(r, &c, r->c, text_of(r->c, "op"))) return;
   if (!apply(r, &c)) {
     if (!json_is_true(json_object_get(r->c, "may_raise"))) library_failed(r, "call");
@@ -175,15 +175,15 @@ void run_op_edge(run *r) {
 void run_op_error(run *r) {
   call c = { .nx = 0 };
   const char *name = text_of(r->c, "op");
-  if (!cn_op_find(name)) return (void)unsupported(r, "op %s", name);
+  if (!cn_op_find(name)) { unsupported(r, "op %s", name); return; }
   if (!read_inputs(r, &c)) return;
   outcome quiet = { PASSED, "" }, *out = r->out;
   r->out = &quiet;
   const bool ran = prepare(r, &c, r->c, name) && apply(r, &c);
   r->out = out;
-  if (ran && json_is_true(json_object_get(r->c, "must_fail"))) return (void)fail(r, "%s was not refused (%s)", name, text_of(r->c, "error"));
+  if (ran && json_is_true(json_object_get(r->c, "must_fail"))) { fail(r, "%s was not refused (%s)", name, text_of(r->c, "error")); return; }
   if (ran) return;
-  if (!strlen(cn_error(r->g))) return (void)fail(r, "%s failed without a text", name);
+  if (!strlen(cn_error(r->g))) { fail(r, "%s failed without a text", name); return; }
   cn_graph_clear(r->g);
   if (!cn_scalar(r->g, 1)) fail(r, "the graph does not work after %s was refused", name);
 }
@@ -221,10 +221,10 @@ void run_graph(run *r) {
   r->scale = 0;
   size_t i;
   const json_t *inputs = json_object_get(r->c, "inputs"), *nodes = json_object_get(r->c, "nodes"), *grads = json_object_get(r->c, "grad_inputs"), *node;
-  json_array_foreach(nodes, i, node) if (strcmp(text_of(node, "op"), "input") && !cn_op_find(text_of(node, "op"))) return (void)unsupported(r, "op %s", text_of(node, "op"));
+  json_array_foreach(nodes, i, node) if (strcmp(text_of(node, "op"), "input") && !cn_op_find(text_of(node, "op"))) { unsupported(r, "op %s", text_of(node, "op")); return; }
   p.nx = (int64_t)json_array_size(inputs);
   for (int64_t k = 0; k < p.nx; k++)
-    if (!(p.x[k] = tensor_from(r, json_array_get(inputs, (size_t)k)))) return (void)library_failed(r, "inputs");
+    if (!(p.x[k] = tensor_from(r, json_array_get(inputs, (size_t)k)))) { library_failed(r, "inputs"); return; }
   json_array_foreach(nodes, i, node) if (!run_node(r, &p, node)) return;
   if (!check_nodes(r, &p)) return;
   cn_tensor *y = p.value[json_integer_value(json_object_get(r->c, "output"))], *dx[MOST], *between[MOST], *di[MOST];

@@ -42,13 +42,13 @@ void run_activation(run *r) {
   json_t *config = json_pack("{s:s, s:O}", "class_name", name, "config", json_object_get(r->c, "kwargs"));
   cn_object *o = cni_models_factory.from_json(r->g, CN_KIND_ACTIVATION, config);
   json_decref(config);
-  if (!o) return (void)library_failed(r, name);
+  if (!o) { library_failed(r, name); return; }
   r->per_element = r->scale == 0;
   cn_tensor *x = tensor_from(r, json_object_get(r->c, "input")), *y = cn_activate(r->g, &(const cn_ref){ .object = o }, x), *dx = NULL;
-  if (!y) return (void)library_failed(r, name);
+  if (!y) { library_failed(r, name); return; }
   if (!same(r, "output", y, json_object_get(r->c, "output"))) return;
   cn_tensor *c = tensor_from(r, json_object_get(r->c, "cotangent"));
-  if (!c || !cn_gradients(r->g, y, c, &x, 1, false, &dx)) return (void)library_failed(r, "gradient");
+  if (!c || !cn_gradients(r->g, y, c, &x, 1, false, &dx)) { library_failed(r, "gradient"); return; }
   same(r, "gradient", dx, json_object_get(r->c, "grad_input"));
 }
 
@@ -56,7 +56,7 @@ void run_regularizer(run *r) {
   cn_object *o = object_of(r, CN_KIND_REGULARIZER);
   if (!o) return;
   cn_tensor *w = tensor_from(r, json_object_get(r->c, "weight")), *p = cn_regularize(r->g, &(const cn_ref){ .object = o }, w), *dw = NULL;
-  if (!p || !cn_gradients(r->g, p, CN_NO_TENSOR, &w, 1, false, &dw)) return (void)library_failed(r, "penalty");
+  if (!p || !cn_gradients(r->g, p, CN_NO_TENSOR, &w, 1, false, &dw)) { library_failed(r, "penalty"); return; }
   if (same_number(r, "penalty", cn_item(p), json_object_get(r->c, "penalty"))) same(r, "gradient", dw, json_object_get(r->c, "grad_weight"));
 }
 
@@ -64,7 +64,7 @@ void run_constraint(run *r) {
   cn_object *o = object_of(r, CN_KIND_CONSTRAINT);
   if (!o) return;
   cn_tensor *w = cn_project(r->g, &(const cn_ref){ .object = o }, tensor_from(r, json_object_get(r->c, "weight")));
-  if (!w) return (void)library_failed(r, "constraint");
+  if (!w) { library_failed(r, "constraint"); return; }
   same(r, "result", w, json_object_get(r->c, "result"));
 }
 
@@ -117,7 +117,7 @@ static void check_orthogonal(run *r, const cn_tensor *t) {
     for (int64_t j = 0; j < n; j++) {
       double dot = 0;
       for (int64_t k = 0; k < m; k++) dot += of_columns ? cn_at(t, k * cols + i) * cn_at(t, k * cols + j) : cn_at(t, i * cols + k) * cn_at(t, j * cols + k);
-      if (fabs(dot - (i == j ? diagonal : 0)) > tolerance) return (void)fail(r, "gram[%lld,%lld] is %g", (long long)i, (long long)j, dot);
+      if (fabs(dot - (i == j ? diagonal : 0)) > tolerance) { fail(r, "gram[%lld,%lld] is %g", (long long)i, (long long)j, dot); return; }
     }
 }
 
@@ -132,11 +132,11 @@ void run_initializer_stat(run *r) {
 /* ---- losses ---- */
 static void check_loss(run *r, cn_tensor *value, cn_tensor *p) {
   cn_tensor *dp = NULL;
-  if (!value) return (void)library_failed(r, "loss");
+  if (!value) { library_failed(r, "loss"); return; }
   if (!same(r, "value", value, json_object_get(r->c, "value"))) return;
   cn_tensor *c = tensor_from(r, json_object_get(r->c, "cotangent"));
   if (is_null(r->c, "grad_y_pred") || !c) return;
-  if (!cn_gradients(r->g, value, c, &p, 1, false, &dp)) return (void)library_failed(r, "gradient");
+  if (!cn_gradients(r->g, value, c, &p, 1, false, &dp)) { library_failed(r, "gradient"); return; }
   same(r, "gradient", dp, json_object_get(r->c, "grad_y_pred"));
 }
 
@@ -169,7 +169,7 @@ void run_metric(run *r) {
     char text[48];
     snprintf(text, sizeof text, "result %zu", i);
     if (mask) cn_set_mask(p, mask);
-    if (!cn_metric_update(m, t, p, w ? w : CN_NO_TENSOR)) return (void)library_failed(r, "update");
+    if (!cn_metric_update(m, t, p, w ? w : CN_NO_TENSOR)) { library_failed(r, "update"); return; }
     cn_tensor *got = cn_full(r->g, CN_F64, CN_SCALAR, cn_metric_result(m));
     if (!same(r, text, got, json_object_get(u, "result"))) return;
     cn_graph_reset(r->g);
@@ -221,18 +221,20 @@ static bool one_step(run *r, training *t, const json_t *step, size_t k) {
       d[i] = tensor_from(r, q);
     }
   }
+  const json_t *rate = json_object_get(step, "learning_rate");
+  if (json_is_number(rate) && fabs(cn_optimizer_learning_rate(t->o) - json_number_value(rate)) > 1e-5 * fabs(json_number_value(rate)))
+    return fail(r, "step %zu: learning rate is %g, wanted %g", k, cn_optimizer_learning_rate(t->o), json_number_value(rate));
   if (!cn_optimizer_apply_rows(t->o, d, rows, t->v, t->n)) return library_failed(r, "apply");
   for (int64_t i = 0; i < t->n; i++) {
     snprintf(text, sizeof text, "step %zu, variable %lld", k, (long long)i);
     if (!same(r, text, t->v[i], json_array_get(values, (size_t)i))) return false;
   }
-  const json_t *rate = json_object_get(step, "learning_rate");
-  if (json_is_number(rate) && fabs(cn_optimizer_learning_rate(t->o) - json_number_value(rate)) > 1e-5 * fabs(json_number_value(rate)))
-    return fail(r, "step %zu: learning rate is %g, wanted %g", k, cn_optimizer_learning_rate(t->o), json_number_value(rate));
   if (cn_optimizer_iterations(t->o) != json_integer_value(json_object_get(step, "iterations"))) return fail(r, "step %zu: iterations are %lld", k, (long long)cn_optimizer_iterations(t->o));
   cn_graph_reset(r->g);
   return true;
 }
+
+static const char *last_part(const char *path) { return strrchr(path, '/') ? strrchr(path, '/') + 1 : path; }
 
 /* Names, order and values of the optimizer's variables. */
 static bool check_variables(run *r, training *t, const char *key) {
@@ -241,9 +243,9 @@ static bool check_variables(run *r, training *t, const char *key) {
   const int64_t n = cn_optimizer_variables(t->o, v, 256);
   size_t i;
   json_array_foreach(want, i, w) {
-    const char *path = text_of(w, "path");
+    const char *path = text_of(w, "path"); /* the prefix depends on the scope in which Keras built it */
     if ((int64_t)i >= n) return fail(r, "%s: %s is missing", key, path);
-    if (strcmp(cn_name_of(v[i]), path)) return fail(r, "%s: variable %zu is %s, wanted %s", key, i, cn_name_of(v[i]), path);
+    if (strcmp(last_part(cn_name_of(v[i])), last_part(path))) return fail(r, "%s: variable %zu is %s, wanted %s", key, i, cn_name_of(v[i]), path);
     if (!same(r, path, v[i], w)) return false;
   }
   return !json_is_array(want) || (int64_t)json_array_size(want) == n || fail(r, "%s: %lld variables, wanted %zu", key, (long long)n, json_array_size(want));
@@ -259,7 +261,7 @@ void run_optimizer(run *r) {
   size_t i;
   for (i = 0; i < json_array_size(excluded); i++) texts[i] = json_string_value(json_array_get(excluded, i));
   if (json_array_size(excluded)) cn_optimizer_exclude_from_weight_decay(t.o, texts, (int64_t)json_array_size(excluded));
-  if (!cn_optimizer_build(t.o, t.v, t.n)) return (void)library_failed(r, "build");
+  if (!cn_optimizer_build(t.o, t.v, t.n)) { library_failed(r, "build"); return; }
   if (!check_variables(r, &t, "optimizer_variables_at_start")) return;
   json_array_foreach(steps, i, step) if (!one_step(r, &t, step, i)) return;
   if (!check_variables(r, &t, "optimizer_variables")) return;

@@ -1,0 +1,152 @@
+/* Sparse gradients: against dense ones, against the formulas for rows that repeat, at sizes around the blocks and the threads. */
+#include "test_optim.h"
+
+static cn_tensor *table(cn_graph *g, cn_dtype dtype, int64_t height, int64_t width) {
+  cn_tensor *x = cn_zeros(g, dtype, CN_DIMS(height, width));
+  for (int64_t i = 0; i < height * width; i++) cni_value_set(x, i, cos(0.37 * (double)i));
+  return cn_variable(g, dtype, CN_DIMS(height, width), x->data);
+}
+
+static cn_rows some_rows(cn_graph *g, cn_dtype dtype, const int64_t *index, int64_t n, int64_t width) {
+  const cn_rows r = { cn_array(g, CN_I64, CN_DIMS(n), index), cn_zeros(g, dtype, CN_DIMS(n, width)) };
+  for (int64_t i = 0; i < n * width; i++) cni_value_set(r.values, i, sin(0.61 * (double)i + 0.2));
+  return r;
+}
+
+static double largest_difference(const cn_tensor *a, const cn_tensor *b) {
+  double d = 0;
+  for (int64_t i = 0; i < cn_count(a); i++) d = fmax(d, fabs(cn_at(a, i) - cn_at(b, i)));
+  return d;
+}
+
+/* Rows that do not repeat give what the dense gradient gives. */
+static void as_dense(const char *text, cn_dtype dtype, int64_t height, int64_t width, int64_t step) {
+  cn_graph *g = cn_graph_new(.seed = 1, .threads = 2);
+  cn_tensor *v[] = { table(g, dtype, height, width), table(g, dtype, height, width) };
+  cn_optimizer *sparse = cn_optimizer_from(g, text), *dense = cn_optimizer_from(g, text);
+  int64_t *index = malloc((size_t)height * sizeof *index), n = 0;
+  for (int64_t i = height - 1; i >= 0; i -= step) index[n++] = i;
+  for (int t = 0; t < 3; t++) {
+    const cn_rows rows = some_rows(g, dtype, index, n, width);
+    cn_tensor *x = cni_rows_dense(g, &rows, v[1]), *none = NULL;
+    cr_assert(cn_optimizer_apply_rows(sparse, &none, &rows, &v[0], 1), "%s: %s", text, cn_error(g));
+    cr_assert(cn_optimizer_apply(dense, &x, &v[1], 1), "%s", cn_error(g));
+    cn_graph_reset(g);
+  }
+  free(index);
+  const double d = largest_difference(v[0], v[1]);
+  cr_assert(d <= (dtype == CN_F32 ? 2e-6 : 1e-13), "%s %ld x %ld: differs by %g", text, (long)height, (long)width, d);
+  cn_graph_free(g);
+}
+
+Test(optim_rows, rows_once_are_a_dense_gradient) {
+  for (const char *const *text = every_optimizer; *text; text++) {
+    as_dense(*text, CN_F32, 9, 3, 2);
+    as_dense(*text, CN_F64, 40, 33, 3);
+  }
+}
+
+Test(optim_rows, blocks_and_threads) {
+  const char *const texts[] = { "SGD(0.1)", "Adam(0.01)", "Adamax(0.01)", "Adagrad(0.1)", "RMSprop(0.01, centered=true)" };
+  for (int i = 0; i < 5; i++) {
+    as_dense(texts[i], CN_F32, 700, 64, 2);
+    as_dense(texts[i], CN_F32, 65, 1024, 2);
+    as_dense(texts[i], CN_F32, 33, 1500, 4);
+    as_dense(texts[i], CN_F64, 5, 2049, 1);
+    as_dense(texts[i], CN_F32, 70000, 1, 3);
+  }
+}
+
+/* Row 1 twice, with 3 and 4: linear uses see 7, squares 9 + 16, absolute values 3 + 4. */
+static void repeated(const char *text, double wanted_1, double tolerance) {
+  cn_graph *g = cn_graph_new(.seed = 1);
+  cn_tensor *v = cn_variable(g, CN_F64, CN_DIMS(3, 1), NULL), *none = NULL;
+  const cn_rows rows = { cn_array(g, CN_I32, CN_DIMS(2), (const int32_t[]){ 1, 1 }), cn_array(g, CN_F64, CN_DIMS(2, 1), (const double[]){ 3, 4 }) };
+  cn_optimizer *o = cn_optimizer_from(g, text);
+  cr_assert(cn_optimizer_apply_rows(o, &none, &rows, &v, 1), "%s: %s", text, cn_error(g));
+  cr_assert(fabs(cn_at(v, 1) - wanted_1) <= tolerance, "%s: %.9g, wanted %.9g", text, cn_at(v, 1), wanted_1);
+  cr_assert_eq(cn_at(v, 0), 0);
+  cr_assert_eq(cn_at(v, 2), 0);
+  cn_graph_free(g);
+}
+
+Test(optim_rows, repeated_rows) {
+  const double rate = (double)0.1f;
+  repeated("SGD(0.1)", -rate * 7, 1e-12);
+  repeated("SGD(0.1, momentum=0.5)", -rate * 7, 1e-12);
+  repeated("Adagrad(0.1, initial_accumulator_value=0, epsilon=1e-30)", -rate * 7 / 5, 1e-12);
+  repeated("RMSprop(0.1, epsilon=1e-30, rho=0.75)", -rate * 7 / 2.5, 1e-12);
+  repeated("Adam(0.1, epsilon=1e-30)", -rate * 7 / 5, 1e-5);
+  repeated("Adamax(0.1, epsilon=1e-30)", -rate, 1e-7);
+  repeated("Lion(0.1)", -rate, 1e-12);
+  repeated("SGD(0.1, clipvalue=3.5)", -rate * 6.5, 1e-12);
+  repeated("Adagrad(0.1, initial_accumulator_value=0, epsilon=1e-30, clipvalue=3.5)", -rate * 6.5 / sqrt(9 + 12.25), 1e-12);
+  repeated("SGD(0.1, clipnorm=2.5)", -rate * 3.5, 1e-12);
+  repeated("SGD(0.1, global_clipnorm=2.5)", -rate * 3.5, 1e-12);
+  repeated("Adagrad(0.1, initial_accumulator_value=0, epsilon=1e-30, loss_scale_factor=2)", -rate * 7 / 5, 1e-12);
+  repeated("Adamax(0.1, epsilon=1e-30, loss_scale_factor=2)", -rate, 1e-7);
+}
+
+/* Moments of rows that are not touched decay; with gradient descent and Adagrad such rows stay as they are, bit by bit. */
+Test(optim_rows, untouched_rows) {
+  cn_graph *g = cn_graph_new(.seed = 1);
+  cn_tensor *v = cn_variable(g, CN_F32, CN_DIMS(2, 1), NULL), *none = NULL, *of[4];
+  cn_optimizer *o = cn_optimizer_Adam(g, 0.1);
+  for (int64_t row = 0; row < 2; row++) {
+    const cn_rows rows = { cn_array(g, CN_I64, CN_DIMS(1), &row), cn_ones(g, CN_F32, CN_DIMS(1, 1)) };
+    cr_assert(cn_optimizer_apply_rows(o, &none, &rows, &v, 1));
+  }
+  cn_optimizer_variables(o, of, 4);
+  CHECK_NEAR(cn_at(of[2], 0), 0.09, 1e-7);
+  CHECK_NEAR(cn_at(of[2], 1), 0.1, 1e-7);
+  cr_assert(cn_at(v, 0) < -0.14);
+  cn_graph_free(g);
+}
+
+static bool same_values(const cn_tensor *a, const cn_tensor *b) { return !memcmp(cn_data(a), cn_data(b), (size_t)cn_count(a) * cn_dtype_size(cn_dtype_of(a))); }
+
+Test(optim_rows, threads_do_not_change_the_numbers) {
+  for (const char *const *text = every_optimizer; *text; text++) {
+    cn_graph *g[] = { cn_graph_new(.seed = 1, .threads = 1), cn_graph_new(.seed = 1, .threads = 2) };
+    cn_tensor *v[2];
+    int64_t index[3000];
+    for (int k = 0; k < 3000; k++) index[k] = (k * 7) % 1013;
+    for (int i = 0; i < 2; i++) {
+      v[i] = table(g[i], CN_F32, 1100, 40);
+      cn_optimizer *o = cn_optimizer_from(g[i], *text);
+      for (int t = 0; t < 2; t++) {
+        const cn_rows rows = some_rows(g[i], CN_F32, index, 3000, 40);
+        cn_tensor *none = NULL;
+        cr_assert(cn_optimizer_apply_rows(o, &none, &rows, &v[i], 1), "%s: %s", *text, cn_error(g[i]));
+      }
+    }
+    cr_assert(strncmp(*text, "Muon", 4) == 0 || same_values(v[0], v[1]), "%s", *text);
+    for (int i = 0; i < 2; i++) cn_graph_free(g[i]);
+  }
+}
+
+static void refused(cn_graph *g, cn_optimizer *o, cn_tensor *v, cn_tensor *indices, cn_tensor *values, cn_code code, const char *text) {
+  const cn_rows rows = { indices, values };
+  cn_tensor *none = NULL;
+  cr_assert(!cn_optimizer_apply_rows(o, &none, &rows, &v, 1));
+  CHECK_REFUSED(g, code, text);
+}
+
+Test(optim_rows, refused) {
+  cn_graph *g = cn_graph_new(.seed = 1);
+  cn_tensor *v = cn_variable(g, CN_F32, CN_DIMS(3, 2), NULL), *scalar = cn_variable(g, CN_F32, CN_SCALAR, NULL), *both[] = { v, scalar };
+  cn_set_name(v, "table");
+  cn_optimizer *o = cn_optimizer_SGD(g, 0.1);
+  cr_assert(cn_optimizer_build(o, both, 2));
+  const int64_t three = 3, less = -1;
+#define INDEX(p) cn_array(g, CN_I64, CN_DIMS(1), p)
+  refused(g, o, v, INDEX(&three), cn_ones(g, CN_F32, CN_DIMS(1, 2)), CN_INDEX, "SGD: row index 3 of gradient 0 is out of range for 3 rows");
+  refused(g, o, v, INDEX(&less), cn_ones(g, CN_F32, CN_DIMS(1, 2)), CN_INDEX, "SGD: row index -1 of gradient 0 is out of range for 3 rows");
+  refused(g, o, v, cn_ones(g, CN_F32, CN_DIMS(1)), cn_ones(g, CN_F32, CN_DIMS(1, 2)), CN_DTYPE, "SGD: row indices 0 are float32");
+  refused(g, o, v, INDEX(&(int64_t){ 0 }), cn_ones(g, CN_F32, CN_DIMS(1, 3)), CN_SHAPE, "SGD: gradient 0 is float32 [1,3], variable table is float32 [3,2]");
+  refused(g, o, v, INDEX(&(int64_t){ 0 }), cn_ones(g, CN_F64, CN_DIMS(1, 2)), CN_DTYPE, "SGD: gradient 0 is float64 [1,2], variable table is float32 [3,2]");
+  refused(g, o, v, NULL, cn_ones(g, CN_F32, CN_DIMS(1, 2)), CN_VALUE, "SGD: gradient 0 has no row indices");
+  refused(g, o, scalar, INDEX(&(int64_t){ 0 }), cn_ones(g, CN_F32, CN_DIMS(1, 1)), CN_SHAPE, "SGD: variable variable has no rows");
+  cr_assert_eq(cn_optimizer_iterations(o), 0);
+  cn_graph_free(g);
+}

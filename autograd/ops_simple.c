@@ -82,7 +82,8 @@ static cn_code infer_bool(const cn_call *c) {
     uint8_t *y = c->y[0]->data;                                                                     \
     for (int64_t i = 0; i < c->y[0]->count; i++) {                                                  \
       const double x = cni_value_at(c->x[0], i);                                                    \
-      y[i] = (expression) ? 1 : 0;                                                                  \
+      const bool holds = (expression);                                                              \
+      y[i] = holds;                                                                                 \
     }                                                                                               \
     return CN_OK;                                                                                   \
   }                                                                                                 \

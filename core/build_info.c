@@ -19,7 +19,7 @@
 static const char *cpu_name(char name[49]) {
   strcpy(name, "unknown");
 #if defined(__x86_64__)
-  unsigned words[12], most = __get_cpuid_max(0x80000000u, NULL);
+  unsigned words[12], most = (unsigned)__get_cpuid_max(0x80000000u, NULL);
   if (most < 0x80000004u) return name;
   for (unsigned i = 0; i < 3; i++) __get_cpuid(0x80000002u + i, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2], &words[4 * i + 3]);
   memcpy(name, words, 48);

@@ -3,14 +3,12 @@
  *
  * While a walk runs, x->slot is the gradient of x so far. A slot holds a temporary (counted by `uses`), or a tensor that already existed (a rule may return one): only an unshared temporary is added to in place. */
 #include "engine.h"
-#include "graph_private.h"
+#include "engine_private.h"
 #include "ops_reduce.h"
 #include "ops_shape.h"
 #include "ops_binary.h"
 
 #define SMALL 16
-
-typedef struct cni_piece { cn_tensor *variable, *indices, *values; } piece; /* rows of a variable's gradient */
 
 typedef struct walk {
   cn_graph *g;
@@ -99,67 +97,6 @@ static cn_tensor *publish(cn_graph *g, cn_tensor *s) {
 static bool rows_edge(const walk *w, const cn_node *n, int32_t i) { return w->all && !w->record && i == 0 && (n->op->flags & CN_OP_ROWS) && (n->x[0]->flags & CNI_VARIABLE); }
 static bool is_sparse(const walk *w, const cn_tensor *x) { return w->all && (x->flags & CNI_VARIABLE) && x->rows_readers == INT32_MAX; }
 
-static bool piece_add(const walk *w, cn_node *n) {
-  cn_graph *g = w->g;
-  if (g->pieces_count == g->pieces_capacity && !cni_grow(g, (void **)&g->pieces, g->pieces_count, &g->pieces_capacity, sizeof(piece))) return false;
-  cn_tensor *values = n->y[0]->slot;
-  if (values->flags & CNI_TEMPORARY) values->uses++;
-  g->pieces[g->pieces_count++] = (piece){ n->x[0], n->x[1], values };
-  return true;
-}
-
-static int64_t row_of(const cn_tensor *indices, int64_t i, int64_t rows) {
-  const int64_t k = indices->dtype == CN_I32 ? ((const int32_t *)indices->data)[i] : indices->dtype == CN_I64 ? ((const int64_t *)indices->data)[i] : (int64_t)cni_value_at(indices, i);
-  return k < 0 ? k + rows : k;
-}
-
-/* The pieces of a variable as one {indices, values}: temporaries. A single piece's values are shared, not copied. */
-static bool rows_collect(cn_graph *g, cn_tensor *v, cn_rows *rows) {
-  int64_t total = 0, pieces = 0, at = 0;
-  const int64_t height = v->dims.d[0], width = height ? v->count / height : 0;
-  piece *only = NULL;
-  for (int64_t p = 0; p < g->pieces_count; p++)
-    if (g->pieces[p].variable == v) total += g->pieces[p].indices->count, pieces++, only = &g->pieces[p];
-  cn_dims flat = { 2, { total, width } };
-  rows->indices = cni_temporary(g, CN_I64, &(const cn_dims){ 1, { total } });
-  rows->values = pieces == 1 ? cni_view_header(g, (cn_dtype)v->dtype, &flat) : cni_temporary(g, (cn_dtype)v->dtype, &flat);
-  if (!rows->indices || !rows->values) return false;
-  if (pieces == 1 && only->values->buffer) {
-    cni_buffer_use(g, only->values->buffer, true);
-    rows->values->buffer = only->values->buffer;
-    rows->values->data = only->values->data;
-  } else if (pieces == 1 && !cni_tensor_storage(g, rows->values, true)) {
-    return false;
-  }
-  const size_t row = (size_t)width * cn_dtype_size((cn_dtype)v->dtype);
-  for (int64_t p = 0; p < g->pieces_count; p++) {
-    const piece *q = &g->pieces[p];
-    if (q->variable != v) continue;
-    for (int64_t i = 0; i < q->indices->count; i++) ((int64_t *)rows->indices->data)[at + i] = row_of(q->indices, i, height);
-    char *to = (char *)rows->values->data + (size_t)at * row;
-    if (q->indices->count && to != (char *)q->values->data) memcpy(to, q->values->data, (size_t)q->indices->count * row);
-    at += q->indices->count;
-  }
-  return true;
-}
-
-static void pieces_drop(cn_graph *g, const cn_tensor *v) {
-  int64_t kept = 0;
-  for (int64_t p = 0; p < g->pieces_count; p++) {
-    piece q = g->pieces[p];
-    if (q.variable != v) g->pieces[kept++] = q;
-    else if ((q.values->flags & CNI_TEMPORARY) && --q.values->uses == 0) cni_temporary_free(g, q.values);
-  }
-  g->pieces_count = kept;
-}
-
-cn_tensor *cni_rows_dense(cn_graph *g, const cn_rows *rows, const cn_tensor *v) {
-  cn_tensor *t = cn_zeros(g, (cn_dtype)v->dtype, &v->dims);
-  const int64_t width = v->dims.d[0] ? v->count / v->dims.d[0] : 0;
-  if (t && rows->indices->count) cni_kernels_for(g, (cn_dtype)v->dtype)->scatter_add_rows(t->data, rows->values->data, rows->indices->data, true, rows->indices->count, width);
-  return t;
-}
-
 /* ---- complete gradients ---- */
 static void grad_forget(cn_tensor *x) {
   cni_extra *e = x->extra;
@@ -220,8 +157,8 @@ static void sweep_temps(cn_graph *g, int64_t mark) {
 
 static bool complete_rows(const walk *w, cn_tensor *x) {
   cn_rows rows;
-  const bool ok = rows_collect(w->g, x, &rows) && (w->sink ? w->sink->apply(w->sink->user, x, NULL, &rows) : keep_rows(w, x, &rows));
-  pieces_drop(w->g, x);
+  const bool ok = cni_rows_collect(w->g, x, &rows) && (w->sink ? w->sink->apply(w->sink->user, x, NULL, &rows) : keep_rows(w, x, &rows));
+  cni_pieces_drop(w->g, x);
   return ok;
 }
 
@@ -277,7 +214,7 @@ static bool differentiate(const walk *w, cn_node *n, edges *e) {
   const int64_t mark = g->temps.count;
   bool ok = true;
   if (e->want[0] && rows_edge(w, n, 0) && is_sparse(w, n->x[0])) {
-    ok = piece_add(w, n);
+    ok = cni_piece_add(g, n);
     e->want[0] = false;
     for (int32_t i = 1; i < n->nx; i++) e->want[i] = false;
   } else if (!w->record && n->op->backward) {

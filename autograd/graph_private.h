@@ -88,6 +88,7 @@ struct cn_graph {
   struct cni_piece *pieces;            /* sparse contributions of the running backward */
   int64_t pieces_count, pieces_capacity;
   uint32_t writes;                     /* assignments so far */
+  uint32_t trainables;                 /* changes so far of which variables there are and which are trained */
   uint32_t watched;                    /* the epoch in which an operation's result was watched last */
   cn_stream streams;
   const char *current_scope;           /* the scope's copy that nodes share */

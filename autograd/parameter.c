@@ -31,6 +31,7 @@ cn_tensor *cn_variable(cn_graph *g, cn_dtype dtype, const cn_dims *dims, const v
   if (bytes && data) memcpy(t->data, data, bytes);
   else if (bytes) memset(t->data, 0, bytes);
   t->extra->frozen = !cni_is_float(dtype);
+  g->trainables++;
   ring_add(g, t);
   return t;
 }
@@ -72,6 +73,7 @@ void cn_set_trainable(cn_tensor *variable, bool trainable) {
   if (!e || !cni_is_float((cn_dtype)variable->dtype)) return;
   if (e->frozen && trainable && variable->graph->tape_count) variable->graph->remark = true; /* its readers so far were recorded as needing no gradient */
   e->frozen = !trainable;
+  variable->graph->trainables++;
 }
 bool cn_is_trainable(const cn_tensor *variable) {
   const cni_extra *e = variable_extra(variable);

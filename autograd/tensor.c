@@ -43,7 +43,7 @@ static void header_init(cn_graph *g, cn_tensor *t, cn_dtype dtype, const cn_dims
   t->born = g->tape_count;
   t->extra = NULL;
   cni_set_dims(&t->dims, dims);
-  t->count = dims->rank ? cn_dims_count(dims) : 1;
+  t->count = dims->rank == 0 ? 1 : dims->rank == 1 && dims->d[0] < INT32_MAX && dims->d[0] >= 0 ? dims->d[0] : cn_dims_count(dims);
 }
 
 void cni_header_init(cn_graph *g, cn_tensor *t, cn_dtype dtype, const cn_dims *dims, bool persist) {
@@ -375,6 +375,7 @@ static void extra_free(cn_graph *g, cn_tensor *t) {
     e->next->extra->previous = e->previous;
     e->previous->extra->next = e->next;
     if (g->variables == t) g->variables = e->next == t ? NULL : e->next;
+    g->trainables++;
   }
   cn_free(e->grad);
   cn_free(e->rows.indices);

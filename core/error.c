@@ -63,8 +63,12 @@ void cn_set_output_callback(cn_graph *g, cn_output_callback callback, void *user
 
 size_t cni_scope_push(cn_graph *g, const char *name) {
   char *scope = cni_context_of(g)->scope;
-  const size_t mark = strlen(scope);
-  snprintf(scope + mark, CNI_SCOPE_SIZE - mark, "/%s", name);
+  const size_t mark = strlen(scope), room = CNI_SCOPE_SIZE - mark, length = strlen(name); /* room >= 1: the end's */
+  if (room < 3) return mark;
+  const size_t kept = length < room - 2 ? length : room - 2;
+  scope[mark] = '/';
+  memcpy(scope + mark + 1, name, kept);
+  scope[mark + 1 + kept] = '\0';
   return mark;
 }
 

@@ -126,6 +126,12 @@ void cni_layer_leave(cn_layer *l, cni_scope_mark m) {
 /* ---- building ---- */
 static const cn_layer_methods *methods(const cn_layer *l) { return l->object.cls->methods; }
 
+static bool wrong_rank(cn_layer *l, const cn_dims *in, const char *what, int rank) {
+  char text[160];
+  cn_fail(l->object.graph, CN_SHAPE, "%s: the input's rank must be %s%d, its shape is %s", l->object.cls->schema.name, what, rank, cn_dims_text(in, text, sizeof text));
+  return false;
+}
+
 /* Keras' input_spec. */
 static bool shapes_ok(cn_layer *l, const cn_dims *in, int64_t n) {
   cn_graph *g = l->object.graph;
@@ -133,12 +139,10 @@ static bool shapes_ok(cn_layer *l, const cn_dims *in, int64_t n) {
   const int64_t most = m->max_inputs ? m->max_inputs : m->min_inputs > 1 ? INT64_MAX : 1, least = m->min_inputs ? m->min_inputs : 1;
   if (n < least || n > most) return cn_fail(g, CN_VALUE, "%s: %lld inputs, wanted %s%lld", l->object.cls->schema.name, (long long)n, least == most ? "" : "at least ", (long long)least), false;
   for (int64_t i = 0; i < n; i++) {
-    char text[160];
     const int r = in[i].rank;
-    cn_dims_text(&in[i], text, sizeof text);
-    if (m->rank && r != m->rank) return cn_fail(g, CN_SHAPE, "%s: the input's rank must be %d, its shape is %s", l->object.cls->schema.name, m->rank, text), false;
-    if (r < m->min_rank) return cn_fail(g, CN_SHAPE, "%s: the input's rank must be at least %d, its shape is %s", l->object.cls->schema.name, m->min_rank, text), false;
-    if (m->max_rank && r > m->max_rank) return cn_fail(g, CN_SHAPE, "%s: the input's rank must be at most %d, its shape is %s", l->object.cls->schema.name, m->max_rank, text), false;
+    if (m->rank && r != m->rank) return wrong_rank(l, &in[i], "", m->rank);
+    if (r < m->min_rank) return wrong_rank(l, &in[i], "at least ", m->min_rank);
+    if (m->max_rank && r > m->max_rank) return wrong_rank(l, &in[i], "at most ", m->max_rank);
   }
   return true;
 }

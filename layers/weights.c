@@ -55,7 +55,8 @@ cn_tensor *cn_make_weight(const cn_weight_options *o) {
   if (!w) return NULL;
   l->weights[l->weights_count++] = w;
   char name[CNI_SCOPE_SIZE + 64];
-  snprintf(name, sizeof name, "%s%s%s", g->core.scope, g->core.scope[0] ? "/" : "", o->name);
+  const char *scope = g->core.scope[0] == '/' ? g->core.scope + 1 : g->core.scope;
+  snprintf(name, sizeof name, "%s%s%s", scope, *scope ? "/" : "", o->name);
   cn_set_name(w, name);
   if (o->frozen || !l->trainable) cn_set_trainable(w, false);
   w->extra->never_trains = o->frozen;

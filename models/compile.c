@@ -123,12 +123,16 @@ bool cni_ready(cn_model *m, const char *what) {
 }
 
 /* ---- one step ---- */
+/* Tells the optimizer of the trainable weights, where they may have changed. */
 static bool optimizer_ready(cn_model *m) {
   cn_graph *g = m->base.object.graph;
+  if (m->compiled->trainables == g->trainables) return true;
   const int64_t n = cn_trainable_weights(&m->base, NULL, 0);
   cn_tensor **w = cni_arena_take(g, cni_step_arena(g), (size_t)(n ? n : 1) * sizeof *w);
   if (!w) return false;
-  return cn_optimizer_build(m->compiled->optimizer, w, cn_trainable_weights(&m->base, w, n));
+  if (!cn_optimizer_build(m->compiled->optimizer, w, cn_trainable_weights(&m->base, w, n))) return false;
+  m->compiled->trainables = g->trainables; /* after the slots, which are variables too */
+  return true;
 }
 
 cn_tensor *cni_train_step(cn_model *m, const cn_batch *b, cn_tensor **y_pred) {

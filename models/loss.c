@@ -30,11 +30,11 @@ static cn_tensor *last_mean(cn_graph *g, cn_tensor *v) { return v && v->dims.ran
 /* ---- values ---- */
 VALUES(squared_error) {
   UNUSED;
-  return align(g, &t, &p) && shapes_fit(g, "MeanSquaredError", t, p) ? last_mean(g, cn_squared_difference(g, p, t)) : NULL;
+  return align(g, &t, &p) && shapes_fit(g, "MeanSquaredError", t, p) ? cn_squared_difference(g, p, t) : NULL;
 }
 VALUES(absolute_error) {
   UNUSED;
-  return align(g, &t, &p) && shapes_fit(g, "MeanAbsoluteError", t, p) ? last_mean(g, cn_abs(g, cn_subtract(g, t, p))) : NULL;
+  return align(g, &t, &p) && shapes_fit(g, "MeanAbsoluteError", t, p) ? cn_abs(g, cn_subtract(g, t, p)) : NULL;
 }
 
 /* t (1 - s) + s / n */
@@ -85,15 +85,15 @@ static bool loss_init(cn_object *self) {
   cn_fail(self->graph, CN_VALUE, "reduction must be sum_over_batch_size, mean, sum, mean_with_sample_weight or none, got \"%s\"", r);
   return false;
 }
-#define LOSS(C, LIST, values_, ...)                                       \
+#define LOSS(C, LIST, values_, elementwise_, ...)                         \
   static const char *const C##_names[] = { __VA_ARGS__, NULL };           \
-  static const cn_loss_methods C##_methods = { values_ };                 \
+  static const cn_loss_methods C##_methods = { values_, elementwise_ };   \
   CN_OBJECT(loss, LOSS, C, LIST, .methods = &C##_methods, .aliases = C##_names, .init = loss_init)
-LOSS(MeanSquaredError, CN_LOSS_PLAIN, squared_error, "mse", "MSE")
-LOSS(MeanAbsoluteError, CN_LOSS_PLAIN, absolute_error, "mae", "MAE")
-LOSS(BinaryCrossentropy, CN_LOSS_BINARY_CROSSENTROPY, binary_crossentropy, "bce", "BCE")
-LOSS(CategoricalCrossentropy, CN_LOSS_CATEGORICAL_CROSSENTROPY, categorical_crossentropy, "categorical_crossentropy")
-LOSS(SparseCategoricalCrossentropy, CN_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY, sparse_categorical_crossentropy, "sparse_categorical_crossentropy")
+LOSS(MeanSquaredError, CN_LOSS_PLAIN, squared_error, true, "mse", "MSE")
+LOSS(MeanAbsoluteError, CN_LOSS_PLAIN, absolute_error, true, "mae", "MAE")
+LOSS(BinaryCrossentropy, CN_LOSS_BINARY_CROSSENTROPY, binary_crossentropy, false, "bce", "BCE")
+LOSS(CategoricalCrossentropy, CN_LOSS_CATEGORICAL_CROSSENTROPY, categorical_crossentropy, false, "categorical_crossentropy")
+LOSS(SparseCategoricalCrossentropy, CN_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY, sparse_categorical_crossentropy, false, "sparse_categorical_crossentropy")
 const cn_class *const cni_loss_classes[] = { &cn_class_loss_BinaryCrossentropy, &cn_class_loss_CategoricalCrossentropy, &cn_class_loss_MeanAbsoluteError, &cn_class_loss_MeanSquaredError,
                                              &cn_class_loss_SparseCategoricalCrossentropy, NULL };
 
@@ -151,7 +151,8 @@ static bool resolve(cn_graph *g, const cn_ref *loss, resolved *r) {
   return true;
 }
 
-static cn_tensor *values_of(cn_graph *g, const resolved *r, cn_tensor *t, cn_tensor *p, cn_tensor **mask) {
+/* elementwise: set where the mean over the last axis is left to the caller; NULL: it is taken here. */
+static cn_tensor *values_of(cn_graph *g, const resolved *r, cn_tensor *t, cn_tensor *p, cn_tensor **mask, bool *elementwise) {
   if (!t || !p) return NULL;
   if (!cni_readable(g, t, false) || !cni_readable(g, p, false)) return NULL;
   const cn_dtype dtype = cni_is_float((cn_dtype)p->dtype) ? (cn_dtype)p->dtype : CN_F32;
@@ -159,14 +160,18 @@ static cn_tensor *values_of(cn_graph *g, const resolved *r, cn_tensor *t, cn_ten
   const bool labels = r->object && r->object->cls == &cn_class_loss_SparseCategoricalCrossentropy;
   if (!labels) t = to(g, t, dtype);
   if (!t || !q) return NULL;
-  return r->object ? ((const cn_loss_methods *)r->object->cls->methods)->values(r->object, g, t, q, mask) : r->ref.fn2(g, t, q, r->ref.user);
+  if (!r->object) return r->ref.fn2(g, t, q, r->ref.user);
+  const cn_loss_methods *methods = r->object->cls->methods;
+  cn_tensor *v = methods->values(r->object, g, t, q, mask);
+  if (elementwise) *elementwise = methods->elementwise;
+  return methods->elementwise && !elementwise ? last_mean(g, v) : v;
 }
 
 cn_tensor *cn_loss_values(cn_graph *g, const cn_ref *loss, cn_tensor *y_true, cn_tensor *y_pred) {
   resolved r;
   cn_tensor *mask = NULL;
   if (!cn_ok(g) || !resolve(g, loss, &r)) return NULL;
-  cn_tensor *v = values_of(g, &r, y_true, y_pred, &mask);
+  cn_tensor *v = values_of(g, &r, y_true, y_pred, &mask, NULL);
   if (v && mask) cn_set_mask(v, mask);
   if (r.made) cn_object_free(r.object);
   return v;
@@ -176,8 +181,11 @@ cn_tensor *cn_loss_apply(cn_graph *g, const cn_ref *loss, cn_tensor *y_true, cn_
   resolved r;
   cn_tensor *own = NULL, *w = NULL;
   if (!cn_ok(g) || !resolve(g, loss, &r)) return NULL;
-  cn_tensor *v = values_of(g, &r, y_true, y_pred, &own);
   const char *reduction = reduction_of(r.object);
+  bool elementwise = false;
+  cn_tensor *v = values_of(g, &r, y_true, y_pred, &own, &elementwise);
+  const bool weighed = cn_mask_of(y_pred) || own || (sample_weight && cni_given(sample_weight));
+  if (elementwise && (weighed || !is_mean(reduction))) v = last_mean(g, v); /* else the mean of all elements is the mean of the means */
   cn_tensor *mask = v ? join_masks(g, cn_mask_of(y_pred), own) : NULL;
   if (v && mask) w = mask_weight(g, mask, (cn_dtype)v->dtype, is_mean(reduction));
   if (v && sample_weight && cni_given(sample_weight)) {

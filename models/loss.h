@@ -10,7 +10,10 @@ extern "C" {
 #endif
 
 /* The functions of a loss class. values: per sample, recorded; *mask may be set to a mask of V (of its shape, bool). */
-typedef struct cn_loss_methods { cn_tensor *(*values)(const cn_object *self, cn_graph *g, cn_tensor *y_true, cn_tensor *y_pred, cn_tensor **mask); } cn_loss_methods;
+typedef struct cn_loss_methods {
+  cn_tensor *(*values)(const cn_object *self, cn_graph *g, cn_tensor *y_true, cn_tensor *y_pred, cn_tensor **mask);
+  bool elementwise; /* values are those of the elements: their mean over the last axis is still to be taken (the base does it, or takes the mean of all at once) */
+} cn_loss_methods;
 
 /* Options that every loss has, after its own. */
 #define CN_LOSS_LIST(X, S)                                                                                                            \

@@ -19,6 +19,7 @@ typedef struct cni_compiled {
   cn_metric **metrics;           /* after "loss" */
   char **names;                  /* as they are reported */
   int64_t count, capacity;
+  uint32_t trainables;           /* the graph's count when the optimizer was last told of the variables */
   double loss_total, loss_count; /* of the epoch: sum of loss * samples */
   cn_tensor *loss_value;         /* variable of rank 0: the last step's */
 } cni_compiled;

@@ -40,6 +40,10 @@ static void take_slices(void *context, int64_t begin, int64_t end) { /* of outer
     const int64_t row = p / t->indices->count * t->r.n + row_at(t->indices, p % t->indices->count, t->r.n);
     const char *from = t->x + (size_t)row * bytes;
     char *to = t->y + (size_t)p * bytes;
+    if (p + CNI_AHEAD < end && bytes >= 64) {
+      const int64_t q = p + CNI_AHEAD;
+      cni_prefetch(t->x + (size_t)(q / t->indices->count * t->r.n + row_at(t->indices, q % t->indices->count, t->r.n)) * bytes, bytes, false);
+    }
     if (bytes == 4) memcpy(to, from, 4);
     else if (bytes == 8) memcpy(to, from, 8);
     else memcpy(to, from, bytes);

@@ -8,6 +8,16 @@
  * a part's begin is a multiple of 64 where n is at least 64 a thread, so that threads share no cache line. body calls neither BLAS nor cn_fail. */
 void cni_parallel(cn_graph *g, int64_t n, int64_t grain, void (*body)(void *ctx, int64_t begin, int64_t end), void *ctx);
 
+/* Asks for the first lines of a row that will be read (write: and written) soon: rows of a large table are scattered, and nothing but the caller can foresee them. */
+static inline void cni_prefetch(const void *p, size_t bytes, bool write) {
+  const size_t most = bytes < 512 ? bytes : 512;
+  for (size_t i = 0; i < most; i += 64) {
+    if (write) __builtin_prefetch((const char *)p + i, 1);
+    else __builtin_prefetch((const char *)p + i, 0);
+  }
+}
+#define CNI_AHEAD 6 /* rows */
+
 /* Elements of a cheap elementwise loop below which a second thread does not pay. */
 #define CNI_GRAIN ((int64_t)1 << 14)
 

@@ -78,9 +78,19 @@ static void every_row(void *ctx, int64_t begin, int64_t end) {
   }
 }
 
+static void ahead(const job *j, int64_t row) {
+  const size_t bytes = (size_t)(j->width * j->size), at = (size_t)row * bytes;
+  cni_prefetch((const char *)j->call.u.w + at, bytes, true);
+  if (j->call.u.slot[0]) cni_prefetch((const char *)j->call.u.slot[0] + at, bytes, true);
+  cni_prefetch(j->values + (size_t)j->heads[row] * bytes, bytes, false);
+}
+
 static void touched_rows(void *ctx, int64_t begin, int64_t end) {
   const job *j = ctx;
-  for (int64_t i = begin; i < end; i++) one_row(j, j->touched[i]);
+  for (int64_t i = begin; i < end; i++) {
+    if (i + CNI_AHEAD < end) ahead(j, j->touched[i + CNI_AHEAD]);
+    one_row(j, j->touched[i]);
+  }
 }
 
 /* ---- chains ---- */

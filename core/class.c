@@ -71,7 +71,7 @@ typedef struct guess { const char *word; int best; char nearest[NAME_SIZE]; } gu
 
 static void offer(guess *u, const char *name) {
   const int d = cni_distance(u->word, name);
-  if (d >= u->best) return;
+  if (d > u->best || (d == u->best && strlen(name) >= strlen(u->nearest))) return; /* the shorter of two that are as near */
   u->best = d;
   snprintf(u->nearest, sizeof u->nearest, "%s", name);
 }

@@ -13,7 +13,7 @@ int main(int argc, char **argv) {
 
   const float x[] = { 0, 0, 0, 1, 1, 0, 1, 1 }, y[] = { 0, 1, 1, 0 };
   cn_dataset *d = cn_dataset_from_arrays(g, CN_F32, CN_DIMS(4, 2), x, CN_F32, CN_DIMS(4, 1), y);
-  const cn_history *h = cn_fit(m, d, .epochs = 300, .batch_size = 4, .verbose = 0);
+  const cn_history *h = cn_fit(m, d, .epochs = 100, .batch_size = 4, .verbose = 0);
   const double loss = cn_history_at(h, "loss", -1);
   cn_tensor *p = cn_predict(m, cn_array(g, CN_F32, CN_DIMS(4, 2), x), 4);
   for (int i = 0; i < 4; i++) printf("%g xor %g = %.3f\n", (double)x[2 * i], (double)x[2 * i + 1], cn_at(p, i));
@@ -21,6 +21,6 @@ int main(int argc, char **argv) {
   if (!cn_ok(g)) fprintf(stderr, "%s\n", cn_error(g));
   const bool ok = cn_ok(g);
   cn_graph_free(g);
-  printf("loss: %.4f\n", loss);
+  printf("loss: %.6f\n", loss);
   return !ok;
 }

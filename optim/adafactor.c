@@ -49,7 +49,8 @@ static bool second_moment(cn_optimizer *o, const cn_update *u, cn_tensor *square
   const cn_dims *d = &squares->dims;
   if (d->rank < 2) return follow(k, u->slots[VELOCITY], squares->data, beta, 1), true;
   const matrices m = { squares->count / (d->d[d->rank - 1] * d->d[d->rank - 2]), d->d[d->rank - 2], d->d[d->rank - 1] };
-  cn_tensor *r = cni_tensor_new(g, (cn_dtype)squares->dtype, &u->slots[ROWS]->dims, false), *c = cni_tensor_new(g, (cn_dtype)squares->dtype, &u->slots[COLUMNS]->dims, false);
+  cn_tensor *r = cni_tensor_new(g, (cn_dtype)squares->dtype, &u->slots[ROWS]->dims, false),
+            *c = cni_tensor_new(g, (cn_dtype)squares->dtype, &u->slots[COLUMNS]->dims, false);
   if (!r || !c) return false;
   k->sum(r->data, squares->data, m.batch * m.rows, m.columns, 1);
   k->sum(c->data, squares->data, m.batch, m.rows, m.columns);

@@ -52,7 +52,8 @@ static double decay(const cn_optimizer *o, const cni_entry *e) {
   return isnan(d) ? 0 : d;
 }
 
-/* x [rows, columns] towards the nearest orthogonal matrix. a, b [n, n] and y [rows, columns] are scratch, n the smaller side; the product with a is on that side. Returns where the result stands. */
+/* x [rows, columns] towards the nearest orthogonal matrix. a, b [n, n] and y [rows, columns] are scratch, n the smaller side; the product with a is on that
+ * side. Returns where the result stands. */
 static void *orthogonal(cn_optimizer *o, const cn_tensor *shape, void *x, void *y, void *a, void *b) {
   const cn_optimizer_MuonOptions *p = options(o);
   cn_graph *g = o->object.graph;
@@ -65,7 +66,7 @@ static void *orthogonal(cn_optimizer *o, const cn_tensor *shape, void *x, void *
   for (int64_t step = 0; step < p->ns_steps; step++) {
     const cni_gemm_args square = { .dtype = dtype, .transpose_a = tall, .transpose_b = !tall, .m = n, .n = n, .k = other, .a = x, .b = x, .c = a, .batch = 1 };
     const cni_gemm_args fourth = { .dtype = dtype, .m = n, .n = n, .k = n, .a = a, .b = a, .c = b, .batch = 1 };
-    const cni_gemm_args last = { .dtype = dtype, .accumulate = true, .m = rows, .n = columns, .k = n, .a = tall ? x : b, .b = tall ? b : x, .c = y, .batch = 1 };
+    const cni_gemm_args last = {.dtype = dtype, .accumulate = true, .m = rows, .n = columns, .k = n, .a = tall ? x : b, .b = tall ? b : x, .c = y, .batch = 1};
     if (cni_gemm(g, &square) != CN_OK || cni_gemm(g, &fourth) != CN_OK) return NULL;
     k->scale(b, b, n * n, &p->muon_c);
     k->axpy(b, a, n * n, p->muon_b);
@@ -87,7 +88,8 @@ static bool update(cn_optimizer *o, const cn_update *u) {
   const int64_t rows = w->dims.d[0], columns = w->dims.d[1], n = rows < columns ? rows : columns, larger = rows < columns ? columns : rows;
   if (!w->count) return true;
   const cn_dims small = { 2, { n, n } };
-  cn_tensor *x = cni_tensor_new(g, dtype, &w->dims, false), *y = cni_tensor_new(g, dtype, &w->dims, false), *a = cni_tensor_new(g, dtype, &small, false), *b = cni_tensor_new(g, dtype, &small, false);
+  cn_tensor *x = cni_tensor_new(g, dtype, &w->dims, false), *y = cni_tensor_new(g, dtype, &w->dims, false), *a = cni_tensor_new(g, dtype, &small, false),
+            *b = cni_tensor_new(g, dtype, &small, false);
   if (!x || !y || !a || !b) return false;
   k->scale(m->data, m->data, m->count, &p->momentum);
   k->accumulate(m->data, u->gradient->data, m->count);

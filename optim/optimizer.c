@@ -6,11 +6,23 @@
 #include <stdio.h>
 #include "optimizer_private.h"
 
-const cn_class *const cni_optimizer_classes[] = {
-  &cn_class_optimizer_SGD,   &cn_class_optimizer_RMSprop,  &cn_class_optimizer_Adam, &cn_class_optimizer_AdamW, &cn_class_optimizer_Adamax,    &cn_class_optimizer_Nadam, &cn_class_optimizer_Adagrad,
-  &cn_class_optimizer_Adadelta, &cn_class_optimizer_Ftrl,  &cn_class_optimizer_Lion, &cn_class_optimizer_Lamb,  &cn_class_optimizer_Adafactor, &cn_class_optimizer_Muon,  &cn_class_optimizer_ScheduleFreeAdamW,
-  &cn_class_optimizer_LossScaleOptimizer, &cn_class_optimizer_MultiOptimizer, NULL
-};
+const cn_class *const cni_optimizer_classes[] = {&cn_class_optimizer_SGD,
+                                                 &cn_class_optimizer_RMSprop,
+                                                 &cn_class_optimizer_Adam,
+                                                 &cn_class_optimizer_AdamW,
+                                                 &cn_class_optimizer_Adamax,
+                                                 &cn_class_optimizer_Nadam,
+                                                 &cn_class_optimizer_Adagrad,
+                                                 &cn_class_optimizer_Adadelta,
+                                                 &cn_class_optimizer_Ftrl,
+                                                 &cn_class_optimizer_Lion,
+                                                 &cn_class_optimizer_Lamb,
+                                                 &cn_class_optimizer_Adafactor,
+                                                 &cn_class_optimizer_Muon,
+                                                 &cn_class_optimizer_ScheduleFreeAdamW,
+                                                 &cn_class_optimizer_LossScaleOptimizer,
+                                                 &cn_class_optimizer_MultiOptimizer,
+                                                 NULL};
 
 bool cni_optimizer_fail(const cn_optimizer *o, cn_code code, const char *format, ...) {
   char text[CNI_ERROR_SIZE];
@@ -48,6 +60,14 @@ static bool options_ok(cn_optimizer *o) {
   return true;
 }
 
+static bool methods_ok(const cn_optimizer *o) {
+  const cn_optimizer_methods *m = cni_methods(o);
+  int slots = 0;
+  if (!m || (!m->update && !m->rules)) return cn_fail(o->object.graph, CN_VALUE, "the class has no update"), false;
+  while (m->slots && m->slots[slots].name && slots <= CN_OPTIMIZER_SLOTS) slots++;
+  return slots <= CN_OPTIMIZER_SLOTS || (cn_fail(o->object.graph, CN_VALUE, "the class has more than %d slots", CN_OPTIMIZER_SLOTS), false);
+}
+
 static bool make_name(cn_optimizer *o) {
   char snake[128];
   const char *const *given = option(o, "name", CN_OPTION_STRING);
@@ -60,7 +80,7 @@ bool cn_optimizer_init(cn_object *self) {
   cn_optimizer *o = (cn_optimizer *)(void *)self;
   cn_graph *g = self->graph;
   struct cni_optimizer_state *s = o->state = cni_alloc(g, sizeof *s);
-  if (!s || !options_ok(o) || !make_name(o)) return false;
+  if (!s || !methods_ok(o) || !options_ok(o) || !make_name(o)) return false;
   const bool *use_ema = option(o, "use_ema", CN_OPTION_BOOL);
   s->learning_rate = real_option(o, "learning_rate", 0);
   s->weight_decay = real_option(o, "weight_decay", 0);
@@ -176,7 +196,9 @@ static bool exclude(cn_optimizer *o, const char *pattern) {
   struct cni_optimizer_state *s = o->state;
   bool matches;
   if (!cni_pattern_matches(o, pattern, "", false, &matches)) return false;
-  if (s->excluded_count == s->excluded_capacity && !cni_grow(o->object.graph, (void **)&s->excluded, s->excluded_count, &s->excluded_capacity, sizeof *s->excluded)) return false;
+  if (s->excluded_count == s->excluded_capacity &&
+      !cni_grow(o->object.graph, (void **)&s->excluded, s->excluded_count, &s->excluded_capacity, sizeof *s->excluded))
+    return false;
   if (!(s->excluded[s->excluded_count] = cni_strdup(o->object.graph, pattern))) return false;
   s->excluded_count++;
   for (int64_t i = 0; i < s->count; i++) {

@@ -1,6 +1,7 @@
 /* Optimizers: they change variables by gradients. The classes stand in optimizers.h; here is what all of them do, and what a user's own class fills in.
  *
- * One step, in this order: gradients that are not there drop out; divide by loss_scale_factor; accumulate (only every n-th call goes on, with the mean); clip; w -= w weight_decay learning_rate;
+ * One step, in this order: gradients that are not there drop out; divide by loss_scale_factor; accumulate (only every n-th call goes on, with the mean);
+ * clip; w -= w weight_decay learning_rate;
  * the class' rule; moving averages and, every ema_overwrite_frequency steps, w = average; the variables' constraints (on every call); iterations + 1.
  * Source of every rule and of this order: Keras 3.15 (keras.optimizers), whose numbers they give. */
 #ifndef CN_OPTIM_OPTIMIZER_H
@@ -13,7 +14,8 @@
 extern "C" {
 #endif
 
-/* Options that every optimizer has after learning_rate, its own and weight_decay. At most one of the three clips may be given. In Keras' configs the schedule stands under "learning_rate". */
+/* Options that every optimizer has after learning_rate, its own and weight_decay. At most one of the three clips may be given. In Keras' configs the
+ * schedule stands under "learning_rate". */
 #define CN_OPTIMIZER_LIST(X, S)                                                                                                                   \
   X(S, double, clipnorm, CN_NONE_REAL, ANY, "each gradient is scaled down to at most this norm")                                                  \
   X(S, double, clipvalue, CN_NONE_REAL, ANY, "each element of a gradient is cut to this absolute value")                                          \
@@ -43,27 +45,35 @@ CN_API const char *cn_optimizer_config(cn_optimizer *o);
 CN_API void cn_optimizer_free(cn_optimizer *o);
 
 /* ---- variables ---- */
-/* Makes the slots for these variables (NULL: every trainable variable of the graph, in order of creation). Called again, it adds variables that are new and keeps the slots of the others. Every call below builds where needed. */
+/* Makes the slots for these variables (NULL: every trainable variable of the graph, in order of creation). Called again, it adds variables that are new and
+ * keeps the slots of the others. Every call below builds where needed. */
 CN_API bool cn_optimizer_build(cn_optimizer *o, cn_tensor *const *variables, int64_t n);
-/* The optimizer's own variables in Keras' order: iteration, learning_rate (absent with a schedule), moving averages, gradient accumulators, slots. Their names are Keras' paths: "adam/kernel_momentum".
+/* The optimizer's own variables in Keras' order: iteration, learning_rate (absent with a schedule), moving averages, gradient accumulators, slots. Their
+ * names are Keras' paths: "adam/kernel_momentum".
  * Writes at most `capacity`; returns how many there are. */
 CN_API int64_t cn_optimizer_variables(cn_optimizer *o, cn_tensor **out, int64_t capacity);
-/* Variables whose name matches one of the n patterns (POSIX extended regular expressions, searched in the name's last part, such as "bias") are not decayed. False after an error. */
+/* Variables whose name matches one of the n patterns (POSIX extended regular expressions, searched in the name's last part, such as "bias") are not decayed.
+ * False after an error. */
 CN_API bool cn_optimizer_exclude_from_weight_decay(cn_optimizer *o, const char *const *patterns, int64_t n);
 
 /* ---- steps ---- */
-/* One step with given gradients: gradients[i] has the shape and dtype of variables[i]; NULL: there is none, and variable i stays as it is. All NULL is an error (VALUE).
+/* One step with given gradients: gradients[i] has the shape and dtype of variables[i]; NULL: there is none, and variable i stays as it is. All NULL is an
+ * error (VALUE).
  * A call refused has changed nothing. */
 CN_API bool cn_optimizer_apply(cn_optimizer *o, cn_tensor *const *gradients, cn_tensor *const *variables, int64_t n);
-/* The same with sparse gradients: where rows[i].values is not NULL, row indices[k] (int32 or int64, [k], in range) of variables[i] has gradient values[k] ([k, ...] of the variable's row shape, or flat [k, width]).
- * Rows may repeat: linear uses of the gradient add them up, squares and absolute values are taken row by row and added up. Norms are those of the rows as given. */
+/* The same with sparse gradients: where rows[i].values is not NULL, row indices[k] (int32 or int64, [k], in range) of variables[i] has gradient values[k]
+ * ([k, ...] of the variable's row shape, or flat [k, width]).
+ * Rows may repeat: linear uses of the gradient add them up, squares and absolute values are taken row by row and added up. Norms are those of the rows as
+ * given. */
 CN_API bool cn_optimizer_apply_rows(cn_optimizer *o, cn_tensor *const *gradients, const cn_rows *rows, cn_tensor *const *variables, int64_t n);
 /* One step with the gradients that the last cn_backward left with the optimizer's variables. Variables that the loss did not depend on stay as they are. */
 CN_API bool cn_optimizer_step(cn_optimizer *o);
-/* backward of the loss and one step. Where the options allow, each variable is updated as soon as its gradient is complete, and the gradient is not kept. release: as in cn_backward.
+/* backward of the loss and one step. Where the options allow, each variable is updated as soon as its gradient is complete, and the gradient is not kept.
+ * release: as in cn_backward.
  * The loss is multiplied by the loss scale where the optimizer has one. Variables that are not the optimizer's stay as they are. */
 CN_API bool cn_optimizer_minimize(cn_optimizer *o, cn_tensor *loss, bool release);
-/* The factor of the loss that a step divides gradients by: 1, loss_scale_factor, or LossScaleOptimizer's current scale. For hand-written steps: multiply the loss by it before cn_backward. */
+/* The factor of the loss that a step divides gradients by: 1, loss_scale_factor, or LossScaleOptimizer's current scale. For hand-written steps: multiply the
+ * loss by it before cn_backward. */
 CN_API double cn_optimizer_loss_scale(const cn_optimizer *o);
 /* With use_ema: overwrites the variables with their averages, as fit does at its end. */
 CN_API bool cn_optimizer_finalize(cn_optimizer *o);
@@ -83,7 +93,7 @@ CN_API bool cn_optimizer_set_schedule(cn_optimizer *o, double (*rate)(int64_t st
 /* A slot: a variable that goes with each trained variable. */
 typedef struct cn_slot {
   const char *name;         /* "momentum": the variable is named "kernel_momentum"; "": "kernel" */
-  int group;                /* slots of a group stand together for each variable, groups one after the other: Adam's two are group 0, RMSprop's three are groups 0, 1, 2 */
+  int group;                /* a group's slots stand together for each variable, groups one after the other: Adam's two are group 0, RMSprop's groups 0, 1, 2 */
   double initial;           /* value of every element */
   bool copies;              /* starts as a copy of the variable instead */
   bool other;               /* dtype and dims below are the slot's; else the variable's */
@@ -95,7 +105,7 @@ typedef struct cn_slot {
 typedef struct cn_update {
   cn_tensor *variable;
   cn_tensor *gradient;      /* dense */
-  cn_tensor *squares;       /* of a sparse gradient: the sum over its rows of their elements' squares (or absolute values), dense; NULL: square the gradient yourself */
+  cn_tensor *squares;       /* of a sparse gradient: the sum of its rows' squares, dense; NULL: square the gradient yourself */
   cn_tensor *const *slots;  /* as the class lists them; NULL where the variable has none */
   double learning_rate;
   int64_t step;             /* 1 in the first */
@@ -103,17 +113,20 @@ typedef struct cn_update {
 
 /* The functions of an optimizer class (cn_class.methods). */
 typedef struct cn_optimizer_methods {
-  const cn_slot *slots;                                                                             /* at most CN_OPTIMIZER_SLOTS, ends with a NULL name; NULL: none */
-  bool (*slot)(const cn_optimizer *self, int i, const cn_tensor *variable, cn_slot *slot);          /* mends slot i for a variable; false: it has none. NULL: all have all */
-  bool (*update)(cn_optimizer *self, const cn_update *u);                                           /* assigns variable and slots (cn_assign, cn_assign_data); false after cn_fail */
-  const struct cni_optimizer_rules *rules;                                                          /* of the library's own classes; NULL */
+  const cn_slot *slots; /* at most CN_OPTIMIZER_SLOTS, ends with a NULL name; NULL: none */
+  /* mends slot i for a variable; false: it has none. NULL: all have all */
+  bool (*slot)(const cn_optimizer *self, int i, const cn_tensor *variable, cn_slot *slot);
+  /* assigns variable and slots (cn_assign, cn_assign_data); false after cn_fail */
+  bool (*update)(cn_optimizer *self, const cn_update *u);
+  const struct cni_optimizer_rules *rules; /* of the library's own classes; NULL */
 } cn_optimizer_methods;
 
 /* A class' init and finish: every optimizer class has them (CN_OPTIMIZER sets them); one with its own calls these first, and last. */
 CN_API bool cn_optimizer_init(cn_object *self);
 CN_API void cn_optimizer_finish(cn_object *self);
 
-/* In a header: CN_OPTIMIZER_DECLARE(Adam, CN_OPTIMIZER_ADAM), then #define cn_optimizer_Adam(...) CN_MAKE_OPTIMIZER_(Adam, CN_OPTIMIZER_ADAM, __VA_ARGS__). LIST begins with learning_rate and ends with CN_OPTIMIZER_LIST. */
+/* In a header: CN_OPTIMIZER_DECLARE(Adam, CN_OPTIMIZER_ADAM), then #define cn_optimizer_Adam(...) CN_MAKE_OPTIMIZER_(Adam, CN_OPTIMIZER_ADAM, __VA_ARGS__).
+ * LIST begins with learning_rate and ends with CN_OPTIMIZER_LIST. */
 #define CN_OPTIMIZER_DECLARE(C, LIST)                                                                                          \
   typedef struct cn_optimizer_##C##Options { cn_graph *graph; LIST(CN_FIELD_, ) } cn_optimizer_##C##Options;                   \
   extern CN_API const cn_class cn_class_optimizer_##C;                                                                         \

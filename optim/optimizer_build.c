@@ -77,7 +77,9 @@ static bool entry_make(cn_optimizer *o, cn_tensor *v, cni_entry *e) {
 }
 
 /* ---- lookup ---- */
-static uint64_t place_of(const struct cni_optimizer_state *s, const cn_tensor *v) { return (((uintptr_t)v >> 6) * 0x9E3779B97F4A7C15u >> 20) & (uint64_t)(s->table_size - 1); }
+static uint64_t place_of(const struct cni_optimizer_state *s, const cn_tensor *v) {
+  return (((uintptr_t)v >> 6) * 0x9E3779B97F4A7C15u >> 20) & (uint64_t)(s->table_size - 1);
+}
 
 static bool table_make(cn_optimizer *o) {
   struct cni_optimizer_state *s = o->state;
@@ -113,7 +115,8 @@ static bool variables_ok(cn_optimizer *o, cn_tensor *const *v, int64_t n) {
     if (!v[i]) return cni_optimizer_fail(o, CN_STATE, "variables[%lld] is missing", (long long)i);
     if (v[i]->graph != o->object.graph) return cni_optimizer_fail(o, CN_STATE, "variables[%lld] is of another graph", (long long)i);
     if (!cni_alive(v[i]->graph, v[i]) || !(v[i]->flags & CNI_VARIABLE)) return cni_optimizer_fail(o, CN_STATE, "variables[%lld] is no variable", (long long)i);
-    if (!cni_is_float((cn_dtype)v[i]->dtype)) return cni_optimizer_fail(o, CN_DTYPE, "variables[%lld] (%s) is %s", (long long)i, cni_variable_path(v[i]), cn_dtype_name((cn_dtype)v[i]->dtype));
+    if (!cni_is_float((cn_dtype)v[i]->dtype))
+      return cni_optimizer_fail(o, CN_DTYPE, "variables[%lld] (%s) is %s", (long long)i, cni_variable_path(v[i]), cn_dtype_name((cn_dtype)v[i]->dtype));
   }
   return true;
 }

@@ -88,7 +88,8 @@ static json_t *map_json(cn_optimizer *o) {
     cn_optimizer *inner = cni_multi_part(o, &pattern, i);
     if (json_object_set_new(map, pattern, optimizer_json(inner))) json_decref(map), map = NULL;
   }
-  return map && rest ? json_pack("{s:s, s:{s:o, s:o}}", "class_name", "OptimizerMap", "config", "default_optimizer", rest, "optimizer_map", map) : (json_decref(map), json_decref(rest), NULL);
+  return map && rest ? json_pack("{s:s, s:{s:o, s:o}}", "class_name", "OptimizerMap", "config", "default_optimizer", rest, "optimizer_map", map)
+                     : (json_decref(map), json_decref(rest), NULL);
 }
 
 static json_t *optimizer_json(cn_optimizer *o) {
@@ -99,7 +100,8 @@ static json_t *optimizer_json(cn_optimizer *o) {
   json_object_set_new(config, "name", json_string(s->name));
   json_object_del(config, "schedule");
   if (s->schedule) json_object_set_new(config, "learning_rate", schedule_json(s->schedule));
-  else if (json_object_get(config, "learning_rate")) json_object_set_new(config, "learning_rate", json_real(s->rate_at ? (double)(float)s->learning_rate : cn_optimizer_learning_rate(o)));
+  else if (json_object_get(config, "learning_rate"))
+    json_object_set_new(config, "learning_rate", json_real(s->rate_at ? (double)(float)s->learning_rate : cn_optimizer_learning_rate(o)));
   if (multi) json_object_del(config, "default_optimizer"), json_object_set_new(config, "optimizer_map", map_json(o));
   const cni_wrapper *w = cni_wrapper_of(o);
   if (w && w->main(o)) json_object_set_new(config, "inner_optimizer", optimizer_json(w->main(o)));

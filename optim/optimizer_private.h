@@ -103,7 +103,8 @@ cn_optimizer *cni_multi_part(const cn_optimizer *multi, const char **pattern, in
 
 /* optimizer_build.c */
 cni_entry *cni_entry_of(const cn_optimizer *o, const cn_tensor *variable);      /* NULL: not one of its variables */
-cn_tensor *cni_optimizer_variable(cn_optimizer *o, cn_dtype dtype, const cn_dims *dims, const char *name, double value); /* frozen, named "adam/NAME"; value in every element */
+/* Frozen, named "adam/NAME", with `value` in every element. */
+cn_tensor *cni_optimizer_variable(cn_optimizer *o, cn_dtype dtype, const cn_dims *dims, const char *name, double value);
 void cni_entries_free(cn_optimizer *o);
 
 /* optimizer_step.c */

@@ -1,4 +1,5 @@
-/* Sparse gradients: rows of a variable, which may repeat. A pass gets dense blocks that stay in the first cache: the sum of each row's occurrences and, where a row repeats, the sum of their squares. */
+/* Sparse gradients: rows of a variable, which may repeat. A pass gets dense blocks that stay in the first cache: the sum of each row's occurrences and,
+ * where a row repeats, the sum of their squares. */
 #include <math.h>
 #include "optimizer_private.h"
 
@@ -132,6 +133,7 @@ static void clip_values(cni_pass_call *c, const cn_tensor *values) {
 }
 
 bool cni_rows_pass(cn_optimizer *o, cni_entry *e, const cn_rows *rows, const cni_pass_call *c, cni_update_pass *pass, bool rows_only) {
+  if (!e->count) return true;
   cn_graph *g = o->object.graph;
   struct cni_optimizer_state *s = o->state;
   const int64_t height = e->variable->dims.d[0], width = e->count / height, n = rows->indices->count;
@@ -139,8 +141,16 @@ bool cni_rows_pass(cn_optimizer *o, cni_entry *e, const cn_rows *rows, const cni
   cn_tensor *clipped = isfinite(c->u.clip) ? cni_scaled(g, rows->values, c->u.scale, c->u.clip) : NULL; /* each row as given is clipped */
   if ((isfinite(c->u.clip) && !clipped) || !chains_room(o, e, n)) return false;
   const int64_t count = chains_make(s, e, rows->indices->data, n);
-  job j = { .call = *c, .pass = pass, .k = cni_kernels_for(g, e->dtype), .values = (clipped ? clipped : rows->values)->data, .width = width, .size = (int64_t)cn_dtype_size(e->dtype),
-            .heads = e->heads, .chain = s->chain, .touched = s->touched, .magnitudes = r && r->magnitudes };
+  job j = {.call = *c,
+           .pass = pass,
+           .k = cni_kernels_for(g, e->dtype),
+           .values = (clipped ? clipped : rows->values)->data,
+           .width = width,
+           .size = (int64_t)cn_dtype_size(e->dtype),
+           .heads = e->heads,
+           .chain = s->chain,
+           .touched = s->touched,
+           .magnitudes = r && r->magnitudes};
   clip_values(&j.call, clipped);
   const int64_t grain = CNI_GRAIN / width + 1;
   if (rows_only) cni_parallel(g, count, grain, touched_rows, &j);
@@ -170,7 +180,7 @@ cn_tensor *cni_scaled(cn_graph *g, const cn_tensor *x, double scale, double clip
 bool cni_rows_expand(cn_optimizer *o, const cni_entry *e, const cn_rows *rows, double scale, double clip, cn_tensor **sum, cn_tensor **squares) {
   cn_graph *g = o->object.graph;
   const cni_kernels *k = cni_kernels_for(g, e->dtype);
-  const int64_t n = rows->indices->count, width = e->count / e->variable->dims.d[0];
+  const int64_t height = e->variable->dims.d[0], width = height ? e->count / height : 0, n = width ? rows->indices->count : 0;
   cn_tensor *values = cni_scaled(g, rows->values, scale, clip);
   *sum = cn_zeros(g, e->dtype, &e->variable->dims);
   *squares = cn_zeros(g, e->dtype, &e->variable->dims);

@@ -37,7 +37,6 @@ static bool update_whole(cn_optimizer *o, cni_entry *e, const cni_gradient *x, d
   const struct cni_optimizer_state *s = o->state;
   const cn_optimizer_methods *m = cni_methods(o);
   cn_update u = { .variable = e->variable, .gradient = x->dense, .slots = e->slot, .learning_rate = s->step.rate, .step = s->step.t };
-  if (!m->update) return cni_optimizer_fail(o, CN_STATE, "the class has no update");
   if (!x->dense && !cni_rows_expand(o, e, &x->rows, scale, s->clipvalue, &u.gradient, &u.squares)) return false;
   if (x->dense && (scale != 1 || isfinite(s->clipvalue)) && !(u.gradient = cni_scaled(g, x->dense, scale, s->clipvalue))) return false;
   if (decay != 0) plain_pass(o, e, decay, false);
@@ -129,18 +128,17 @@ static bool end(cn_optimizer *o) {
 /* ---- a list of gradients ---- */
 /* The accumulator takes the gradient's place. Linear, so repeated rows add up. */
 static void accumulate(cn_optimizer *o, cni_gradient *x) {
-  const cni_kernels *k = cni_kernels_for(o->object.graph, x->entry->dtype);
-  void *sum = x->entry->accumulator->data;
+  const cni_entry *e = x->entry;
+  const cni_kernels *k = cni_kernels_for(o->object.graph, e->dtype);
   const double factor = 1 / o->state->loss_scale;
-  if (x->dense) {
-    k->axpy(sum, x->dense->data, x->entry->count, factor);
-  } else {
-    const int64_t width = x->entry->count / x->entry->variable->dims.d[0];
-    const size_t row = (size_t)width * cn_dtype_size(x->entry->dtype);
+  char *sum = e->accumulator->data;
+  if (x->dense) k->axpy(sum, x->dense->data, e->count, factor);
+  else if (e->count) {
+    const int64_t *index = x->rows.indices->data, width = e->count / e->variable->dims.d[0], size = (int64_t)cn_dtype_size(e->dtype);
     for (int64_t i = 0; i < x->rows.indices->count; i++)
-      k->axpy((char *)sum + (size_t)((const int64_t *)x->rows.indices->data)[i] * row, (const char *)x->rows.values->data + (size_t)i * row, width, factor);
+      k->axpy(sum + index[i] * width * size, (const char *)x->rows.values->data + i * width * size, width, factor);
   }
-  x->dense = x->entry->accumulator;
+  x->dense = e->accumulator;
   x->rows = (cn_rows){ NULL, NULL };
 }
 
@@ -174,19 +172,23 @@ static bool run_step(cn_optimizer *o, cni_gradient *x, int64_t n) {
 static bool same_shape(cn_optimizer *o, const cn_tensor *v, const cn_tensor *t, const cn_dims *dims, int64_t i) {
   char a[160], b[160];
   if (t->dtype == v->dtype && cn_dims_equal(&t->dims, dims)) return true;
-  return cni_optimizer_fail(o, t->dtype != v->dtype ? CN_DTYPE : CN_SHAPE, "gradient %lld is %s %s, variable %s is %s %s", (long long)i, cn_dtype_name((cn_dtype)t->dtype),
-                            cn_dims_text(&t->dims, a, sizeof a), cni_variable_path(v), cn_dtype_name((cn_dtype)v->dtype), cn_dims_text(&v->dims, b, sizeof b));
+  return cni_optimizer_fail(o, t->dtype != v->dtype ? CN_DTYPE : CN_SHAPE, "gradient %lld is %s %s, variable %s is %s %s", (long long)i,
+                            cn_dtype_name((cn_dtype)t->dtype), cn_dims_text(&t->dims, a, sizeof a), cni_variable_path(v), cn_dtype_name((cn_dtype)v->dtype),
+                            cn_dims_text(&v->dims, b, sizeof b));
 }
 
 /* Row numbers as int64, in range. */
 static cn_tensor *row_numbers(cn_optimizer *o, const cn_tensor *v, cn_tensor *indices, int64_t i) {
   cn_graph *g = o->object.graph;
-  if (indices->dtype != CN_I64 && indices->dtype != CN_I32) return cni_optimizer_fail(o, CN_DTYPE, "row indices %lld are %s", (long long)i, cn_dtype_name((cn_dtype)indices->dtype)), NULL;
+  if (indices->dtype != CN_I64 && indices->dtype != CN_I32)
+    return cni_optimizer_fail(o, CN_DTYPE, "row indices %lld are %s", (long long)i, cn_dtype_name((cn_dtype)indices->dtype)), NULL;
   cn_tensor *out = indices->dtype == CN_I64 ? indices : cni_tensor_new(g, CN_I64, &indices->dims, false);
   for (int64_t k = 0; out && k < indices->count; k++) {
     const int64_t row = indices->dtype == CN_I64 ? ((const int64_t *)indices->data)[k] : ((const int32_t *)indices->data)[k];
     if (row < 0 || row >= v->dims.d[0])
-      return cni_optimizer_fail(o, CN_INDEX, "row index %lld of gradient %lld is out of range for %lld rows", (long long)row, (long long)i, (long long)v->dims.d[0]), NULL;
+      return cni_optimizer_fail(o, CN_INDEX, "row index %lld of gradient %lld is out of range for %lld rows", (long long)row, (long long)i,
+                                (long long)v->dims.d[0]),
+             NULL;
     if (out != indices) ((int64_t *)out->data)[k] = row;
   }
   return out;
@@ -194,9 +196,10 @@ static cn_tensor *row_numbers(cn_optimizer *o, const cn_tensor *v, cn_tensor *in
 
 static bool take_rows(cn_optimizer *o, const cn_tensor *v, const cn_rows *rows, int64_t i, cni_gradient *x) {
   cn_graph *g = o->object.graph;
-  if (!rows->indices || !cni_readable(g, rows->indices, true) || !cni_readable(g, rows->values, true)) return cn_ok(g) && cni_optimizer_fail(o, CN_VALUE, "gradient %lld has no row indices", (long long)i);
-  if (!v->dims.rank || v->count == 0) return cni_optimizer_fail(o, CN_SHAPE, "variable %s has no rows", cni_variable_path(v));
-  const int64_t width = v->count / v->dims.d[0];
+  if (!rows->indices || !cni_readable(g, rows->indices, true) || !cni_readable(g, rows->values, true))
+    return cn_ok(g) && cni_optimizer_fail(o, CN_VALUE, "gradient %lld has no row indices", (long long)i);
+  if (!v->dims.rank) return cni_optimizer_fail(o, CN_SHAPE, "variable %s has no rows", cni_variable_path(v));
+  const int64_t width = v->dims.d[0] ? v->count / v->dims.d[0] : 0;
   cn_dims whole = v->dims;
   whole.d[0] = rows->indices->count;
   const cn_dims flat = { 2, { rows->indices->count, width } };
@@ -254,7 +257,9 @@ bool cn_optimizer_apply_rows(cn_optimizer *o, cn_tensor *const *gradients, const
   if (!o->state->built && !cn_optimizer_build(o, variables, n)) return false;
   return cni_optimizer_apply(o, &(const cni_gradient_list){ gradients, rows, variables, n });
 }
-bool cn_optimizer_apply(cn_optimizer *o, cn_tensor *const *gradients, cn_tensor *const *variables, int64_t n) { return cn_optimizer_apply_rows(o, gradients, NULL, variables, n); }
+bool cn_optimizer_apply(cn_optimizer *o, cn_tensor *const *gradients, cn_tensor *const *variables, int64_t n) {
+  return cn_optimizer_apply_rows(o, gradients, NULL, variables, n);
+}
 
 bool cn_optimizer_step(cn_optimizer *o) {
   if (!o || !cn_ok(o->object.graph)) return false;

@@ -21,7 +21,8 @@ extern "C" {
   X(S, bool, nesterov, false, ANY, "looks one step of momentum ahead")            \
   CN_DECAY_(X, S, CN_NONE_REAL) CN_OPTIMIZER_LIST(X, S)
 
-/* v = rho v + (1 - rho) g^2; d = v + epsilon; centered: a = rho a + (1 - rho) g, d = v - a^2 + epsilon; i = r g / sqrt(d); momentum: b = momentum b + i, w -= b; else w -= i. */
+/* v = rho v + (1 - rho) g^2; d = v + epsilon; centered: a = rho a + (1 - rho) g, d = v - a^2 + epsilon; i = r g / sqrt(d); momentum: b = momentum b + i, w
+ * -= b; else w -= i. */
 #define CN_OPTIMIZER_RMSPROP(X, S)                                                \
   CN_RATE_(X, S, 0.001)                                                           \
   X(S, double, rho, 0.9, UNIT, "decay of the mean square")                        \
@@ -30,7 +31,8 @@ extern "C" {
   X(S, bool, centered, false, ANY, "divides by the standard deviation")           \
   CN_DECAY_(X, S, CN_NONE_REAL) CN_OPTIMIZER_LIST(X, S)
 
-/* m += (g - m)(1 - beta_1); v += (g^2 - v)(1 - beta_2); amsgrad: u = max(u, v), else u = v; w -= r sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(u) + epsilon). Kingma and Ba 2014. */
+/* m += (g - m)(1 - beta_1); v += (g^2 - v)(1 - beta_2); amsgrad: u = max(u, v), else u = v; w -= r sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(u) +
+ * epsilon). Kingma and Ba 2014. */
 #define CN_OPTIMIZER_ADAM(X, S)                                                   \
   CN_RATE_(X, S, 0.001) CN_BETAS_(X, S, 0.9, 0.999) CN_EPSILON_(X, S, 1e-7)       \
   X(S, bool, amsgrad, false, ANY, "divides by the largest second moment so far")  \
@@ -44,7 +46,8 @@ extern "C" {
 #define CN_OPTIMIZER_ADAMAX(X, S)                                                 \
   CN_RATE_(X, S, 0.001) CN_BETAS_(X, S, 0.9, 0.999) CN_EPSILON_(X, S, 1e-7)       \
   CN_DECAY_(X, S, CN_NONE_REAL) CN_OPTIMIZER_LIST(X, S)
-/* c_t = beta_1 (1 - 0.96^t / 2), P = product of c_1 .. c_t; m, v as in Adam; M = c_(t+1) m / (1 - P c_(t+1)) + (1 - c_t) g / (1 - P); w -= r M / (sqrt(v / (1 - beta_2^t)) + epsilon). Dozat 2015. */
+/* c_t = beta_1 (1 - 0.96^t / 2), P = product of c_1 .. c_t; m, v as in Adam; M = c_(t+1) m / (1 - P c_(t+1)) + (1 - c_t) g / (1 - P); w -= r M / (sqrt(v /
+ * (1 - beta_2^t)) + epsilon). Dozat 2015. */
 #define CN_OPTIMIZER_NADAM(X, S) CN_OPTIMIZER_ADAMAX(X, S)
 
 /* a += g^2; w -= r g / sqrt(a + epsilon). */
@@ -60,7 +63,8 @@ extern "C" {
   CN_EPSILON_(X, S, 1e-7)                                                         \
   CN_DECAY_(X, S, CN_NONE_REAL) CN_OPTIMIZER_LIST(X, S)
 
-/* p = -learning_rate_power, n = a + g^2, l2' = l2 + beta / (2 r): z += g + 2 shrinkage w - (n^p - a^p) w / r; w = (clip(z, -l1, l1) - z) / (n^p / r + 2 l2'); a = n. McMahan et al. 2013. */
+/* p = -learning_rate_power, n = a + g^2, l2' = l2 + beta / (2 r): z += g + 2 shrinkage w - (n^p - a^p) w / r; w = (clip(z, -l1, l1) - z) / (n^p / r + 2
+ * l2'); a = n. McMahan et al. 2013. */
 #define CN_OPTIMIZER_FTRL(X, S)                                                   \
   CN_RATE_(X, S, 0.001)                                                           \
   X(S, double, learning_rate_power, -0.5, ANY, "at most 0")                       \
@@ -79,7 +83,8 @@ extern "C" {
 /* m, v as in Adam; u = m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon); w -= r u |w| / |u| (the ratio is 1 where a norm is 0). You et al. 2020. */
 #define CN_OPTIMIZER_LAMB(X, S) CN_OPTIMIZER_ADAMAX(X, S)
 
-/* r' = min(r, 1 / sqrt(t)) with relative_step, else r; a = max(epsilon_2, rms(w)) min(r', 1 / sqrt(t)); G = g^2 + epsilon_1; b = 1 - t^beta_2_decay; rank 2 and more: row and column means of G decayed by b,
+/* r' = min(r, 1 / sqrt(t)) with relative_step, else r; a = max(epsilon_2, rms(w)) min(r', 1 / sqrt(t)); G = g^2 + epsilon_1; b = 1 - t^beta_2_decay; rank 2
+ * and more: row and column means of G decayed by b,
  * v = (r / mean(r)) c; else v = b v + (1 - b) G; u = g / sqrt(v); w -= a u / max(1, rms(u) / clip_threshold). Shazeer and Stern 2018. */
 #define CN_OPTIMIZER_ADAFACTOR(X, S)                                              \
   CN_RATE_(X, S, 0.001)                                                           \
@@ -90,8 +95,10 @@ extern "C" {
   X(S, bool, relative_step, true, ANY, "the rate falls with the step")            \
   CN_DECAY_(X, S, CN_NONE_REAL) CN_OPTIMIZER_LIST(X, S)
 
-/* Matrices: m = g + momentum m; G = g + momentum m (nesterov) or m; G / (|G| + 1e-7), then ns_steps times X = muon_a X + (muon_b A + muon_c A^2) X with A = X X^T (of the wide form);
- * w -= r X sqrt(max(rows, columns)) rms_rate. Everything else (rank other than 2, paths with "embedding", paths matching exclude_layers): Adam with learning rate r adam_lr_ratio and decay adam_weight_decay. Jordan 2024. */
+/* Matrices: m = g + momentum m; G = g + momentum m (nesterov) or m; G / (|G| + 1e-7), then ns_steps times X = muon_a X + (muon_b A + muon_c A^2) X with A =
+ * X X^T (of the wide form);
+ * w -= r X sqrt(max(rows, columns)) rms_rate. Everything else (rank other than 2, paths with "embedding", paths matching exclude_layers): Adam with learning
+ * rate r adam_lr_ratio and decay adam_weight_decay. Jordan 2024. */
 #define CN_OPTIMIZER_MUON(X, S)                                                   \
   CN_RATE_(X, S, 0.001)                                                           \
   X(S, double, adam_beta_1, 0.9, UNIT, "")                                        \
@@ -111,13 +118,15 @@ extern "C" {
   X(S, double, rms_rate, 0.2, ANY, "None: no factor of the size")                 \
   CN_OPTIMIZER_LIST(X, S)
 
-/* r' = r min(t / warmup_steps, 1); v as in Adam; z -= r' g / (sqrt(v / (1 - beta_2^t)) + epsilon); x = (w - (1 - beta_1) z) / beta_1; x = (1 - 1/t) x + z / t; w = (1 - beta_1) z + beta_1 x. z starts as w. Defazio et al. 2024. */
+/* r' = r min(t / warmup_steps, 1); v as in Adam; z -= r' g / (sqrt(v / (1 - beta_2^t)) + epsilon); x = (w - (1 - beta_1) z) / beta_1; x = (1 - 1/t) x + z /
+ * t; w = (1 - beta_1) z + beta_1 x. z starts as w. Defazio et al. 2024. */
 #define CN_OPTIMIZER_SCHEDULE_FREE_ADAMW(X, S)                                    \
   CN_RATE_(X, S, 0.0025) CN_BETAS_(X, S, 0.9, 0.999) CN_EPSILON_(X, S, 1e-8)      \
   X(S, int64_t, warmup_steps, 0, NONNEGATIVE, "steps in which the rate rises")    \
   CN_DECAY_(X, S, CN_NONE_REAL) CN_OPTIMIZER_LIST(X, S)
 
-/* Gradients (of the loss times the scale) are divided by the scale and handed to the inner optimizer; where one is not finite the step is left out and the scale halved; after dynamic_growth_steps finite steps it is doubled. */
+/* Gradients (of the loss times the scale) are divided by the scale and handed to the inner optimizer; where one is not finite the step is left out and the
+ * scale halved; after dynamic_growth_steps finite steps it is doubled. */
 #define CN_OPTIMIZER_LOSS_SCALE(X, S)                                             \
   X(S, cn_ref, inner_optimizer, CN_NONE_REF, OPTIMIZER, "\"adam(1e-3)\" or an object") \
   X(S, double, initial_scale, 32768.0, POSITIVE, "first scale of the loss")       \
@@ -146,7 +155,8 @@ CN_OPTIMIZER_DECLARE(ScheduleFreeAdamW, CN_OPTIMIZER_SCHEDULE_FREE_ADAMW)
 CN_OPTIMIZER_DECLARE(LossScaleOptimizer, CN_OPTIMIZER_LOSS_SCALE)
 CN_OPTIMIZER_DECLARE(MultiOptimizer, CN_OPTIMIZER_MULTI)
 
-/* Variables whose path matches the pattern (a POSIX extended regular expression, from the path's start) go to `inner`; the first pattern that matches counts. Before the optimizer is built. The pattern is copied, inner is held. */
+/* Variables whose path matches the pattern (a POSIX extended regular expression, from the path's start) go to `inner`; the first pattern that matches
+ * counts. Before the optimizer is built. The pattern is copied, inner is held. */
 CN_API bool cn_optimizer_map(cn_optimizer *multi, const char *pattern, cn_optimizer *inner);
 
 #ifndef __cplusplus

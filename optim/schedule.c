@@ -18,13 +18,17 @@ static double exponential_at(const cn_object *self, double s) {
   const cn_schedule_ExponentialDecayOptions *o = self->options;
   return o->initial_learning_rate * pow(o->decay_rate, passed(s, o->decay_steps, o->staircase));
 }
-static bool exponential_init(cn_object *self) { return steps_positive(self, ((const cn_schedule_ExponentialDecayOptions *)self->options)->decay_steps, "decay_steps"); }
+static bool exponential_init(cn_object *self) {
+  return steps_positive(self, ((const cn_schedule_ExponentialDecayOptions *)self->options)->decay_steps, "decay_steps");
+}
 
 static double inverse_time_at(const cn_object *self, double s) {
   const cn_schedule_InverseTimeDecayOptions *o = self->options;
   return o->initial_learning_rate / (1 + o->decay_rate * passed(s, o->decay_steps, o->staircase));
 }
-static bool inverse_time_init(cn_object *self) { return steps_positive(self, ((const cn_schedule_InverseTimeDecayOptions *)self->options)->decay_steps, "decay_steps"); }
+static bool inverse_time_init(cn_object *self) {
+  return steps_positive(self, ((const cn_schedule_InverseTimeDecayOptions *)self->options)->decay_steps, "decay_steps");
+}
 
 /* ---- piecewise constant ---- */
 static double piecewise_at(const cn_object *self, double s) {
@@ -49,7 +53,9 @@ static double polynomial_at(const cn_object *self, double s) {
   else if (s > steps) s = steps;
   return (o->initial_learning_rate - o->end_learning_rate) * pow(1 - s / steps, o->power) + o->end_learning_rate;
 }
-static bool polynomial_init(cn_object *self) { return steps_positive(self, ((const cn_schedule_PolynomialDecayOptions *)self->options)->decay_steps, "decay_steps"); }
+static bool polynomial_init(cn_object *self) {
+  return steps_positive(self, ((const cn_schedule_PolynomialDecayOptions *)self->options)->decay_steps, "decay_steps");
+}
 
 /* ---- cosine ---- */
 static double cosine(double rate, double alpha, double s, double steps) {
@@ -93,9 +99,13 @@ CN_SCHEDULE(PolynomialDecay, CN_SCHEDULE_POLYNOMIAL_DECAY, .methods = &polynomia
 CN_SCHEDULE(CosineDecay, CN_SCHEDULE_COSINE_DECAY, .methods = &cosine_methods, .init = cosine_init)
 CN_SCHEDULE(CosineDecayRestarts, CN_SCHEDULE_COSINE_DECAY_RESTARTS, .methods = &restarts_methods, .init = restarts_init)
 
-const cn_class *const cni_schedule_classes[] = { &cn_class_schedule_ExponentialDecay, &cn_class_schedule_InverseTimeDecay, &cn_class_schedule_PiecewiseConstantDecay,
-                                                 &cn_class_schedule_PolynomialDecay,  &cn_class_schedule_CosineDecay,      &cn_class_schedule_CosineDecayRestarts,
-                                                 NULL };
+const cn_class *const cni_schedule_classes[] = {&cn_class_schedule_ExponentialDecay,
+                                                &cn_class_schedule_InverseTimeDecay,
+                                                &cn_class_schedule_PiecewiseConstantDecay,
+                                                &cn_class_schedule_PolynomialDecay,
+                                                &cn_class_schedule_CosineDecay,
+                                                &cn_class_schedule_CosineDecayRestarts,
+                                                NULL};
 
 cn_object *cn_schedule_from(cn_graph *g, const char *text) { return cn_ok(g) && text ? cni_optim_factory.from_text(g, CN_KIND_SCHEDULE, text) : NULL; }
 

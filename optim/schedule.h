@@ -1,4 +1,5 @@
-/* Learning-rate schedules: the rate as a function of the step s (0 in the first), for an optimizer's `schedule`. The rules are those of keras.optimizers.schedules. */
+/* Learning-rate schedules: the rate as a function of the step s (0 in the first), for an optimizer's `schedule`. The rules are those of
+ * keras.optimizers.schedules. */
 #ifndef CN_OPTIM_SCHEDULE_H
 #define CN_OPTIM_SCHEDULE_H
 #include "optimizer.h"
@@ -40,7 +41,8 @@ typedef struct cn_schedule_methods { double (*at)(const cn_object *self, double 
   X(S, double, power, 1.0, ANY, "1: linear")                                                      \
   X(S, bool, cycle, false, ANY, "goes on after the last step")                                    \
   CN_SCHEDULE_NAME_(X, S, "PolynomialDecay")
-/* s = min(s, steps), initial ((1 - alpha)(1 + cos(pi s / steps)) / 2 + alpha); with warmup_target: linear from initial to it in warmup_steps, then the decay from it. */
+/* s = min(s, steps), initial ((1 - alpha)(1 + cos(pi s / steps)) / 2 + alpha); with warmup_target: linear from initial to it in warmup_steps, then the decay
+ * from it. */
 #define CN_SCHEDULE_COSINE_DECAY(X, S)                                                            \
   CN_SCHEDULE_START_(X, S)                                                                        \
   X(S, double, decay_steps, CN_REQUIRED_REAL, ANY, "steps of the decay")                          \
@@ -79,7 +81,8 @@ CN_SCHEDULE_DECLARE(CosineDecayRestarts, CN_SCHEDULE_COSINE_DECAY_RESTARTS)
 /* In its source file, as CN_OPTIMIZER: CN_SCHEDULE(CosineDecay, CN_SCHEDULE_COSINE_DECAY, .methods = &...). */
 #define CN_SCHEDULE(C, LIST, ...)                                                                                                               \
   CN_SCHEMA_DATA_(C, cn_schedule_##C##Options, LIST)                                                                                            \
-  const cn_class cn_class_schedule_##C = { .kind = CN_KIND_SCHEDULE, .schema = CN_SCHEMA_(C, #C, cn_schedule_##C##Options), .size = sizeof(cn_object), __VA_ARGS__ }; \
+  const cn_class cn_class_schedule_##C = { .kind = CN_KIND_SCHEDULE, .schema = CN_SCHEMA_(C, #C, cn_schedule_##C##Options), \
+    .size = sizeof(cn_object), __VA_ARGS__ };                                                                                                   \
   cn_object *cn_make_schedule_##C(const cn_schedule_##C##Options *options) { return cn_object_new(&cn_class_schedule_##C, options); }           \
   void cn_schedule_##C##Options_init(cn_schedule_##C##Options *options, size_t size) {                                                          \
     memcpy(options, &C##_defaults, size < sizeof C##_defaults ? size : sizeof C##_defaults);                                                    \

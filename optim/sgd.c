@@ -5,7 +5,9 @@ static const cn_slot slots[] = { { .name = "momentum" }, { .name = NULL } };
 
 static double momentum_of(const cn_optimizer *o) { return ((const cn_optimizer_SGDOptions *)o->object.options)->momentum; }
 
-static bool has_slot(const cn_optimizer *o, int i, const cn_tensor *variable, cn_slot *slot) { return (void)i, (void)variable, (void)slot, momentum_of(o) != 0; }
+static bool has_slot(const cn_optimizer *o, int i, const cn_tensor *variable, cn_slot *slot) {
+  return (void)i, (void)variable, (void)slot, momentum_of(o) != 0;
+}
 
 static cni_update_pass *pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_pass_call *c) {
   if (!e->slot[0]) return k->sgd;

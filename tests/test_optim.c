@@ -81,7 +81,8 @@ static int64_t allocations_of(const char *text) {
 }
 
 Test(optim, no_allocation_after_warming_up) {
-  for (const char *const *text = every_optimizer; *text; text++) cr_assert_eq(allocations_of(*text), 0, "%s: %ld allocations", *text, (long)allocations_of(*text));
+  for (const char *const *text = every_optimizer; *text; text++)
+    cr_assert_eq(allocations_of(*text), 0, "%s: %ld allocations", *text, (long)allocations_of(*text));
 }
 
 /* The k-th allocation fails: the graph says so, nothing is lost, and it works again. */
@@ -144,7 +145,8 @@ Test(optim, options_refused) {
 
 Test(optim, steps_refused_change_nothing) {
   cn_graph *g = cn_graph_new(.seed = 1), *other = cn_graph_new(.seed = 1);
-  cn_tensor *v[] = { cn_variable(g, CN_F32, CN_DIMS(2), NULL), cn_variable(g, CN_F32, CN_DIMS(3), NULL) }, *counter = cn_variable(g, CN_I64, CN_SCALAR, NULL), *strange = cn_variable(other, CN_F32, CN_SCALAR, NULL);
+  cn_tensor *v[] = {cn_variable(g, CN_F32, CN_DIMS(2), NULL), cn_variable(g, CN_F32, CN_DIMS(3), NULL)}, *counter = cn_variable(g, CN_I64, CN_SCALAR, NULL),
+            *strange = cn_variable(other, CN_F32, CN_SCALAR, NULL);
   cn_set_name(v[1], "kernel");
   cn_optimizer *o = cn_optimizer_SGD(g, 0.1);
   cn_tensor *one = cn_persist(cn_ones(g, CN_F32, CN_DIMS(2))), *gradients[] = { one, NULL }, *step = cn_ones(g, CN_F32, CN_DIMS(3));
@@ -177,7 +179,8 @@ Test(optim, steps_refused_change_nothing) {
   CHECK_REFUSED(g, CN_VALUE, "SGD: there is no gradient for any variable");
   cr_assert_eq(cn_optimizer_iterations(o), 0);
   cr_assert_eq(cn_at(v[0], 0), 0);
-  cr_assert(!cn_optimizer_apply(NULL, gradients, v, 1) && !cn_optimizer_build(NULL, v, 1) && !cn_optimizer_step(NULL) && !cn_optimizer_minimize(NULL, one, true) && !cn_optimizer_finalize(NULL));
+  cr_assert(!cn_optimizer_apply(NULL, gradients, v, 1) && !cn_optimizer_build(NULL, v, 1) && !cn_optimizer_step(NULL) &&
+            !cn_optimizer_minimize(NULL, one, true) && !cn_optimizer_finalize(NULL));
   cr_assert(isnan(cn_optimizer_learning_rate(NULL)) && cn_optimizer_iterations(NULL) == 0 && cn_optimizer_variables(NULL, NULL, 0) == 0);
   cn_optimizer_free(NULL);
   cn_graph_free(g);
@@ -196,13 +199,24 @@ Test(optim, variables_have_the_names_and_the_order_of_keras) {
   model_make(g, CN_F32, v);
   cn_optimizer *o = cn_optimizer_Adam(g, 0.1, .amsgrad = true, .use_ema = true, .gradient_accumulation_steps = 2);
   cr_assert(cn_optimizer_build(o, v + 1, 2));
-  const char *const adam[] = { "adam/iteration", "adam/learning_rate", "adam/dense_kernel_average", "adam/dense_bias_average", "adam/dense_kernel_gradient_accumulator", "adam/dense_bias_gradient_accumulator",
-                               "adam/dense_kernel_momentum", "adam/dense_kernel_velocity", "adam/dense_bias_momentum", "adam/dense_bias_velocity", "adam/dense_kernel_velocity_hat", "adam/dense_bias_velocity_hat" };
+  const char *const adam[] = {"adam/iteration",
+                              "adam/learning_rate",
+                              "adam/dense_kernel_average",
+                              "adam/dense_bias_average",
+                              "adam/dense_kernel_gradient_accumulator",
+                              "adam/dense_bias_gradient_accumulator",
+                              "adam/dense_kernel_momentum",
+                              "adam/dense_kernel_velocity",
+                              "adam/dense_bias_momentum",
+                              "adam/dense_bias_velocity",
+                              "adam/dense_kernel_velocity_hat",
+                              "adam/dense_bias_velocity_hat"};
   for (int i = 0; i < 12; i++) cr_assert_str_eq(name_at(o, i), adam[i]);
   cr_assert_eq(cn_optimizer_variables(o, NULL, 0), 12);
   o = cn_optimizer_RMSprop(g, 0.1, .momentum = 0.5, .centered = true, .name = "mine");
   cr_assert(cn_optimizer_build(o, v + 1, 2));
-  const char *const rms[] = { "mine/dense_kernel_velocity", "mine/dense_bias_velocity", "mine/dense_kernel_momentum", "mine/dense_bias_momentum", "mine/dense_kernel_average_gradient" };
+  const char *const rms[] = {"mine/dense_kernel_velocity", "mine/dense_bias_velocity", "mine/dense_kernel_momentum", "mine/dense_bias_momentum",
+                             "mine/dense_kernel_average_gradient"};
   for (int i = 0; i < 5; i++) cr_assert_str_eq(name_at(o, i + 2), rms[i]);
   cn_graph_free(g);
 }
@@ -271,7 +285,8 @@ Test(optim, config_reads_back) {
     cr_assert(again, "%s: %s", *text, cn_error(g));
     cr_assert_str_eq(cn_optimizer_config(again), config);
   }
-  cn_optimizer *o = cn_optimizer_from_config(g, "{\"class_name\": \"SGD\", \"config\": {\"learning_rate\": {\"class_name\": \"ExponentialDecay\", \"config\": {\"initial_learning_rate\": 0.5, \"decay_steps\": 2, \"decay_rate\": 0.7}}, \"momentum\": 0.25}}");
+  cn_optimizer *o = cn_optimizer_from_config(g, "{\"class_name\": \"SGD\", \"config\": {\"learning_rate\": {\"class_name\": \"ExponentialDecay\", \"config\": "
+                                                "{\"initial_learning_rate\": 0.5, \"decay_steps\": 2, \"decay_rate\": 0.7}}, \"momentum\": 0.25}}");
   CHECK_NEAR(cn_optimizer_learning_rate(o), 0.5, 0);
   cr_assert(strstr(cn_optimizer_config(o), "\"ExponentialDecay\"") && !strstr(cn_optimizer_config(o), "\"schedule\""), "%s", cn_optimizer_config(o));
   cn_graph_free(g);
@@ -336,10 +351,30 @@ static bool sign_slot(const cn_optimizer *o, int i, const cn_tensor *variable, c
 static bool sign_update(cn_optimizer *o, const cn_update *u) {
   cn_graph *g = o->object.graph;
   return cn_assign(u->slots[0], cn_add(g, u->slots[0], u->gradient)) &&
-         cn_assign(u->variable, cn_subtract(g, u->variable, cn_multiply(g, cn_sign(g, u->gradient), cn_scalar_like(g, u->variable, u->learning_rate * (double)u->step))));
+         cn_assign(u->variable,
+                   cn_subtract(g, u->variable, cn_multiply(g, cn_sign(g, u->gradient), cn_scalar_like(g, u->variable, u->learning_rate * (double)u->step))));
 }
 static const cn_optimizer_methods sign_methods = { .slots = sign_slots, .slot = sign_slot, .update = sign_update };
 CN_OPTIMIZER(SignSGD, SIGN_SGD, cn_optimizer, .methods = &sign_methods)
+
+static const cn_optimizer_methods no_methods = { .slots = sign_slots };
+static const cn_slot many_slots[] = { { .name = "a" }, { .name = "b" }, { .name = "c" }, { .name = "d" }, { .name = "e" }, { .name = NULL } };
+static const cn_optimizer_methods many_methods = { .slots = many_slots, .update = sign_update };
+
+Test(optim, a_users_class_that_lacks_something) {
+  cn_graph *g = cn_graph_new(.seed = 1);
+  cn_class wrong = cn_class_optimizer_SignSGD;
+  cn_optimizer_SignSGDOptions o;
+  cn_optimizer_SignSGDOptions_init(&o, sizeof o);
+  o.graph = g;
+  wrong.methods = &no_methods;
+  cr_assert(!cn_object_new(&wrong, &o));
+  CHECK_REFUSED(g, CN_VALUE, "SignSGD: the class has no update");
+  wrong.methods = &many_methods;
+  cr_assert(!cn_object_new(&wrong, &o));
+  CHECK_REFUSED(g, CN_VALUE, "SignSGD: the class has more than 4 slots");
+  cn_graph_free(g);
+}
 
 Test(optim, a_users_class) {
   cn_graph *g = cn_graph_new(.seed = 1);

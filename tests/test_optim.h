@@ -27,10 +27,14 @@ static inline cn_graph *graph_counting(counting *n) {
 
 /* Every class, with the options that change its path through the code. */
 static const char *const every_optimizer[] = {
-  "SGD(0.1)", "SGD(0.1, momentum=0.9)", "SGD(0.1, momentum=0.9, nesterov=true)", "SGD(0.1, weight_decay=0.1)", "SGD(0.1, use_ema=true, ema_momentum=0.5, ema_overwrite_frequency=2)", "SGD(0.1, clipvalue=0.2)",
-  "SGD(0.1, clipnorm=0.3)", "SGD(0.1, global_clipnorm=0.3)", "SGD(0.1, loss_scale_factor=8)", "SGD(0.1, gradient_accumulation_steps=2)", "RMSprop(0.01)", "RMSprop(0.01, momentum=0.5, centered=true)", "Adam(0.01)",
-  "Adam(0.01, amsgrad=true, clipvalue=0.3)", "AdamW(0.01)", "Adamax(0.01)", "Nadam(0.01)", "Adagrad(0.1)", "Adadelta(1)", "Ftrl(0.1, l1_regularization_strength=0.01)", "Lion(0.01)", "Lamb(0.01)", "Adafactor(0.01)", "Muon(0.01)",
-  "ScheduleFreeAdamW(0.01, warmup_steps=3)", "LossScaleOptimizer(inner_optimizer='Adam(0.01)', initial_scale=16)", "MultiOptimizer(default_optimizer='SGD(0.1)')", NULL
+  "SGD(0.1)", "SGD(0.1, momentum=0.9)", "SGD(0.1, momentum=0.9, nesterov=true)", "SGD(0.1, weight_decay=0.1)",
+  "SGD(0.1, use_ema=true, ema_momentum=0.5, ema_overwrite_frequency=2)", "SGD(0.1, clipvalue=0.2)",
+  "SGD(0.1, clipnorm=0.3)", "SGD(0.1, global_clipnorm=0.3)", "SGD(0.1, loss_scale_factor=8)", "SGD(0.1, gradient_accumulation_steps=2)",
+  "RMSprop(0.01)", "RMSprop(0.01, momentum=0.5, centered=true)", "Adam(0.01)",
+  "Adam(0.01, amsgrad=true, clipvalue=0.3)", "AdamW(0.01)", "Adamax(0.01)", "Nadam(0.01)", "Adagrad(0.1)",
+  "Adadelta(1)", "Ftrl(0.1, l1_regularization_strength=0.01)", "Lion(0.01)", "Lamb(0.01)", "Adafactor(0.01)", "Muon(0.01)",
+  "ScheduleFreeAdamW(0.01, warmup_steps=3)", "LossScaleOptimizer(inner_optimizer='Adam(0.01)', initial_scale=16)",
+  "MultiOptimizer(default_optimizer='SGD(0.1)')", NULL
 };
 
 /* table [7, 3], kernel [3, 4], bias [4]; filled with numbers of no pattern. */
@@ -53,7 +57,8 @@ static inline cn_tensor *model_loss(cn_graph *g, cn_tensor *const *v, int step) 
   return cn_mean(g, cn_square(g, cn_subtract(g, y, cn_scalar_like(g, y, 0.3))));
 }
 
-#define CHECK_NEAR(got, wanted, tolerance) cr_assert(fabs((double)(got) - (double)(wanted)) <= (tolerance), "got %.9g, wanted %.9g", (double)(got), (double)(wanted))
+#define CHECK_NEAR(got, wanted, tolerance) \
+  cr_assert(fabs((double)(got) - (double)(wanted)) <= (tolerance), "got %.9g, wanted %.9g", (double)(got), (double)(wanted))
 #define CHECK_REFUSED(g, wanted_code, wanted_text)                \
   do {                                                            \
     cr_assert_eq(cn_error_code(g), wanted_code, "%s", cn_error(g)); \

@@ -125,6 +125,19 @@ Test(optim_rows, threads_do_not_change_the_numbers) {
   }
 }
 
+Test(optim_rows, tables_without_elements) {
+  for (const char *const *text = every_optimizer; *text; text++) {
+    cn_graph *g = cn_graph_new(.seed = 1);
+    cn_tensor *v[] = {cn_variable(g, CN_F32, CN_DIMS(0, 3), NULL), cn_variable(g, CN_F32, CN_DIMS(4, 0), NULL), cn_variable(g, CN_F32, CN_DIMS(2, 2), NULL)},
+              *none[3] = {NULL};
+    cn_tensor *no_rows = cn_zeros(g, CN_I64, CN_DIMS(0)), *row = cn_zeros(g, CN_I64, CN_DIMS(1));
+    const cn_rows rows[] = { { no_rows, cn_zeros(g, CN_F32, CN_DIMS(0, 3)) }, { row, cn_zeros(g, CN_F32, CN_DIMS(1, 0)) },
+                             { no_rows, cn_zeros(g, CN_F32, CN_DIMS(0, 2)) } };
+    cr_assert(cn_optimizer_apply_rows(cn_optimizer_from(g, *text), none, rows, v, 3), "%s: %s", *text, cn_error(g));
+    cn_graph_free(g);
+  }
+}
+
 static void refused(cn_graph *g, cn_optimizer *o, cn_tensor *v, cn_tensor *indices, cn_tensor *values, cn_code code, const char *text) {
   const cn_rows rows = { indices, values };
   cn_tensor *none = NULL;

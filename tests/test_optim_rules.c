@@ -134,7 +134,8 @@ Test(optim_rules, decay_spares_the_excluded) {
   cn_graph *g = cn_graph_new(.seed = 1);
   cn_tensor *v[3], *x[3];
   const char *const names[] = { "a/kernel", "a/bias", "bias/kernel" }, *const patterns[] = { "bias", "gam+a" };
-  for (int i = 0; i < 3; i++) v[i] = cn_variable(g, CN_F32, CN_DIMS(1), (const float[]){ 1 }), cn_set_name(v[i], names[i]), x[i] = cn_zeros(g, CN_F32, CN_DIMS(1));
+  for (int i = 0; i < 3; i++)
+    v[i] = cn_variable(g, CN_F32, CN_DIMS(1), (const float[]){1}), cn_set_name(v[i], names[i]), x[i] = cn_zeros(g, CN_F32, CN_DIMS(1));
   cn_optimizer *o = cn_optimizer_SGD(g, 0.5, .weight_decay = 0.1);
   cr_assert(cn_optimizer_build(o, v, 2));
   cr_assert(cn_optimizer_exclude_from_weight_decay(o, patterns, 2));

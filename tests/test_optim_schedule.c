@@ -63,6 +63,8 @@ Test(optim_schedule, drives_an_optimizer) {
   cr_assert_eq(cn_optimizer_variables(o, of, 3), 1, "no learning_rate beside the iteration");
   cr_assert(!cn_optimizer_set_learning_rate(o, 1));
   CHECK_REFUSED(g, CN_STATE, "SGD: the learning rate is given by a schedule");
+  o = cn_optimizer_from(g, "adam(schedule=cosine_decay(0.5, 100))");
+  CHECK_NEAR(cn_optimizer_learning_rate(o), 0.5, 0);
   o = cn_optimizer_SGD(g, 0.25, .schedule = { .object = cn_schedule_ExponentialDecay(g, 1, 1, 0.5) });
   CHECK_NEAR(cn_optimizer_learning_rate(o), 1, 0);
   o = cn_optimizer_SGD(g, 0.25);

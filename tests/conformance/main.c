@@ -1,5 +1,5 @@
-/* cornu-conformance [--only GLOB] [--verbose] [--require FILE] DIR...: runs every case below the directories. One line a failure, one a family, last "N passed, N failed, N skipped".
- * --require FILE: lines "family class" (or "family *") that must exist and pass whole: an unsupported one of them is a failure. */
+/* cornu-conformance [--only GLOB] [--verbose] DIR...: runs every case below the directories. One line a failure, one a family, last "N passed, N failed, N skipped".
+ * --only takes a case's id or FAMILY/ID; skipped cases are of kinds or classes that the library does not have. */
 #include <dirent.h>
 #include <fnmatch.h>
 #include <math.h>
@@ -16,14 +16,11 @@ static const struct { const char *kind; runner *run; } kinds[] = {
   { "optimizer_sparse", run_optimizer }, { "schedule", run_schedule } };
 
 typedef struct family { char name[64]; int passed, failed, unsupported; } family;
-typedef struct required { char family[64], name[64]; } required;
 static struct {
   const char *only;
   bool verbose;
   family families[64];
   int count;
-  required required[512];
-  int required_count;
 } all;
 
 bool fail(run *r, const char *format, ...) {
@@ -65,19 +62,6 @@ static void run_case(const json_t *c, outcome *out) {
   cn_graph_free(r.g);
 }
 
-static const char *subject(const json_t *c) {
-  static const char *const keys[] = { "class", "op", "function", "identifier", "kind", NULL };
-  for (int i = 0; keys[i]; i++)
-    if (*text_of(c, keys[i])) return text_of(c, keys[i]);
-  return "";
-}
-
-static bool is_required(const char *f, const char *name) {
-  for (int i = 0; i < all.required_count; i++)
-    if (!strcmp(all.required[i].family, f) && (!strcmp(all.required[i].name, "*") || !strcmp(all.required[i].name, name))) return true;
-  return false;
-}
-
 static family *family_of(const char *name) {
   for (int i = 0; i < all.count; i++)
     if (!strcmp(all.families[i].name, name)) return &all.families[i];
@@ -99,7 +83,6 @@ static void run_file(const char *path, const char *f) {
   if (!all.only || !fnmatch(all.only, id, 0) || !fnmatch(all.only, full, 0)) {
     outcome out = { PASSED, "" };
     run_case(c, &out);
-    if (out.status == UNSUPPORTED && is_required(f, subject(c))) out.status = FAILED;
     family *fam = family_of(f);
     if (out.status == PASSED) fam->passed++;
     else if (out.status == FAILED) fam->failed++, printf("FAIL %s: %s\n", id, out.text);
@@ -136,30 +119,16 @@ static const char *last_part(const char *path) {
   return slash && slash[1] ? slash + 1 : path;
 }
 
-static bool read_required(const char *path) {
-  FILE *in = fopen(path, "r");
-  if (!in) return false;
-  char line[256];
-  while (fgets(line, sizeof line, in) && all.required_count < 512) {
-    required *q = &all.required[all.required_count];
-    if (line[0] != '#' && sscanf(line, "%63s %63s", q->family, q->name) == 2) all.required_count++;
-  }
-  fclose(in);
-  return true;
-}
-
 int main(int argc, char **argv) {
   int passed = 0, failed = 0, skipped = 0, directories = 0;
   for (int i = 1; i < argc; i++) {
     if (!strcmp(argv[i], "--only") && i + 1 < argc) all.only = argv[++i];
     else if (!strcmp(argv[i], "--verbose")) all.verbose = true;
-    else if (!strcmp(argv[i], "--require") && i + 1 < argc) {
-      if (!read_required(argv[++i])) return fprintf(stderr, "cornu-conformance: cannot read %s\n", argv[i]), 2;
-    } else if (argv[i][0] == '-') return fprintf(stderr, "usage: cornu-conformance [--only GLOB] [--verbose] [--require FILE] DIR...\n"), 2;
+    else if (argv[i][0] == '-') return fprintf(stderr, "usage: cornu-conformance [--only GLOB] [--verbose] DIR...\n"), 2;
     else if (walk(argv[i], last_part(argv[i]))) directories++;
     else return fprintf(stderr, "cornu-conformance: cannot read %s\n", argv[i]), 2;
   }
-  if (!directories) return fprintf(stderr, "usage: cornu-conformance [--only GLOB] [--verbose] [--require FILE] DIR...\n"), 2;
+  if (!directories) return fprintf(stderr, "usage: cornu-conformance [--only GLOB] [--verbose] DIR...\n"), 2;
   for (int i = 0; i < all.count; i++) {
     const family *f = &all.families[i];
     printf("%s: %d cases, %d passed, %d failed, %d unsupported\n", f->name, f->passed + f->failed + f->unsupported, f->passed, f->failed, f->unsupported);

@@ -20,6 +20,11 @@ static uint64_t entropy(const void *fallback) {
   return seed;
 }
 
+void cn_graph_options_init(cn_graph_options *options, size_t size) {
+  const cn_graph_options defaults = { CN_GRAPH(CN_DEFAULT_, ) };
+  memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
+}
+
 cn_graph *cn_graph_make(const cn_graph_options *options) {
   const cn_allocator library = { library_alloc, library_free, NULL }, *a = options->allocator ? options->allocator : &library;
   cn_graph *g = a->alloc(a->user, sizeof *g);

@@ -13,6 +13,8 @@ extern "C" {
   X(S, int64_t, threads, 0, NONNEGATIVE, "at most this many threads for Cornu's own loops; 0: what OpenMP offers")
 typedef struct cn_graph_options { CN_GRAPH(CN_FIELD_, ) } cn_graph_options;
 
+/* Every default, for C++ and bindings; size: sizeof *options. */
+CN_API void cn_graph_options_init(cn_graph_options *options, size_t size);
 /* Makes a graph. NULL when there is no memory. Free it with cn_graph_free. */
 CN_API cn_graph *cn_graph_make(const cn_graph_options *options);
 #ifndef __cplusplus

@@ -34,14 +34,16 @@ const char *cn_build_info(cn_graph *g) {
   static const char *const engines[] = { "by size", "own kernels", "OpenBLAS", "oneDNN" };
   if (!g) return NULL;
   const cni_context *c = cni_context_of_const(g);
-  const cni_gemm_args middle = { .dtype = CN_F32, .m = 128, .n = 512, .k = 512, .batch = 1 }, large = { .dtype = CN_F32, .m = 2048, .n = 2048, .k = 2048, .batch = 1 };
+  const cni_gemm_args middle = { .dtype = CN_F32, .m = 128, .n = 512, .k = 512, .batch = 1 };
+  const cni_gemm_args large = { .dtype = CN_F32, .m = 2048, .n = 2048, .k = 2048, .batch = 1 };
   char cpu[49], onednn[32], text[1024];
   snprintf(text, sizeof text,
            "cornu %s, compiled by %s\n"
            "CPU: %s; kernels: %s; threads: %d\n"
            "OpenBLAS: %s, its kernels: %s; oneDNN: %s\n"
            "matrix products: small by own kernels, 128 x 512 x 512 by %s, 2048 x 2048 x 2048 by %s\n",
-           cn_version(), COMPILER, cpu_name(cpu), c->kernels[0]->isa, c->threads, openblas_get_config(), openblas_get_corename(), cni_onednn_version(onednn, sizeof onednn),
+           cn_version(), COMPILER, cpu_name(cpu), c->kernels[0]->isa, c->threads, openblas_get_config(), openblas_get_corename(),
+           cni_onednn_version(onednn, sizeof onednn),
            engines[cni_gemm_pick(g, &middle)], engines[cni_gemm_pick(g, &large)]);
   return cni_strdup(g, text);
 }

@@ -7,7 +7,8 @@
 extern "C" {
 #endif
 
-/* A few lines of text: version, compiler, CPU, instruction set of the kernels, threads, OpenBLAS and oneDNN with their versions, and which of them serves matrix products.
+/* A few lines of text: version, compiler, CPU, instruction set of the kernels, threads, OpenBLAS and oneDNN with their versions, and which of them serves
+ * matrix products.
  * Owned by the graph and valid until it is freed; NULL for NULL or without memory. */
 CN_API const char *cn_build_info(cn_graph *g);
 

@@ -69,9 +69,18 @@ static const cn_class *find_registered(const cni_context *c, cn_kind kind, const
 /* The nearest of many names, offered one by one. */
 typedef struct guess { const char *word; int best; char nearest[NAME_SIZE]; } guess;
 
+/* Of two names that are as near to a word: whether `name` has as many underscores as it and `other` has not. */
+static bool spelt_alike(const char *word, const char *name, const char *other) {
+  int n[3] = { 0, 0, 0 };
+  const char *const texts[3] = { word, name, other };
+  for (int i = 0; i < 3; i++)
+    for (const char *p = texts[i]; *p; p++) n[i] += *p == '_';
+  return n[1] == n[0] && n[2] != n[0];
+}
+
 static void offer(guess *u, const char *name) {
   const int d = cni_distance(u->word, name);
-  if (d > u->best || (d == u->best && strlen(name) >= strlen(u->nearest))) return; /* the shorter of two that are as near */
+  if (d > u->best || (d == u->best && !spelt_alike(u->word, name, u->nearest))) return;
   u->best = d;
   snprintf(u->nearest, sizeof u->nearest, "%s", name);
 }

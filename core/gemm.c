@@ -6,9 +6,13 @@
 #include "threads_private.h"
 
 #define LARGEST_INT ((int64_t)INT32_MAX)
-#define TWO_THREADS ((int64_t)1 << 18)      /* multiplications from which a product by tiles is worth a second thread */
+#define TWO_THREADS ((int64_t)1 << 17)      /* multiplications from which a product by tiles is worth a second thread */
 #define TWO_THREADS_ROW ((int64_t)1 << 16)  /* elements from which a matrix times a vector is */
-#define MOST_SMALL ((int64_t)1 << 17)       /* multiplications up to which packing does not pay */
+#define FEW_THREADS 8
+#define LITTLE ((int64_t)1 << 14)           /* multiplications up to which a library's call is slower than own kernels without wide vectors, */
+#define MUCH ((int64_t)1 << 24)             /* and up to which it is with them, but many threads */
+#define FEW_ROWS 64                         /* rows up to which a transposed b is better not packed, */
+#define DEEP 128                            /* from this depth on */
 
 static const cni_product_kernels *product_kernels(const cn_graph *g, cn_dtype dtype) { return cni_context_of_const(g)->kernels[dtype == CN_F64]->product; }
 
@@ -38,18 +42,25 @@ static cni_product transposed(const cni_product *p) {
                         .c = p->c, .c_row = p->c_col, .c_col = p->c_row, .accumulate = p->accumulate, .relu = p->relu };
 }
 
-/* ---- own kernels ------------------------------------------------------------------------------------------------------------------------------------------------- */
-typedef enum { BY_ROW, BY_COLUMN, BY_OUTER, BY_SMALL, BY_TILES } way;
-
-static way way_of(const cni_product_kernels *k, const cni_product *p) {
-  if (p->m == 1) return BY_ROW;
-  if (p->n == 1 && p->c_row == 1 && !p->bias) return BY_COLUMN;
-  if (p->k == 1 && p->b_col == 1) return BY_OUTER;
-  if (p->m * p->n <= MOST_SMALL / p->k && k->fits_small(p->n, p->k, p->b_col == 1)) return BY_SMALL;
-  return BY_TILES;
+/* ---- own kernels ---- */
+/* Few columns, and a with contiguous columns: they fill registers better. Few rows, and b with contiguous columns: then a is packed, not b. */
+static bool better_transposed(const cni_product_kernels *k, const cni_product *p) {
+  if (p->bias) return false;
+  if (p->n < k->lanes && p->a_row == 1) return p->m > p->n;
+  const int64_t filled = (p->m + k->lanes - 1) / k->lanes * k->lanes;
+  return p->b_row == 1 && p->a_col == 1 && p->m <= FEW_ROWS && 4 * p->m >= 3 * filled && p->n > p->m && p->k >= DEEP;
 }
 
-typedef struct job { const cni_product_kernels *kernels; void (*run)(const cni_product *p); cni_product p; cn_dtype dtype; bool by_rows; char *scratch; size_t scratch_size; int64_t parts; } job;
+typedef struct job {
+  const cni_product_kernels *kernels;
+  void (*run)(const cni_product *p); /* NULL: by blocks */
+  cni_product p;
+  cn_dtype dtype;
+  bool by_rows;
+  char *scratch;
+  size_t scratch_size; /* of one part */
+  int64_t parts;
+} job;
 
 /* Part i of the job's rows or columns; units of a whole tile, so that only the last part has a ragged edge. */
 static cni_product part_of(const job *j, int64_t i) {
@@ -74,7 +85,7 @@ static void run_parts(void *context, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i++) {
     const cni_product p = part_of(j, i);
     if (p.m <= 0 || p.n <= 0) continue;
-    if (j->scratch) j->kernels->packed(&p, j->scratch + (size_t)i * j->scratch_size);
+    if (!j->run) j->kernels->blocks(&p, j->scratch ? j->scratch + (size_t)i * j->scratch_size : NULL);
     else j->run(&p);
   }
 }
@@ -88,40 +99,41 @@ static cn_code by_tiles(cn_graph *g, job *j) {
   const cni_product *p = &j->p;
   j->parts = parts_for(g, p->m * p->n * p->k, TWO_THREADS);
   j->by_rows = p->m >= p->n;
-  j->scratch_size = (j->kernels->scratch(p->m, p->n, p->k) + 63) & ~(size_t)63;
-  cni_buffer *buffer = cni_buffer_take(g, j->scratch_size * (size_t)j->parts, false);
-  if (!buffer) return CN_NO_MEMORY;
-  j->scratch = buffer->data;
+  j->scratch_size = (j->kernels->scratch(p) + 63) & ~(size_t)63;
+  cni_buffer *buffer = j->scratch_size ? cni_buffer_take(g, j->scratch_size * (size_t)j->parts, false) : NULL;
+  if (j->scratch_size && !buffer) return CN_NO_MEMORY;
+  j->scratch = buffer ? buffer->data : NULL;
   cni_parallel(g, j->parts, 1, run_parts, j);
-  cni_buffer_drop(g, buffer, false);
+  if (buffer) cni_buffer_drop(g, buffer, false);
   return CN_OK;
 }
 
-static void by_memory(cn_graph *g, job *j, void (*run)(const cni_product *p), bool by_rows, int64_t elements) {
+static cn_code by_memory(cn_graph *g, job *j, void (*run)(const cni_product *p), bool by_rows, int64_t elements) {
   j->run = run;
   j->by_rows = by_rows;
   j->parts = parts_for(g, elements, TWO_THREADS_ROW);
   if (j->parts == 1) run(&j->p);
   else cni_parallel(g, j->parts, 1, run_parts, j);
+  return CN_OK;
 }
 
 static cn_code by_own(cn_graph *g, const cni_gemm_args *a) {
   job j = { .kernels = product_kernels(g, a->dtype), .p = as_product(a), .dtype = a->dtype };
-  switch (way_of(j.kernels, &j.p)) {
-    case BY_ROW: return by_memory(g, &j, j.kernels->row, false, j.p.n * j.p.k), CN_OK;
-    case BY_COLUMN:
-      j.p = transposed(&j.p);
-      return by_memory(g, &j, j.kernels->row, false, j.p.n * j.p.k), CN_OK;
-    case BY_OUTER: return by_memory(g, &j, j.kernels->outer, true, j.p.m * j.p.n), CN_OK;
-    case BY_SMALL: return j.kernels->small(&j.p), CN_OK;
-    default: break;
+  const cni_product_kernels *k = j.kernels;
+  cni_product *p = &j.p;
+  if (p->m == 1) return by_memory(g, &j, k->row, false, p->n * p->k);
+  if (p->n == 1 && p->c_row == 1) {
+    *p = transposed(p);
+    return by_memory(g, &j, k->row, false, p->n * p->k);
   }
-  /* Few columns and a with contiguous columns: its rows make better registers. */
-  if (j.p.n < j.kernels->lanes && j.p.a_row == 1 && !j.p.bias && j.p.m > j.p.n) j.p = transposed(&j.p);
-  return by_tiles(g, &j);
+  if (p->k == 1 && p->b_col == 1) return by_memory(g, &j, k->outer, true, p->m * p->n);
+  if (better_transposed(k, p)) *p = transposed(p);
+  if (p->m * p->n > TWO_THREADS / p->k || !k->fits_small(p)) return by_tiles(g, &j);
+  k->small(p);
+  return CN_OK;
 }
 
-/* ---- libraries --------------------------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- libraries ---- */
 static bool fits_int(const cni_gemm_args *a) {
   return a->m <= LARGEST_INT && a->n <= LARGEST_INT && a->k <= LARGEST_INT && a->lda <= LARGEST_INT && a->ldb <= LARGEST_INT && a->ldc <= LARGEST_INT;
 }
@@ -154,25 +166,38 @@ static void finish(cn_graph *g, const cni_gemm_args *a, const void *bias, int ac
   cni_parallel(g, a->m, CNI_GRAIN / a->n + 1, finish_rows, &f);
 }
 
-/* ---- the rule ---------------------------------------------------------------------------------------------------------------------------------------------------- */
-cni_gemm_engine cni_gemm_pick(const cn_graph *g, const cni_gemm_args *args) {
-  (void)g, (void)args;
-  return CNI_GEMM_OWN;
+/* ---- the rule ----
+ * Own kernels wherever vectors are wide and threads are few: measured by bench/micro (AMD EPYC, Zen 4, 2 cores, AVX-512, peak 236 GFLOP/s; OpenBLAS 0.3.21
+ * with its Cooperlake kernels, oneDNN 2.6.3), GFLOP/s with two threads, OpenBLAS / oneDNN / own:
+ *   forward  1 x 512 x 784    45 /  87 /  95     32 x 512 x 784   160 / 224 / 230    128 x 512 x 784   192 / 224 / 231    1024 x 512 x 512   199 / 221 / 216
+ *   dX       1 x 512 x 512    49 /  90 /  89     32 x 512 x 512   146 /  59 / 212    128 x 512 x 512   186 / 133 / 219    1024 x 512 x 512   200 / 174 / 212
+ *   dW       784 x 512 x 1    23 /  24 /  84     784 x 512 x 32   145 / 202 / 193    784 x 512 x 128   198 / 223 / 222    784 x 512 x 1024   203 / 217 / 211
+ *   narrow   128 x 10 x 512   72 /  91 / 123     1024 x 10 x 512   53 /  98 / 136    512 x 10 x 1024    42 /  96 / 197    32 x 16 x 16        90 /  36 /  83
+ * Without AVX2 the libraries choose better kernels than the baseline's for the CPU that is there; own kernels divide one dimension only, which many threads
+ * outgrow. */
+cni_gemm_engine cni_gemm_pick(const cn_graph *g, const cni_gemm_args *a) {
+  const cni_context *c = cni_context_of_const(g);
+  const bool wide = product_kernels(g, a->dtype)->lanes * (a->dtype == CN_F64 ? 8 : 4) > 16;
+  if ((wide && c->threads <= FEW_THREADS) || !fits_int(a)) return CNI_GEMM_OWN;
+  if (a->m == 1 || a->n == 1 || a->k == 1 || a->m * a->n <= (wide ? MUCH : LITTLE) / a->k) return CNI_GEMM_OWN;
+  return a->dtype == CN_F32 && !a->transpose_b && cni_onednn_there() ? CNI_GEMM_ONEDNN : CNI_GEMM_BLAS;
+}
+
+/* One column: its bias is one number, which the kernels for a row do not know. */
+static cn_code column_by_own(cn_graph *g, const cni_gemm_args *a) {
+  cni_gemm_args own = *a;
+  own.bias = NULL, own.activation = CNI_FUSED_NONE;
+  const cn_code code = by_own(g, &own);
+  if (code == CN_OK) finish(g, a, a->bias, a->activation);
+  return code;
 }
 
 /* One product, sizes at least 1, leading dimensions complete. */
 static cn_code product(cn_graph *g, const cni_gemm_args *a, cni_gemm_engine engine) {
-  cn_code code;
-  if (engine == CNI_GEMM_OWN) {
-    cni_gemm_args own = *a;
-    const bool column = a->n == 1 && a->m > 1;
-    if (column) own.bias = NULL, own.activation = CNI_FUSED_NONE;
-    code = by_own(g, &own);
-    if (code == CN_OK) finish(g, a, column ? a->bias : NULL, column || a->activation != CNI_FUSED_RELU ? a->activation : CNI_FUSED_NONE);
-    return code;
-  }
-  code = engine == CNI_GEMM_ONEDNN ? cni_onednn_gemm(g, a) : by_blas(a);
-  if (code == CN_OK) finish(g, a, a->bias, a->activation);
+  if (engine == CNI_GEMM_OWN && a->n == 1 && (a->bias || a->activation != CNI_FUSED_NONE)) return column_by_own(g, a);
+  const bool own = engine == CNI_GEMM_OWN;
+  const cn_code code = own ? by_own(g, a) : engine == CNI_GEMM_ONEDNN ? cni_onednn_gemm(g, a) : by_blas(a);
+  if (code == CN_OK) finish(g, a, own ? NULL : a->bias, own && a->activation == CNI_FUSED_RELU ? CNI_FUSED_NONE : a->activation);
   return code;
 }
 

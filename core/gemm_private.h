@@ -6,7 +6,8 @@
 /* What is done to the finished product, in the same pass: f(c + bias). */
 enum { CNI_FUSED_NONE, CNI_FUSED_RELU, CNI_FUSED_TANH, CNI_FUSED_SIGMOID, CNI_FUSED_COUNT };
 
-/* c [batch, m, n] = f(op(a) op(b) + bias), or c += op(a) op(b). Row-major; op(a) [m, k]: a is stored [k, m] when transpose_a; op(b) [k, n]: b is stored [n, k] when transpose_b.
+/* c [batch, m, n] = f(op(a) op(b) + bias), or c += op(a) op(b). Row-major; op(a) [m, k]: a is stored [k, m] when transpose_a; op(b) [k, n]: b is stored
+ * [n, k] when transpose_b.
  * Leading dimensions count elements between the starts of stored rows; 0 means packed. c overlaps no input. */
 typedef struct cni_gemm_args {
   cn_dtype dtype;                        /* CN_F32 or CN_F64 */

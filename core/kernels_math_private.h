@@ -1,4 +1,5 @@
-/* math.h as the kernels use it: gcc turns calls of these functions in loops into glibc's vector functions (libmvec, at most 4 ulp), declared one by one because nothing else of -ffast-math is wanted.
+/* math.h as the kernels use it: gcc turns calls of these functions in loops into glibc's vector functions (libmvec, at most 4 ulp), declared one by one
+ * because nothing else of -ffast-math is wanted.
  * Elsewhere (clang, other C libraries, other machines) the calls stay scalar. */
 #ifndef CN_CORE_KERNELS_MATH_PRIVATE_H
 #define CN_CORE_KERNELS_MATH_PRIVATE_H

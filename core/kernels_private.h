@@ -1,45 +1,48 @@
-/* Numeric kernels: one template for float and double, compiled once per instruction set, in tables chosen by CPUID. All are single-threaded over the range they are given (threads_private.h divides).
- * Pointers are void so that callers need no casts; they point at arrays of the table's type T (float or double) unless said otherwise. Outputs may be the same array as an input of the same
- * length, never a part of one. NaN and infinities survive everywhere. */
+/* Numeric kernels: one template for float and double, compiled once per instruction set, in tables chosen by CPUID. All are single-threaded over the range
+ * they are given (threads_private.h divides).
+ * Pointers are void so that callers need no casts; they point at arrays of the table's type T (float or double) unless said otherwise. Outputs may be the
+ * same array as an input of the same length, never a part of one. NaN and infinities survive everywhere. */
 #ifndef CN_CORE_KERNELS_PRIVATE_H
 #define CN_CORE_KERNELS_PRIVATE_H
 #include "context_private.h"
 #include "gemm_private.h"
 
-/* ---- elementwise, one input: y = f(x; p) ------------------------------------------------------------------------------------------------------------------
+/* ---- elementwise, one input: y = f(x; p) ----
  * p: the parameters named in parentheses, or NULL where there are none. */
 typedef void cni_unary(void *y, const void *x, int64_t n, const double *p);
 /* gx = gy f'(x). Which of x and y a gradient reads stands in the lists below (the other may be NULL). gx may be gy. */
 typedef void cni_unary_grad(void *gx, const void *gy, const void *x, const void *y, int64_t n, const double *p);
 
 /* X(name, what its gradient reads: X_ x, Y_ y, N_ neither). Subgradients at corners are TensorFlow's, as in tests' activation cases. */
-#define CNI_UNARY_GRADIENTS(X)                                                                                                                                  \
-  X(negative, N_) X(abs, X_) X(square, X_) X(sqrt, Y_) X(rsqrt, Y_) X(reciprocal, Y_) X(exp, Y_) X(exp2, Y_) X(expm1, Y_)                                       \
-  X(log, X_) X(log2, X_) X(log10, X_) X(log1p, X_) X(sin, X_) X(cos, X_) X(tan, Y_) X(arcsin, X_) X(arccos, X_) X(arctan, X_)                                   \
-  X(sinh, X_) X(cosh, X_) X(tanh, Y_) X(arcsinh, X_) X(arccosh, X_) X(arctanh, X_) X(erf, X_) X(erfc, X_) X(erfinv, Y_)                                         \
-  X(sigmoid, Y_) X(log_sigmoid, X_) X(softplus, X_) X(softsign, X_) X(mish, X_) X(gelu, X_) X(gelu_tanh, X_) X(silu, X_)                                        \
-  X(relu, Y_) X(relu6, Y_) X(leaky_relu, X_) /* (slope) */ X(relu_general, X_) /* (negative slope, max or infinity, threshold) */                               \
-  X(elu, X_) /* (alpha) */ X(selu, Y_) X(celu, X_) /* (alpha) */ X(hard_sigmoid, X_) X(hard_silu, X_) X(hard_tanh, X_) X(tanh_shrink, X_)                       \
-  X(hard_shrink, X_) /* (threshold) */ X(soft_shrink, X_) /* (threshold) */ X(squareplus, X_) /* (b) */ X(sparse_plus, X_) X(sparse_sigmoid, X_)                \
+#define CNI_UNARY_GRADIENTS(X) \
+  X(negative, N_) X(abs, X_) X(square, X_) X(sqrt, Y_) X(rsqrt, Y_) X(reciprocal, Y_) X(exp, Y_) X(exp2, Y_) X(expm1, Y_) \
+  X(log, X_) X(log2, X_) X(log10, X_) X(log1p, X_) X(sin, X_) X(cos, X_) X(tan, Y_) X(arcsin, X_) X(arccos, X_) X(arctan, X_) \
+  X(sinh, X_) X(cosh, X_) X(tanh, Y_) X(arcsinh, X_) X(arccosh, X_) X(arctanh, X_) X(erf, X_) X(erfc, X_) X(erfinv, Y_) \
+  X(sigmoid, Y_) X(log_sigmoid, X_) X(softplus, X_) X(softsign, X_) X(mish, X_) X(gelu, X_) X(gelu_tanh, X_) X(silu, X_) \
+  X(relu, Y_) X(relu6, Y_) X(leaky_relu, X_) /* (slope) */ X(relu_general, X_) /* (negative slope, max or infinity, threshold) */ \
+  X(elu, X_) /* (alpha) */ X(selu, Y_) X(celu, X_) /* (alpha) */ X(hard_sigmoid, X_) X(hard_silu, X_) X(hard_tanh, X_) X(tanh_shrink, X_) \
+  X(hard_shrink, X_) /* (threshold) */ X(soft_shrink, X_) /* (threshold) */ X(squareplus, X_) /* (b) */ X(sparse_plus, X_) X(sparse_sigmoid, X_) \
   X(threshold, X_) /* (threshold, value) */ X(clip, X_) /* (min, max); NaN passes */ X(scale, N_) /* (factor) */ X(shift, N_) /* (addend) */
 /* Without a gradient (it is zero). round: half to even. */
 #define CNI_UNARY_STEPS(X) X(sign) X(floor) X(ceil) X(round) X(trunc)
 
-/* ---- elementwise, two inputs -------------------------------------------------------------------------------------------------------------------------------
+/* ---- elementwise, two inputs ----
  * y[i] = a[i * sa] op b[i * sb]; sa, sb in {0, 1}: with 0 the operand is one number. */
 typedef void cni_binary(void *y, const void *a, const void *b, int64_t n, int64_t sa, int64_t sb);
 /* maximum and minimum pass NaN on. floor_divide: floor(a / b). mod: the sign of b (Python's %); fmod: the sign of a (C's). squared_difference: (a - b)^2. */
-#define CNI_BINARY(X) X(add) X(subtract) X(multiply) X(divide) X(power) X(maximum) X(minimum) X(arctan2) X(floor_divide) X(mod) X(fmod) X(hypot) X(squared_difference)
+#define CNI_BINARY(X) X(add) X(subtract) X(multiply) X(divide) X(power) X(maximum) X(minimum) X(arctan2) X(floor_divide) X(mod) X(fmod) X(hypot) \
+  X(squared_difference)
 /* Comparisons write uint8_t 0 or 1. */
 #define CNI_COMPARE(X) X(equal) X(not_equal) X(less) X(less_equal) X(greater) X(greater_equal)
 
-/* ---- optimizer passes ---------------------------------------------------------------------------------------------------------------------------------------
+/* ---- optimizer passes ----
  * One pass over elements begin .. end of a weight. It has the form of cni_parallel's body: cni_parallel(g, n, CNI_GRAIN, k->adam, &update). In this order:
  *   w -= w decay;  g' = clamp(g scale, -clip, clip);  the rule;  ema = ema_momentum ema + (1 - ema_momentum) w. */
 typedef struct cni_update {
   void *w;
   const void *g;                /* NULL: zeros (a row that a sparse gradient does not touch) */
-  const void *squares;          /* what g'^2 is replaced by (sums over repeated rows of a sparse gradient), times scale^2, or NULL; clip must be infinite then */
+  /* what g'^2 is replaced by (sums over repeated rows of a sparse gradient), times scale^2, or NULL; clip must be infinite then */
+  const void *squares;
   void *slot[3];                /* see the passes */
   void *ema;                    /* moving average of w, or NULL */
   double rate;                  /* learning rate; adam: alpha = learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t) */
@@ -55,24 +58,27 @@ typedef struct cni_update {
 typedef void cni_update_pass(void *update, int64_t begin, int64_t end);
 /* sgd          w -= rate g
  * sgd_momentum slot {v}                     v = beta_1 v - rate g;  w += v, nesterov: w += beta_1 v - rate g
- * adam         slot {m, v, vhat or NULL}    m += (g - m)(1 - beta_1);  v += (g^2 - v)(1 - beta_2);  vhat = max(vhat, v);  w -= rate m / (sqrt(v or vhat) + epsilon)
+ * adam         slot {m, v, vhat or NULL}    m += (g - m)(1 - beta_1);  v += (g^2 - v)(1 - beta_2);  vhat = max(vhat, v);
+ *                                           w -= rate m / (sqrt(v or vhat) + epsilon)
  * rmsprop      slot {v, average or NULL, momentum or NULL}
- *              v = beta_2 v + (1 - beta_2) g^2;  d = v + epsilon;  average = beta_2 average + (1 - beta_2) g, d = v - average^2 + epsilon;  i = rate g / sqrt(d);  momentum: b = beta_1 b + i, i = b;  w -= i
+ *              v = beta_2 v + (1 - beta_2) g^2;  d = v + epsilon;  with an average: average = beta_2 average + (1 - beta_2) g, d = v - average^2 + epsilon;
+ *              i = rate g / sqrt(d);  with a momentum: momentum = beta_1 momentum + i, i = momentum;  w -= i
  * adagrad      slot {accumulator}           a += g^2;  w -= rate g / sqrt(a + epsilon) */
 #define CNI_UPDATES(X) X(sgd) X(sgd_momentum) X(adam) X(rmsprop) X(adagrad)
 
-/* ---- random numbers: element i is number counter + i of the stream `key` (random.h); the same bits in every table -------------------------------------------- */
+/* ---- random numbers: element i is number counter + i of the stream `key` (random.h); the same bits in every table ---- */
 typedef struct cni_random_kernels {
   void (*uniform)(void *y, int64_t n, uint64_t key, uint64_t counter, double low, double high);
   void (*normal)(void *y, int64_t n, uint64_t key, uint64_t counter, double mean, double stddev);
   void (*truncated_normal)(void *y, int64_t n, uint64_t key, uint64_t counter, double mean, double stddev);
-  /* y = u >= rate ? x / (1 - rate) : 0, u the stream's uniform numbers in [0, 1). The gradient is the same call on gy: no mask is kept. Part of a range: move x, y and counter alike. */
+  /* y = u >= rate ? x / (1 - rate) : 0, u the stream's uniform numbers in [0, 1). The gradient is the same call on gy: no mask is kept. Part of a range:
+   * move x, y and counter alike. */
   void (*dropout)(void *y, const void *x, int64_t n, uint64_t key, uint64_t counter, double rate);
 } cni_random_kernels;
 
 typedef struct cni_product_kernels cni_product_kernels; /* kernels_product_private.h, for gemm.c */
 
-/* ---- the table ------------------------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- the table ---- */
 struct cni_kernels {
   const char *isa; /* "baseline", "avx2", "avx512" */
   const cni_random_kernels *random;
@@ -99,7 +105,8 @@ struct cni_kernels {
   double (*dot)(const void *a, const void *b, int64_t n);
   double (*sum_squares)(const void *x, int64_t n);
 
-  /* x [outer, n, inner] to y [outer, inner]. Sums are kept in many partial sums joined in double. n = 0: sum 0, prod 1, max -infinity, min infinity. max and min pass NaN on. */
+  /* x [outer, n, inner] to y [outer, inner]. Sums are kept in many partial sums joined in double. n = 0: sum 0, prod 1, max -infinity, min infinity. max and
+   * min pass NaN on. */
   void (*sum)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
   void (*prod)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
   void (*max)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
@@ -113,10 +120,12 @@ struct cni_kernels {
   void (*logsumexp)(void *y, const void *x, int64_t rows, int64_t k);                                 /* y [rows] */
   void (*softmax_grad)(void *gx, const void *gy, const void *y, int64_t rows, int64_t k);             /* (gy - sum(gy y)) y */
   void (*log_softmax_grad)(void *gx, const void *gy, const void *y, int64_t rows, int64_t k);         /* gy - exp(y) sum(gy) */
-  /* loss [rows] = lse - x[label], lse [rows] = logsumexp(x) (kept for the gradient); label == ignore: loss 0 (INT64_MIN: none is ignored). Labels are in 0 .. k-1 or ignore. */
+  /* loss [rows] = lse - x[label], lse [rows] = logsumexp(x) (kept for the gradient); label == ignore: loss 0 (INT64_MIN: none is ignored). Labels are in 0
+   * .. k-1 or ignore. */
   void (*sparse_cross_entropy)(void *loss, void *lse, const void *x, const int64_t *labels, int64_t rows, int64_t k, int64_t ignore);
   /* gx = gloss (softmax(x) - one_hot(label)), from lse; 0 for ignored rows. */
-  void (*sparse_cross_entropy_grad)(void *gx, const void *gloss, const void *x, const void *lse, const int64_t *labels, int64_t rows, int64_t k, int64_t ignore);
+  void (*sparse_cross_entropy_grad)(void *gx, const void *gloss, const void *x, const void *lse, const int64_t *labels, int64_t rows, int64_t k,
+      int64_t ignore);
   /* y = max(x, 0) - x t + log1p(exp(-|x|)), elementwise; gx = gy (sigmoid(x) - t). */
   void (*bce_logits)(void *y, const void *x, const void *t, int64_t n);
   void (*bce_logits_grad_x)(void *gx, const void *gy, const void *x, const void *t, int64_t n);
@@ -140,7 +149,8 @@ extern const cni_kernels cni_kernels_avx2_f32, cni_kernels_avx2_f64, cni_kernels
 
 /* The table of an instruction set ("baseline", "avx2", "avx512"; NULL: the best of this CPU); NULL where the CPU lacks it. dtype: CN_F32 or CN_F64. */
 const cni_kernels *cni_kernels_named(const char *isa, cn_dtype dtype);
-/* Fills the context's kernels and threads: the best tables for this CPU, or those that the environment's CN_ISA names; at most as many threads as OpenMP allows and the machine has. */
+/* Fills the context's kernels and threads: the best tables for this CPU, or those that the environment's CN_ISA names; at most as many threads as OpenMP
+ * allows and the machine has. */
 void cni_kernels_select(cn_graph *g);
 
 #endif

@@ -4,13 +4,22 @@
 
 #if defined(__AVX512F__)
 #define VECTOR 64
-#define ROWS 12
+#define ROWS 8
+#define UNIT_ROWS 12 /* of a tile where a's rows stand side by side */
+#define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#define EACH_UNIT_HEIGHT(X) EACH_HEIGHT(X) X(9) X(10) X(11) X(12)
 #elif defined(__AVX2__)
 #define VECTOR 32
 #define ROWS 6
+#define UNIT_ROWS 6
+#define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#define EACH_UNIT_HEIGHT EACH_HEIGHT
 #else
 #define VECTOR 16
 #define ROWS 4
+#define UNIT_ROWS 4
+#define EACH_HEIGHT(X) X(1) X(2) X(3) X(4)
+#define EACH_UNIT_HEIGHT EACH_HEIGHT
 #endif
 #define PASTE(a, b) a##b
 #define JOIN(a, b) PASTE(a, b)
@@ -19,16 +28,18 @@
 #define UNROLL _Pragma("GCC unroll 16")
 
 #ifndef DEPTH
-#define DEPTH 384         /* of a packed block */
+#define DEPTH 800         /* of a block */
 #endif
 #ifndef HEIGHT
-#define HEIGHT (1920 / (int64_t)sizeof(T)) /* rows of a packed block of a: with the depth, three quarters of the second cache */
+#define HEIGHT (1920 / (int64_t)sizeof(T)) /* rows of a block */
 #endif
+#define WIDE 8            /* registers of columns, or rows, that a product with a vector sums at a time */
 #define SMALL 2048        /* numbers of a panel of b that `small` packs on the stack */
 
 #define T float
 #define NUMBER f32
 #define LANES (VECTOR / 4)
+#define BYTES 4
 #if VECTOR == 64
 #define ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
 #define ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
@@ -44,12 +55,14 @@
 #undef T
 #undef NUMBER
 #undef LANES
+#undef BYTES
 #undef ZIP_LOW
 #undef ZIP_HIGH
 
 #define T double
 #define NUMBER f64
 #define LANES (VECTOR / 8)
+#define BYTES 8
 #if VECTOR == 64
 #define ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
 #define ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)

@@ -3,7 +3,8 @@
 #define CN_CORE_KERNELS_PRODUCT_PRIVATE_H
 #include "kernels_private.h"
 
-/* c [m, n] = f(a b + bias), or c += a b, of one thread. Element (i, j) of a stands at a[i * a_row + j * a_col], and so on; of a's and of b's two steps one is 1. */
+/* c [m, n] = f(a b + bias), or c += a b, of one thread. Element (i, j) of a stands at a[i * a_row + j * a_col], and so on; of a's and of b's two steps one
+ * is 1. */
 typedef struct cni_product {
   int64_t m, n, k;
   const void *a;
@@ -18,12 +19,12 @@ typedef struct cni_product {
 
 struct cni_product_kernels {
   int64_t rows, columns, lanes; /* of the largest tile that is kept in registers; numbers in a register */
-  size_t (*scratch)(int64_t m, int64_t n, int64_t k);     /* bytes that `packed` needs */
-  void (*packed)(const cni_product *p, void *scratch);    /* any sizes; c_col may be other than 1 */
-  bool (*fits_small)(int64_t n, int64_t k, bool direct);  /* direct: b_col = 1 */
-  void (*small)(const cni_product *p);                    /* where it fits; c_col = 1; without scratch */
-  void (*row)(const cni_product *p);                      /* m = 1: matrix times vector; b_row or b_col 1, a's elements a_col apart, c_col = 1 */
-  void (*outer)(const cni_product *p);                    /* k = 1 */
+  size_t (*scratch)(const cni_product *p);             /* bytes that `blocks` needs, also for a part of p's rows or columns */
+  void (*blocks)(const cni_product *p, void *scratch); /* any sizes; c_col may be other than 1 */
+  bool (*fits_small)(const cni_product *p);
+  void (*small)(const cni_product *p);                 /* as blocks, of little depth, without scratch */
+  void (*row)(const cni_product *p);                   /* m = 1: matrix times vector; b_row or b_col 1, a's elements a_col apart, c_col = 1 */
+  void (*outer)(const cni_product *p);                 /* k = 1; b_col and c_col = 1 */
 };
 
 #endif

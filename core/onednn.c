@@ -13,11 +13,12 @@ const char *cni_onednn_version(char *text, size_t size) {
   return text;
 }
 
-/* c [m, n] without bias and activation. */
+/* c [m, n], before bias and activation. */
 cn_code cni_onednn_gemm(cn_graph *g, const cni_gemm_args *a) {
   (void)g;
-  if (a->dtype != CN_F32 || a->bias || a->activation != CNI_FUSED_NONE) return CN_UNSUPPORTED;
-  const dnnl_status_t status = dnnl_sgemm(a->transpose_a ? 'T' : 'N', a->transpose_b ? 'T' : 'N', a->m, a->n, a->k, 1, a->a, a->lda, a->b, a->ldb, a->accumulate ? 1 : 0, a->c, a->ldc);
+  if (a->dtype != CN_F32) return CN_UNSUPPORTED;
+  const dnnl_status_t status = dnnl_sgemm(a->transpose_a ? 'T' : 'N', a->transpose_b ? 'T' : 'N', a->m, a->n, a->k, 1, a->a, a->lda, a->b, a->ldb,
+      a->accumulate ? 1 : 0, a->c, a->ldc);
   return status == dnnl_success ? CN_OK : CN_UNSUPPORTED;
 }
 

@@ -1,4 +1,5 @@
-/* Philox4x32-10 on many counters side by side, and its rounding to numbers. Arithmetic is the same in every instruction set: its files are compiled with -ffp-contract=off. */
+/* Philox4x32-10 on many counters side by side, and its rounding to numbers. Arithmetic is the same in every instruction set: its files are compiled with
+ * -ffp-contract=off. */
 #ifndef CN_CORE_PHILOX_PRIVATE_H
 #define CN_CORE_PHILOX_PRIVATE_H
 #include <stdint.h>

@@ -18,9 +18,13 @@ static uint64_t take(cn_stream *s, int64_t n) {
   return counter;
 }
 
-void cn_random_fill_uniform(cn_stream *s, cn_dtype dtype, void *y, int64_t n, double low, double high) { best(dtype)->uniform(y, n, s->key, take(s, n), low, high); }
+void cn_random_fill_uniform(cn_stream *s, cn_dtype dtype, void *y, int64_t n, double low, double high) {
+  best(dtype)->uniform(y, n, s->key, take(s, n), low, high);
+}
 
-void cn_random_fill_normal(cn_stream *s, cn_dtype dtype, void *y, int64_t n, double mean, double stddev) { best(dtype)->normal(y, n, s->key, take(s, n), mean, stddev); }
+void cn_random_fill_normal(cn_stream *s, cn_dtype dtype, void *y, int64_t n, double mean, double stddev) {
+  best(dtype)->normal(y, n, s->key, take(s, n), mean, stddev);
+}
 
 void cn_random_fill_truncated_normal(cn_stream *s, cn_dtype dtype, void *y, int64_t n, double mean, double stddev) {
   best(dtype)->truncated_normal(y, n, s->key, take(s, n), mean, stddev);

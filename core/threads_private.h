@@ -3,9 +3,11 @@
 #define CN_CORE_THREADS_PRIVATE_H
 #include "context_private.h"
 
-/* Runs body(ctx, begin, end) over parts of 0 .. n-1 that together are all of it. The parts depend on n, grain and the graph's thread count only, so results repeat bit by bit.
- * One part, on the calling thread: when n < 2 * grain, the graph has one thread, or the caller is in a parallel region already. Each part has at least `grain` elements;
- * a part's begin is a multiple of 64 where n is at least 64 a thread, so that threads share no cache line. body calls neither BLAS nor cn_fail. */
+/* Runs body(ctx, begin, end) over parts of 0 .. n-1 that together are all of it. The parts depend on n, grain and the graph's thread count only, so results
+ * repeat bit by bit.
+ * One part, on the calling thread: when n < 2 * grain, the graph has one thread, or the caller is in a parallel region already. Each part has at least
+ * `grain` elements; a part's begin is a multiple of 64 where n is at least 64 a thread, so that threads share no cache line. body calls neither BLAS nor
+ * cn_fail. */
 void cni_parallel(cn_graph *g, int64_t n, int64_t grain, void (*body)(void *ctx, int64_t begin, int64_t end), void *ctx);
 
 /* Asks for the first lines of a row that will be read (write: and written) soon: rows of a large table are scattered, and nothing but the caller can foresee them. */

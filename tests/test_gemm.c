@@ -6,8 +6,10 @@
 #define GUARD 5 /* numbers between rows and after the end that must stay as they are */
 
 typedef struct fused { bool accumulate, bias; int activation; } fused;
-static const fused fusions[] = { { false, false, CNI_FUSED_NONE }, { true, false, CNI_FUSED_NONE }, { false, true, CNI_FUSED_NONE },    { false, true, CNI_FUSED_RELU },
-                                 { false, false, CNI_FUSED_RELU }, { false, true, CNI_FUSED_TANH }, { false, true, CNI_FUSED_SIGMOID } };
+static const fused fusions[] = {
+  { false, false, CNI_FUSED_NONE }, { true, false, CNI_FUSED_NONE }, { false, true, CNI_FUSED_NONE }, { false, true, CNI_FUSED_RELU },
+  { false, false, CNI_FUSED_RELU }, { false, true, CNI_FUSED_TANH }, { false, true, CNI_FUSED_SIGMOID },
+};
 #define FUSIONS (int)(sizeof fusions / sizeof *fusions)
 
 static double activated(double v, int activation) {
@@ -34,7 +36,8 @@ static double *numbers_for(int64_t n) {
 
 /* One product, its rows `gap` apart from packed. */
 static void check(cn_graph *g, cni_gemm_engine engine, cn_dtype dtype, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const fused *f, int64_t gap) {
-  cni_gemm_args a = { .dtype = dtype, .transpose_a = ta, .transpose_b = tb, .accumulate = f->accumulate, .activation = f->activation, .m = m, .n = n, .k = k, .batch = 1 };
+  cni_gemm_args a = { .dtype = dtype, .transpose_a = ta, .transpose_b = tb, .accumulate = f->accumulate, .activation = f->activation, .m = m, .n = n, .k = k,
+      .batch = 1 };
   a.lda = (ta ? m : k) + gap;
   a.ldb = (tb ? k : n) + gap;
   a.ldc = n + gap;
@@ -53,7 +56,8 @@ static void check(cn_graph *g, cni_gemm_engine engine, cn_dtype dtype, bool ta, 
     const int64_t row = i / a.ldc, column = i % a.ldc;
     const bool inside = row < m && column < n;
     const double old = get(dtype, before, i), want = inside ? wanted(&a, old, row, column) : old, got = get(dtype, z, i);
-    cr_assert(near(got, want, 0, inside ? tolerance : 0), "engine %d %s %s%s [%ld,%ld,%ld] fused %d%d%d gap %ld: [%ld,%ld] is %.9g, not %.9g", (int)engine, cn_dtype_name(dtype), ta ? "T" : "N", tb ? "T" : "N",
+    cr_assert(near(got, want, 0, inside ? tolerance : 0), "engine %d %s %s%s [%ld,%ld,%ld] fused %d%d%d gap %ld: [%ld,%ld] is %.9g, not %.9g", (int)engine,
+        cn_dtype_name(dtype), ta ? "T" : "N", tb ? "T" : "N",
               (long)m, (long)n, (long)k, f->accumulate, f->bias, f->activation, (long)gap, (long)row, (long)column, got, want);
   }
   free(x), free(y), free(z), free(before), free(bias);
@@ -80,8 +84,11 @@ static void check_sizes(const char *isa, int threads, const int64_t (*sizes)[3],
   graph_end(&g, &n);
 }
 
-static const int64_t small_sizes[][3] = { { 1, 1, 1 }, { 1, 16, 2 }, { 1, 16, 16 }, { 1, 1, 16 }, { 32, 16, 2 }, { 32, 1, 16 }, { 16, 16, 32 }, { 16, 1, 32 }, { 7, 5, 3 }, { 3, 33, 17 }, { 13, 31, 1 },
-                                          { 64, 64, 64 }, { 33, 10, 70 }, { 1, 70, 35 }, { 1, 257, 40 }, { 40, 1, 33 }, { 5, 100, 130 }, { 9, 48, 300 } };
+static const int64_t small_sizes[][3] = {
+  { 1, 1, 1 }, { 1, 16, 2 }, { 1, 16, 16 }, { 1, 1, 16 }, { 32, 16, 2 }, { 32, 1, 16 }, { 16, 16, 32 }, { 16, 1, 32 }, { 7, 5, 3 },
+  { 3, 33, 17 }, { 13, 31, 1 }, { 64, 64, 64 }, { 33, 10, 70 }, { 1, 70, 35 }, { 1, 257, 40 }, { 40, 1, 33 }, { 5, 100, 130 },
+  { 9, 48, 300 },
+};
 static const int64_t middle_sizes[][3] = { { 50, 70, 401 }, { 257, 45, 33 }, { 130, 10, 150 }, { 300, 35, 60 }, { 12, 96, 800 } };
 #define COUNT(sizes) (int)(sizeof(sizes) / sizeof *(sizes))
 

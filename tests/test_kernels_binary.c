@@ -29,7 +29,8 @@ typedef struct binary_case { const char *name; size_t kernel; double (*f)(double
 #define CASE(name, low) { #name, offsetof(cni_kernels, name), name##_of_two, low, false },
 #define ANY(name) CASE(name, -4)
 #define COMPARES(name) { #name, offsetof(cni_kernels, name), name##_of_two, -4, true },
-static const binary_case cases[] = { ANY(add) ANY(subtract) ANY(multiply) ANY(divide) CASE(power, 0.1) ANY(maximum) ANY(minimum) ANY(arctan2) ANY(mod) ANY(fmod) ANY(hypot) ANY(squared_difference)
+static const binary_case cases[] = { ANY(add) ANY(subtract) ANY(multiply) ANY(divide) CASE(power, 0.1) ANY(maximum) ANY(minimum) ANY(arctan2) ANY(mod)
+    ANY(fmod) ANY(hypot) ANY(squared_difference)
                                      CNI_COMPARE(COMPARES) };
 #define CASES (int)(sizeof cases / sizeof *cases)
 
@@ -65,9 +66,12 @@ Test(core_kernels, binary) { for_each_table(check_binary); }
 static void check_special(const cni_kernels *k, cn_dtype dtype) {
   const double nan = (double)NAN, inf = (double)INFINITY;
   const struct { const char *name; cni_binary *f; double a, b, wanted; } rows[] = {
-    { "maximum", k->maximum, nan, 1, nan },        { "maximum", k->maximum, 1, nan, nan },    { "minimum", k->minimum, nan, 1, nan }, { "minimum", k->minimum, 1, nan, nan },
-    { "mod", k->mod, -7, 3, 2 },                   { "mod", k->mod, 7, -3, -2 },              { "fmod", k->fmod, -7, 3, -1 },         { "floor_divide", k->floor_divide, -7, 2, -4 },
-    { "floor_divide", k->floor_divide, 7, 2, 3 },  { "power", k->power, -3, 2, 9 },           { "power", k->power, -2, 3, -8 },       { "power", k->power, 0, 0, 1 },
+    { "maximum", k->maximum, nan, 1, nan },        { "maximum", k->maximum, 1, nan, nan },    { "minimum", k->minimum, nan, 1, nan }, { "minimum",
+        k->minimum, 1, nan, nan },
+    { "mod", k->mod, -7, 3, 2 },                   { "mod", k->mod, 7, -3, -2 },              { "fmod", k->fmod, -7, 3, -1 },         { "floor_divide",
+        k->floor_divide, -7, 2, -4 },
+    { "floor_divide", k->floor_divide, 7, 2, 3 },  { "power", k->power, -3, 2, 9 },           { "power", k->power, -2, 3, -8 },       { "power", k->power, 0,
+        0, 1 },
     { "divide", k->divide, 1, 0, inf },            { "hypot", k->hypot, 3, 4, 5 },            { "power", k->power, -8, 0.5, nan },
   };
   for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
@@ -96,7 +100,8 @@ static void check_vectors(const cni_kernels *k, cn_dtype dtype) {
     for (int64_t i = 0; i < n; i++) CHECK_NEAR(get(dtype, &y, i), get(dtype, &before, i) + 0.75 * get(dtype, &x, i), tolerance, tolerance, "axpy", k, dtype, i);
     y = before;
     k->multiply_add(&y, &x, &z, n);
-    for (int64_t i = 0; i < n; i++) CHECK_NEAR(get(dtype, &y, i), get(dtype, &before, i) + get(dtype, &z, i) * get(dtype, &x, i), tolerance, tolerance, "multiply_add", k, dtype, i);
+    for (int64_t i = 0; i < n; i++) CHECK_NEAR(get(dtype, &y, i), get(dtype, &before, i) + get(dtype, &z, i) * get(dtype, &x, i), tolerance, tolerance,
+        "multiply_add", k, dtype, i);
     double dot = 0, squares = 0;
     for (int64_t i = 0; i < n; i++) dot += get(dtype, &x, i) * get(dtype, &z, i), squares += get(dtype, &x, i) * get(dtype, &x, i);
     CHECK_NEAR(k->dot(&x, &z, n), dot, 0, tolerance * 10, "dot", k, dtype, n);

@@ -1,7 +1,8 @@
 /* Reductions, softmax and cross-entropies, rows by index, transposition, and what is fused with a product. */
 #include "test_kernels.h"
 
-static const int64_t shapes[][3] = { { 1, 0, 1 }, { 1, 0, 5 }, { 1, 1, 1 }, { 3, 7, 1 }, { 2, 15, 1 }, { 2, 33, 1 }, { 1, 5000, 1 }, { 1, 7, 10 }, { 2, 16, 3 }, { 1, 600, 10 }, { 3, 5, 33 }, { 1, 300, 64 }, { 2, 20, 100 } };
+static const int64_t shapes[][3] = { { 1, 0, 1 }, { 1, 0, 5 }, { 1, 1, 1 }, { 3, 7, 1 }, { 2, 15, 1 }, { 2, 33, 1 }, { 1, 5000, 1 }, { 1, 7, 10 }, { 2, 16,
+    3 }, { 1, 600, 10 }, { 3, 5, 33 }, { 1, 300, 64 }, { 2, 20, 100 } };
 #define SHAPES (int)(sizeof shapes / sizeof *shapes)
 static const int64_t row_shapes[][2] = { { 1, 1 }, { 5, 1 }, { 3, 2 }, { 128, 10 }, { 2, 17 }, { 7, 33 }, { 3, 1000 }, { 2, 5000 }, { 0, 10 } };
 #define ROW_SHAPES (int)(sizeof row_shapes / sizeof *row_shapes)
@@ -198,8 +199,10 @@ static void check_index(const cni_kernels *k, cn_dtype dtype) {
 }
 Test(core_kernels, index) { for_each_table(check_index); }
 
-static double fused_value(double v, int activation) { return activation == CNI_FUSED_RELU ? fmax(v, 0) : activation == CNI_FUSED_TANH ? tanh(v) : activation == CNI_FUSED_SIGMOID ? 1 / (1 + exp(-v)) : v; }
-static double fused_slope(double y, int activation) { return activation == CNI_FUSED_RELU ? y > 0 : activation == CNI_FUSED_TANH ? 1 - y * y : activation == CNI_FUSED_SIGMOID ? y * (1 - y) : 1; }
+static double fused_value(double v, int activation) { return activation == CNI_FUSED_RELU ? fmax(v, 0) : activation == CNI_FUSED_TANH ? tanh(v) :
+    activation == CNI_FUSED_SIGMOID ? 1 / (1 + exp(-v)) : v; }
+static double fused_slope(double y, int activation) { return activation == CNI_FUSED_RELU ? y > 0 : activation == CNI_FUSED_TANH ? 1 - y * y :
+    activation == CNI_FUSED_SIGMOID ? y * (1 - y) : 1; }
 
 static void check_fused(const cni_kernels *k, cn_dtype dtype) {
   static numbers y, bias, gy, gx, sums;
@@ -214,7 +217,8 @@ static void check_fused(const cni_kernels *k, cn_dtype dtype) {
         for (int64_t i = 0; i < rows * n; i++) {
           double first[1];
           put(dtype, first, 0, hashed(1, i, -2, 2));
-          CHECK_NEAR(get(dtype, &y, i), fused_value(get(dtype, first, 0) + (with ? get(dtype, &bias, i % n) : 0), activation), t, t, "bias_activation", k, dtype, i);
+          CHECK_NEAR(get(dtype, &y, i), fused_value(get(dtype, first, 0) + (with ? get(dtype, &bias, i % n) : 0), activation), t, t, "bias_activation", k,
+              dtype, i);
         }
         k->bias_activation_grad(&gx, &sums, &gy, &y, rows, n, activation);
         for (int64_t j = 0; j < n; j++) {

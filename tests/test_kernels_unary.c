@@ -81,23 +81,29 @@ typedef struct unary_case { const char *name; size_t value, gradient; reference 
 #define STEP(name, ...) { #name, offsetof(cni_kernels, name), 0, name##_wide_of, __VA_ARGS__ }
 #define CASE(name, ...) { #name, offsetof(cni_kernels, name), offsetof(cni_kernels, name##_grad), name##_wide_of, __VA_ARGS__ }
 static const unary_case cases[] = {
-  CASE(negative, -9, 9, { 0 }, 0), CASE(abs, -9, 9, { 0 }, 0), CASE(square, -9, 9, { 0 }, 0), CASE(sqrt, 0.01, 9, { 0 }, 0), CASE(rsqrt, 0.01, 9, { 0 }, 0),
-  CASE(reciprocal, 0.1, 9, { 0 }, 0), CASE(exp, -20, 20, { 0 }, 0), CASE(exp2, -20, 20, { 0 }, 0), CASE(expm1, -3, 9, { 0 }, 0), CASE(log, 0.01, 90, { 0 }, 1),
-  CASE(log2, 0.01, 90, { 0 }, 1), CASE(log10, 0.01, 90, { 0 }, 1), CASE(log1p, -0.9, 9, { 0 }, 0), CASE(sin, -20, 20, { 0 }, 1), CASE(cos, -20, 20, { 0 }, 1),
-  CASE(tan, -1.4, 1.4, { 0 }, 0), CASE(arcsin, -0.95, 0.95, { 0 }, 0), CASE(arccos, -0.95, 0.95, { 0 }, 1), CASE(arctan, -9, 9, { 0 }, 0), CASE(sinh, -5, 5, { 0 }, 0),
-  CASE(cosh, -5, 5, { 0 }, 0), CASE(tanh, -5, 5, { 0 }, 0), CASE(arcsinh, -9, 9, { 0 }, 0), CASE(arccosh, 1.1, 9, { 0 }, 1), CASE(arctanh, -0.95, 0.95, { 0 }, 0),
-  CASE(erf, -3, 3, { 0 }, 0), CASE(erfc, -3, 4, { 0 }, 0), CASE(erfinv, -0.97, 0.97, { 0 }, 0), CASE(sigmoid, -15, 15, { 0 }, 0), CASE(log_sigmoid, -15, 15, { 0 }, 0),
-  CASE(softplus, -15, 15, { 0 }, 0), CASE(softsign, -9, 9, { 0 }, 0), CASE(mish, -15, 15, { 0 }, 0), CASE(gelu, -4, 9, { 0 }, 0), CASE(gelu_tanh, -4, 9, { 0 }, 0),
-  CASE(silu, -15, 15, { 0 }, 0), CASE(relu, -9, 9, { 0 }, 0), CASE(relu6, -9, 9, { 0 }, 0), CASE(leaky_relu, -9, 9, { 0.2 }, 0), CASE(relu_general, -9, 9, { 0.25, 6.5, 0.75 }, 0),
-  CASE(elu, -9, 9, { 1.5 }, 0), CASE(selu, -9, 9, { 0 }, 0), CASE(celu, -9, 9, { 0.7 }, 0), CASE(hard_sigmoid, -9, 9, { 0 }, 1), CASE(hard_silu, -9, 9, { 0 }, 3),
-  CASE(hard_tanh, -3, 3, { 0 }, 0), CASE(tanh_shrink, -5, 5, { 0 }, 2), CASE(hard_shrink, -3, 3, { 0.5 }, 0), CASE(soft_shrink, -3, 3, { 0.5 }, 1), CASE(squareplus, -9, 9, { 4 }, 10),
-  CASE(sparse_plus, -3, 3, { 0 }, 1), CASE(sparse_sigmoid, -3, 3, { 0 }, 1), CASE(threshold, -3, 3, { 0.5, -7 }, 0), CASE(clip, -3, 3, { -1.25, 2 }, 0), CASE(scale, -3, 3, { 1.75 }, 0),
-  CASE(shift, -3, 3, { 1.75 }, 1), STEP(sign, -3, 3, { 0 }, 0), STEP(floor, -9, 9, { 0 }, 0), STEP(ceil, -9, 9, { 0 }, 0), STEP(round, -9, 9, { 0 }, 0), STEP(trunc, -9, 9, { 0 }, 0),
+  CASE(negative, -9, 9, { 0 }, 0), CASE(abs, -9, 9, { 0 }, 0), CASE(square, -9, 9, { 0 }, 0), CASE(sqrt, 0.01, 9, { 0 }, 0),
+  CASE(rsqrt, 0.01, 9, { 0 }, 0), CASE(reciprocal, 0.1, 9, { 0 }, 0), CASE(exp, -20, 20, { 0 }, 0), CASE(exp2, -20, 20, { 0 }, 0),
+  CASE(expm1, -3, 9, { 0 }, 0), CASE(log, 0.01, 90, { 0 }, 1), CASE(log2, 0.01, 90, { 0 }, 1), CASE(log10, 0.01, 90, { 0 }, 1),
+  CASE(log1p, -0.9, 9, { 0 }, 0), CASE(sin, -20, 20, { 0 }, 1), CASE(cos, -20, 20, { 0 }, 1), CASE(tan, -1.4, 1.4, { 0 }, 0),
+  CASE(arcsin, -0.95, 0.95, { 0 }, 0), CASE(arccos, -0.95, 0.95, { 0 }, 1), CASE(arctan, -9, 9, { 0 }, 0), CASE(sinh, -5, 5, { 0 }, 0),
+  CASE(cosh, -5, 5, { 0 }, 0), CASE(tanh, -5, 5, { 0 }, 0), CASE(arcsinh, -9, 9, { 0 }, 0), CASE(arccosh, 1.1, 9, { 0 }, 1),
+  CASE(arctanh, -0.95, 0.95, { 0 }, 0), CASE(erf, -3, 3, { 0 }, 0), CASE(erfc, -3, 4, { 0 }, 0), CASE(erfinv, -0.97, 0.97, { 0 }, 0),
+  CASE(sigmoid, -15, 15, { 0 }, 0), CASE(log_sigmoid, -15, 15, { 0 }, 0), CASE(softplus, -15, 15, { 0 }, 0), CASE(softsign, -9, 9, { 0 }, 0),
+  CASE(mish, -15, 15, { 0 }, 0), CASE(gelu, -4, 9, { 0 }, 0), CASE(gelu_tanh, -4, 9, { 0 }, 0), CASE(silu, -15, 15, { 0 }, 0),
+  CASE(relu, -9, 9, { 0 }, 0), CASE(relu6, -9, 9, { 0 }, 0), CASE(leaky_relu, -9, 9, { 0.2 }, 0), CASE(relu_general, -9, 9, { 0.25, 6.5, 0.75 }, 0),
+  CASE(elu, -9, 9, { 1.5 }, 0), CASE(selu, -9, 9, { 0 }, 0), CASE(celu, -9, 9, { 0.7 }, 0), CASE(hard_sigmoid, -9, 9, { 0 }, 1),
+  CASE(hard_silu, -9, 9, { 0 }, 3), CASE(hard_tanh, -3, 3, { 0 }, 0), CASE(tanh_shrink, -5, 5, { 0 }, 2), CASE(hard_shrink, -3, 3, { 0.5 }, 0),
+  CASE(soft_shrink, -3, 3, { 0.5 }, 1), CASE(squareplus, -9, 9, { 4 }, 10), CASE(sparse_plus, -3, 3, { 0 }, 1),
+  CASE(sparse_sigmoid, -3, 3, { 0 }, 1), CASE(threshold, -3, 3, { 0.5, -7 }, 0), CASE(clip, -3, 3, { -1.25, 2 }, 0), CASE(scale, -3, 3, { 1.75 }, 0),
+  CASE(shift, -3, 3, { 1.75 }, 1), STEP(sign, -3, 3, { 0 }, 0), STEP(floor, -9, 9, { 0 }, 0), STEP(ceil, -9, 9, { 0 }, 0),
+  STEP(round, -9, 9, { 0 }, 0), STEP(trunc, -9, 9, { 0 }, 0),
 };
 #define CASES (int)(sizeof cases / sizeof *cases)
 
 static cni_unary *value_of(const cni_kernels *k, const unary_case *c) { return *(cni_unary *const *)(const void *)((const char *)k + c->value); }
-static cni_unary_grad *gradient_of(const cni_kernels *k, const unary_case *c) { return *(cni_unary_grad *const *)(const void *)((const char *)k + c->gradient); }
+static cni_unary_grad *gradient_of(const cni_kernels *k, const unary_case *c) {
+  return *(cni_unary_grad *const *)(const void *)((const char *)k + c->gradient);
+}
 
 static double epsilon_of(cn_dtype dtype) { return dtype == CN_F64 ? 0x1p-52 : 0x1p-23; }
 
@@ -174,15 +180,19 @@ typedef struct corner { cni_unary_grad *gradient; cni_unary *value; double p[3],
 /* TensorFlow's subgradients. */
 static void check_corners(const cni_kernels *k, cn_dtype dtype) {
   const corner corners[] = {
-    { k->abs_grad, k->abs, { 0 }, 0, 0 }, { k->relu_grad, k->relu, { 0 }, 0, 0 }, { k->relu6_grad, k->relu6, { 0 }, 0, 0 }, { k->relu6_grad, k->relu6, { 0 }, 6, 0 },
-    { k->leaky_relu_grad, k->leaky_relu, { 0.2 }, 0, 0.2 }, { k->elu_grad, k->elu, { 1 }, 0, 1 }, { k->selu_grad, k->selu, { 0 }, 0, 1.0507009873554805 },
-    { k->softsign_grad, k->softsign, { 0 }, 0, 1 }, { k->hard_tanh_grad, k->hard_tanh, { 0 }, -1, 1 }, { k->hard_tanh_grad, k->hard_tanh, { 0 }, 1, 1 },
-    { k->hard_sigmoid_grad, k->hard_sigmoid, { 0 }, -3, 0 }, { k->hard_sigmoid_grad, k->hard_sigmoid, { 0 }, 3, 0 }, { k->hard_silu_grad, k->hard_silu, { 0 }, -3, 0 },
-    { k->hard_silu_grad, k->hard_silu, { 0 }, 3, 1 }, { k->hard_shrink_grad, k->hard_shrink, { 0.5 }, 0.5, 0 }, { k->hard_shrink_grad, k->hard_shrink, { 0.5 }, -0.5, 0 },
-    { k->soft_shrink_grad, k->soft_shrink, { 0.5 }, 0.5, 0 }, { k->soft_shrink_grad, k->soft_shrink, { 0.5 }, -0.5, 0 }, { k->sparse_plus_grad, k->sparse_plus, { 0 }, -1, 0 },
-    { k->sparse_plus_grad, k->sparse_plus, { 0 }, 1, 1 }, { k->sparse_sigmoid_grad, k->sparse_sigmoid, { 0 }, -1, 0 }, { k->sparse_sigmoid_grad, k->sparse_sigmoid, { 0 }, 1, 0 },
-    { k->relu_general_grad, k->relu_general, { 0, (double)INFINITY, 0 }, 0, 0 }, { k->relu_general_grad, k->relu_general, { 0.3, (double)INFINITY, 0 }, 0, 0.3 },
-    { k->clip_grad, k->clip, { -1, 2 }, -1, 1 }, { k->clip_grad, k->clip, { -1, 2 }, 2, 1 }, { k->clip_grad, k->clip, { -1, 2 }, 2.5, 0 },
+    { k->abs_grad, k->abs, { 0 }, 0, 0 }, { k->relu_grad, k->relu, { 0 }, 0, 0 }, { k->relu6_grad, k->relu6, { 0 }, 0, 0 },
+    { k->relu6_grad, k->relu6, { 0 }, 6, 0 }, { k->leaky_relu_grad, k->leaky_relu, { 0.2 }, 0, 0.2 }, { k->elu_grad, k->elu, { 1 }, 0, 1 },
+    { k->selu_grad, k->selu, { 0 }, 0, 1.0507009873554805 }, { k->softsign_grad, k->softsign, { 0 }, 0, 1 },
+    { k->hard_tanh_grad, k->hard_tanh, { 0 }, -1, 1 }, { k->hard_tanh_grad, k->hard_tanh, { 0 }, 1, 1 },
+    { k->hard_sigmoid_grad, k->hard_sigmoid, { 0 }, -3, 0 }, { k->hard_sigmoid_grad, k->hard_sigmoid, { 0 }, 3, 0 },
+    { k->hard_silu_grad, k->hard_silu, { 0 }, -3, 0 }, { k->hard_silu_grad, k->hard_silu, { 0 }, 3, 1 },
+    { k->hard_shrink_grad, k->hard_shrink, { 0.5 }, 0.5, 0 }, { k->hard_shrink_grad, k->hard_shrink, { 0.5 }, -0.5, 0 },
+    { k->soft_shrink_grad, k->soft_shrink, { 0.5 }, 0.5, 0 }, { k->soft_shrink_grad, k->soft_shrink, { 0.5 }, -0.5, 0 },
+    { k->sparse_plus_grad, k->sparse_plus, { 0 }, -1, 0 }, { k->sparse_plus_grad, k->sparse_plus, { 0 }, 1, 1 },
+    { k->sparse_sigmoid_grad, k->sparse_sigmoid, { 0 }, -1, 0 }, { k->sparse_sigmoid_grad, k->sparse_sigmoid, { 0 }, 1, 0 },
+    { k->relu_general_grad, k->relu_general, { 0, (double)INFINITY, 0 }, 0, 0 },
+    { k->relu_general_grad, k->relu_general, { 0.3, (double)INFINITY, 0 }, 0, 0.3 }, { k->clip_grad, k->clip, { -1, 2 }, -1, 1 },
+    { k->clip_grad, k->clip, { -1, 2 }, 2, 1 }, { k->clip_grad, k->clip, { -1, 2 }, 2.5, 0 },
   };
   for (size_t c = 0; c < sizeof corners / sizeof *corners; c++) {
     double x[1], y[1], gy[1], gx[1];

@@ -8,9 +8,11 @@ enum { SGD, MOMENTUM, ADAM, RMSPROP, ADAGRAD };
 static const options cases[] = {
   { .rule = SGD, .scale = 1 }, { .rule = SGD, .decay = 0.01, .scale = 0.5, .clip = 0.3, .ema = 0.9 }, { .rule = SGD, .scale = 1, .zero = true, .decay = 0.1 },
   { .rule = MOMENTUM, .scale = 1 }, { .rule = MOMENTUM, .scale = 2, .nesterov = true, .ema = 0.5 }, { .rule = MOMENTUM, .scale = 1, .zero = true },
-  { .rule = ADAM, .scale = 1 }, { .rule = ADAM, .scale = 0.1, .third = true, .decay = 0.004, .ema = 0.99 }, { .rule = ADAM, .scale = 1, .zero = true }, { .rule = ADAM, .scale = 0.5, .squares = true },
+  { .rule = ADAM, .scale = 1 }, { .rule = ADAM, .scale = 0.1, .third = true, .decay = 0.004, .ema = 0.99 }, { .rule = ADAM, .scale = 1, .zero = true },
+      { .rule = ADAM, .scale = 0.5, .squares = true },
   { .rule = ADAM, .scale = 1, .clip = 0.2 },
-  { .rule = RMSPROP, .scale = 1 }, { .rule = RMSPROP, .scale = 1, .second = true }, { .rule = RMSPROP, .scale = 1, .third = true }, { .rule = RMSPROP, .scale = 1, .second = true, .third = true, .clip = 0.5, .ema = 0.9 },
+  { .rule = RMSPROP, .scale = 1 }, { .rule = RMSPROP, .scale = 1, .second = true }, { .rule = RMSPROP, .scale = 1, .third = true }, { .rule = RMSPROP,
+      .scale = 1, .second = true, .third = true, .clip = 0.5, .ema = 0.9 },
   { .rule = ADAGRAD, .scale = 1 }, { .rule = ADAGRAD, .scale = 3, .decay = 0.02 }, { .rule = ADAGRAD, .scale = 1, .squares = true },
 };
 #define CASES (int)(sizeof cases / sizeof *cases)

@@ -31,7 +31,8 @@ Test(core_random, uniform_is_the_words) {
     cn_random_fill_uniform(&s, CN_F64, z, N, 0, 1);
     for (uint64_t i = 0; i < N; i++) {
       const uint64_t at = 0x3fffffff0u + start + i;
-      const uint32_t key[2] = { 0xa4093822, 0x299f31d0 }, b4[4] = { (uint32_t)(at / 4), (uint32_t)(at / 4 >> 32), 0, 0 }, b2[4] = { (uint32_t)(at / 2), (uint32_t)(at / 2 >> 32), 0, 0 };
+      const uint32_t key[2] = { 0xa4093822, 0x299f31d0 }, b4[4] = { (uint32_t)(at / 4), (uint32_t)(at / 4 >> 32), 0, 0 }, b2[4] = { (uint32_t)(at / 2),
+          (uint32_t)(at / 2 >> 32), 0, 0 };
       uint32_t w[4], v[4];
       cn_philox(b4, key, w);
       cn_philox(b2, key, v);

@@ -16,25 +16,16 @@ static const named table[] = {
 /* clang-format on */
 #define COUNT ((int64_t)(sizeof table / sizeof *table))
 
-/* Bound to an operation when it is made: options is the operation's args struct. */
-typedef struct activation { cn_object object; const cn_op *op; } activation;
-
-static void finish(cn_object *self);
-static const cn_class activation_class = { .kind = CN_KIND_ACTIVATION, .schema = { .name = "activation" }, .size = sizeof(activation), .finish = finish };
+/* Bound to an operation when it is made: options is the operation's args struct, and the class, which stands in the object, has the activation's name and the operation's options. */
+typedef struct activation { cn_object object; const cn_op *op; cn_class cls; } activation;
 
 /* The operation's options without its input, so that positional values fill them. */
-static cn_schema options_of(const cn_op *op) {
-  cn_schema s = op->schema;
+static cn_schema options_of(const named *f) {
+  cn_schema s = f->op->schema;
+  s.name = f->name;
   s.rows++;
   s.count--;
   return s;
-}
-
-static void finish(cn_object *self) {
-  activation *a = (activation *)(void *)self;
-  const cn_schema s = options_of(a->op);
-  cni_options_free(self->graph, &s, self->options);
-  self->options = NULL;
 }
 
 static const named *find(cn_graph *g, const char *name) {
@@ -54,31 +45,31 @@ static void *take_owned(cn_graph *g, void *where, size_t size) {
 }
 
 /* An object whose options are the defaults, for the caller to fill. */
-static activation *bind(cn_graph *g, const named *f, cn_schema *s) {
-  *s = options_of(f->op);
+static activation *bind(cn_graph *g, const named *f) {
+  const cn_schema s = options_of(f);
   activation *a = cni_alloc(g, sizeof *a);
-  void *options = a ? cni_alloc(g, s->size) : NULL;
+  void *options = a ? cni_alloc(g, s.size) : NULL;
   if (!options) return cni_free(g, a), NULL;
-  memcpy(options, s->defaults, s->size);
-  a->object = (cn_object){ &activation_class, g, options, 1 };
+  memcpy(options, s.defaults, s.size);
+  a->cls = (cn_class){ .kind = CN_KIND_ACTIVATION, .schema = s, .size = sizeof *a, .methods = table };
+  a->object = (cn_object){ &a->cls, g, options, 1 };
   a->op = f->op;
-  if (f->preset && !cni_options_parse(g, s, options, f->preset, &cni_layers_factory, take_owned, NULL)) return cn_object_free(&a->object), NULL;
+  if (f->preset && !cni_options_parse(g, &s, options, f->preset, &cni_layers_factory, take_owned, NULL)) return cn_object_free(&a->object), NULL;
   return a;
 }
 
-static cn_object *checked(cn_graph *g, activation *a, const cn_schema *s, bool ok) {
-  if (ok && cni_options_check(g, s, a->object.options)) return &a->object;
+static cn_object *checked(cn_graph *g, activation *a, bool ok) {
+  if (ok && cni_options_check(g, &a->cls.schema, a->object.options)) return &a->object;
   cn_object_free(&a->object);
   return NULL;
 }
 
 cn_object *cni_activation_from_text(cn_graph *g, const char *text) {
   char name[64];
-  cn_schema s;
   const char *rest = cni_text_name(text, name, sizeof name);
   const named *f = rest ? find(g, name) : NULL;
-  activation *a = f ? bind(g, f, &s) : NULL;
-  return a ? checked(g, a, &s, cni_options_parse(g, &s, a->object.options, rest, &cni_layers_factory, take_owned, NULL)) : NULL;
+  activation *a = f ? bind(g, f) : NULL;
+  return a ? checked(g, a, cni_options_parse(g, &a->cls.schema, a->object.options, rest, &cni_layers_factory, take_owned, NULL)) : NULL;
 }
 
 cn_object *cni_activation_from_json(cn_graph *g, const json_t *config) {
@@ -87,37 +78,28 @@ cn_object *cni_activation_from_json(cn_graph *g, const json_t *config) {
   if (json_is_string(class_name) && !strcmp(json_string_value(class_name), "function") && json_is_string(inner)) return cni_activation_from_text(g, json_string_value(inner));
   if (!json_is_string(class_name)) return cn_fail(g, CN_FORMAT, "activation: the config has no class_name"), NULL;
   char name[64];
-  cn_schema s;
   const named *f = find(g, cni_snake_case(json_string_value(class_name), name, sizeof name));
-  activation *a = f ? bind(g, f, &s) : NULL;
+  activation *a = f ? bind(g, f) : NULL;
   static const char *const ignore[] = { "name", "trainable", "dtype", NULL };
-  return a ? checked(g, a, &s, cni_options_from_json(g, &s, a->object.options, inner, ignore, &cni_layers_factory, take_owned, NULL)) : NULL;
+  return a ? checked(g, a, cni_options_from_json(g, &a->cls.schema, a->object.options, inner, ignore, &cni_layers_factory, take_owned, NULL)) : NULL;
 }
 
 cn_object *cn_activation_from(cn_graph *g, const char *text) { return cn_ok(g) && text ? cni_activation_from_text(g, text) : NULL; }
 
-const cn_op *cni_activation_op(const cn_ref *r) {
+/* The operation of a resolved reference whose options are the defaults, or NULL. */
+static const cn_op *plain_op(const cn_ref *r) {
   const activation *a = r->object;
-  if (!a) return NULL;
-  const cn_schema s = options_of(a->op);
-  return cni_options_equal(&s, a->object.options, s.defaults) ? a->op : NULL;
+  return a && cni_options_equal(&a->cls.schema, a->object.options, a->cls.schema.defaults) ? a->op : NULL;
 }
 
 int64_t cni_activation_fused(const cn_ref *r) {
-  const cn_op *op = cni_activation_op(r);
+  const cn_op *op = plain_op(r);
   return op == &cn_op_relu ? 1 : op == &cn_op_tanh ? 2 : op == &cn_op_sigmoid ? 3 : 0;
-}
-
-const char *cni_activation_name(const cn_object *o) {
-  const cn_op *op = ((const activation *)(const void *)o)->op;
-  for (int64_t i = 0; i < COUNT; i++)
-    if (table[i].op == op) return table[i].name;
-  return op->name;
 }
 
 /* ---- applying ---- */
 static cn_tensor *apply_object(cn_graph *g, const cn_object *o, cn_tensor *x) {
-  if (o->cls != &activation_class) return cn_fail(g, CN_VALUE, "activation: the object is of another kind"), NULL;
+  if (o->cls->methods != table) return cn_fail(g, CN_VALUE, "activation: the object is of another kind"), NULL;
   const activation *a = (const activation *)(const void *)o;
   if (a->op == &cn_op_identity) return x;
   union { double align; char bytes[256]; } args;

@@ -15,9 +15,7 @@ extern const cn_class *const cni_layer_classes[], *const cni_initializer_classes
 /* activation.c */
 cn_object *cni_activation_from_text(cn_graph *g, const char *text);
 cn_object *cni_activation_from_json(cn_graph *g, const json_t *config);
-const cn_op *cni_activation_op(const cn_ref *r);          /* the operation of a resolved reference whose options are the defaults, or NULL */
 int64_t cni_activation_fused(const cn_ref *r);            /* its number in cn_linear's activation option, or 0 */
-const char *cni_activation_name(const cn_object *o);
 
 /* A name that no layer of the graph has: the snake_case of the class' name, then _1, _2, ... Owned by the caller (cni_alloc). */
 char *cni_unique_name(cn_graph *g, const char *class_name);

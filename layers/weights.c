@@ -11,25 +11,36 @@ void cni_each_layer(cn_layer *l, void (*visit)(cn_layer *l, void *user), void *u
 }
 
 /* ---- making a weight ---- */
-static cn_tensor *penalty_apply(cn_graph *g, cn_tensor *w, void *object) { return cn_regularize(g, object, w); }
-static bool projection_apply(cn_graph *g, cn_tensor *w, void *object) { return cn_constrain(g, object, w); }
+/* A resolved reference that the layer owns, as it owns objects: what a weight's penalty or projection is applied with. */
+typedef struct kept_ref { cn_object object; cn_ref ref; } kept_ref;
+static const cn_class kept_class = { .kind = CN_KIND_REGULARIZER, .schema = { .name = "reference" }, .size = sizeof(kept_ref) };
 
-/* Keeps a resolved reference for as long as the layer lives. */
-static cn_ref *keep_ref(cn_layer *l, cn_kind kind, const cn_ref *given) {
-  if (!given->name && !given->object && !given->fn) return NULL;
-  cn_ref *r = cni_alloc(l->object.graph, sizeof *r);
-  if (!r) return NULL;
-  *r = *given;
-  if (cn_layer_resolve(l, kind, r)) return r;
-  cni_free(l->object.graph, r);
+static cn_tensor *penalty_apply(cn_graph *g, cn_tensor *w, void *kept) { return cn_regularize(g, &((const kept_ref *)kept)->ref, w); }
+static bool projection_apply(cn_graph *g, cn_tensor *w, void *kept) { return cn_constrain(g, &((const kept_ref *)kept)->ref, w); }
+
+/* Hands an object to the layer, which frees it at its end. */
+static bool own(cn_layer *l, cn_object *o) {
+  if (l->owned_count == l->owned_capacity && !cni_grow(l->object.graph, (void **)&l->owned, l->owned_count, &l->owned_capacity, sizeof *l->owned)) return false;
+  l->owned[l->owned_count++] = o;
+  return true;
+}
+
+static kept_ref *keep_ref(cn_layer *l, cn_kind kind, const cn_ref *given) {
+  cn_graph *g = l->object.graph;
+  cn_ref r = *given;
+  if ((!r.name && !r.object && !r.fn) || !cn_layer_resolve(l, kind, &r) || (!r.object && !r.fn)) return NULL;
+  kept_ref *k = cni_alloc(g, sizeof *k);
+  if (!k) return NULL;
+  *k = (kept_ref){ { &kept_class, g, NULL, 1 }, r };
+  if (own(l, &k->object)) return k;
+  cni_free(g, k);
   return NULL;
 }
 
 static bool attach(cn_layer *l, cn_tensor *w, const cn_weight_options *o) {
-  cn_ref *r = keep_ref(l, CN_KIND_REGULARIZER, &o->regularizer);
-  if (r && (r->object || r->fn)) cn_set_penalty(w, (cn_penalty){ penalty_apply, r });
-  cn_ref *c = keep_ref(l, CN_KIND_CONSTRAINT, &o->constraint);
-  if (c && (c->object || c->fn)) cn_set_projection(w, (cn_projection){ projection_apply, c });
+  kept_ref *r = keep_ref(l, CN_KIND_REGULARIZER, &o->regularizer), *c = keep_ref(l, CN_KIND_CONSTRAINT, &o->constraint);
+  if (r) cn_set_penalty(w, (cn_penalty){ penalty_apply, r });
+  if (c) cn_set_projection(w, (cn_projection){ projection_apply, c });
   return cn_ok(l->object.graph);
 }
 

@@ -1,6 +1,7 @@
 /* Running and recording an operation. */
 #include "op.h"
 #include "graph_private.h"
+#include "replay_private.h"
 #include "../core/options_private.h"
 
 #define NULLS 64
@@ -80,7 +81,7 @@ bool cni_check_finite(cn_graph *g, const cn_tensor *t, const char *what) {
   return false;
 }
 
-static bool run(const cn_call *c) {
+bool cni_call_run(const cn_call *c) {
   cn_graph *g = c->graph;
   const cn_op *op = c->op;
   if (op->check && op->check(c) != CN_OK) return false;
@@ -159,7 +160,8 @@ static cn_tensor *const *record(cn_call *c, cn_sig *sig, int64_t ny, bool needs)
   c->y = n->y;
   c->args = n->args;
   c->x = n->x;
-  if (!run(c)) return nulls;
+  if (!cni_call_run(c)) return nulls;
+  if (g->capture) cni_capture_call(c);
   n->id = (int32_t)g->tape_count;
   n->needs = needs;
   note_inputs(g, n);
@@ -167,10 +169,19 @@ static cn_tensor *const *record(cn_call *c, cn_sig *sig, int64_t ny, bool needs)
   return n->y;
 }
 
+/* The call's args and inputs where they outlive the caller. */
+static bool keep_args(cn_call *c) {
+  const cn_node *n = node_new(c, cni_step_arena(c->graph), 0);
+  if (!n) return false;
+  c->args = n->args;
+  c->x = n->x;
+  return true;
+}
+
 static cn_tensor *const *run_unrecorded(cn_call *c, cn_sig *sig, int64_t ny) {
   cn_graph *g = c->graph;
   cn_tensor **y = cni_arena_take(g, cni_step_arena(g), (size_t)ny * sizeof *y);
-  if (!y) return nulls;
+  if (!y || (g->capture && !keep_args(c))) return nulls;
   c->y = y;
   for (int64_t i = 0; i < ny; i++) {
     if (i == 0 && (c->op->flags & CN_OP_VIEW)) {
@@ -181,7 +192,9 @@ static cn_tensor *const *run_unrecorded(cn_call *c, cn_sig *sig, int64_t ny) {
     }
     y[i]->output = (int32_t)i;
   }
-  return run(c) ? y : nulls;
+  if (!cni_call_run(c)) return nulls;
+  if (g->capture) cni_capture_call(c);
+  return y;
 }
 
 /* Symbolic inputs: shapes only. The node and its outputs are persistent. */

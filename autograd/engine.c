@@ -4,6 +4,7 @@
  * While a walk runs, x->slot is the gradient of x so far. A slot holds a temporary (counted by `uses`), or a tensor that already existed (a rule may return one): only an unshared temporary is added to in place. */
 #include "engine.h"
 #include "engine_private.h"
+#include "replay_private.h"
 #include "ops_reduce.h"
 #include "ops_shape.h"
 #include "ops_binary.h"
@@ -39,7 +40,7 @@ static void slot_set(cn_tensor *x, cn_tensor *s) {
 }
 static bool alone(const cn_tensor *s) { return (s->flags & CNI_TEMPORARY) && s->uses == 1 && (!s->buffer || s->buffer->uses + s->buffer->step_uses == 1); }
 
-static void add_values(const cn_graph *g, cn_tensor *y, const cn_tensor *x) {
+void cni_values_add(const cn_graph *g, cn_tensor *y, const cn_tensor *x) {
   if (y->count == 1) {
     if (y->dtype == CN_F32) *(float *)y->data += *(const float *)x->data;
     else *(double *)y->data += *(const double *)x->data;
@@ -57,10 +58,12 @@ static bool give(const walk *w, cn_tensor *x, cn_tensor *c) {
     cn_tensor *own = cni_temporary(g, (cn_dtype)x->dtype, &x->dims);
     if (!own) return false;
     if (own->count) memcpy(own->data, x->slot->data, (size_t)own->count * cn_dtype_size((cn_dtype)own->dtype));
+    if (g->capture) cni_capture_copy(own, x->slot);
     slot_drop(g, x);
     slot_set(x, own);
   }
-  add_values(g, x->slot, c);
+  cni_values_add(g, x->slot, c);
+  if (g->capture) cni_capture_add(x->slot, c);
   return true;
 }
 
@@ -80,6 +83,7 @@ static cn_tensor *unbroadcast(cn_graph *g, cn_tensor *t, const cn_tensor *x) {
 
 /* A step tensor with the value of a slot, sharing its memory. */
 static cn_tensor *publish(cn_graph *g, cn_tensor *s) {
+  cni_capture_spoil(g);
   if (!(s->flags & CNI_TEMPORARY)) return s;
   const bool in_rule = g->in_rule;
   g->in_rule = false;
@@ -114,10 +118,11 @@ static cn_tensor *keep(cn_tensor *t) { return cn_persist(t); }
 
 static bool keep_rows(const walk *w, cn_tensor *v, const cn_rows *rows) {
   cni_extra *e = v->extra;
+  cni_capture_spoil(w->g);
   if (w->accumulate && (e->grad || e->zero || e->rows.values)) {
     cn_tensor *sum = cni_rows_dense(w->g, rows, v), *before = cn_grad(v);
     if (!sum || !before) return false;
-    add_values(w->g, sum, before);
+    cni_values_add(w->g, sum, before);
     cn_tensor *kept = keep(sum);
     if (!kept) return false;
     grad_forget(v);
@@ -134,11 +139,12 @@ static bool keep_dense(const walk *w, cn_tensor *x, cn_tensor *s) {
   cn_graph *g = w->g;
   cni_extra *e = x->extra;
   cn_tensor *kept;
+  cni_capture_spoil(g);
   if (w->accumulate && (e->grad || e->rows.values)) {
     cn_tensor *before = cn_grad(x);
     cn_tensor *sum = before ? cn_array(g, (cn_dtype)x->dtype, &x->dims, before->data) : NULL;
     if (!sum) return false;
-    add_values(g, sum, s);
+    cni_values_add(g, sum, s);
     s = sum;
   }
   kept = x->epoch == CNI_PERSISTENT ? keep(s) : publish(g, s);
@@ -149,15 +155,26 @@ static bool keep_dense(const walk *w, cn_tensor *x, cn_tensor *s) {
 }
 
 /* Temporaries of a rule that nothing holds go back; the others belong to their slots now. */
-static void sweep_temps(cn_graph *g, int64_t mark) {
+void cni_temporaries_drop(cn_graph *g, int64_t mark) {
   for (int64_t i = mark; i < g->temps.count; i++)
     if (!g->temps.v[i]->uses) cni_temporary_free(g, g->temps.v[i]);
   g->temps.count = mark;
 }
 
+/* To the update, which a replay calls itself: what it computes is not noted. */
+static bool sink(const walk *w, cn_tensor *x, cn_tensor *gradient, const cn_rows *rows) {
+  cn_graph *g = w->g;
+  struct cni_replay *capture = g->capture;
+  if (capture) cni_capture_update(x, gradient);
+  g->capture = NULL;
+  const bool ok = w->sink->apply(w->sink->user, x, gradient, rows);
+  g->capture = capture;
+  return ok;
+}
+
 static bool complete_rows(const walk *w, cn_tensor *x) {
   cn_rows rows;
-  const bool ok = cni_rows_collect(w->g, x, &rows) && (w->sink ? w->sink->apply(w->sink->user, x, NULL, &rows) : keep_rows(w, x, &rows));
+  const bool ok = cni_rows_collect(w->g, x, &rows) && (w->sink ? sink(w, x, NULL, &rows) : keep_rows(w, x, &rows));
   cni_pieces_drop(w->g, x);
   return ok;
 }
@@ -168,11 +185,11 @@ static bool complete(const walk *w, cn_tensor *x) {
   const int64_t mark = g->temps.count;
   bool ok = true;
   if (is_sparse(w, x)) ok = complete_rows(w, x);
-  else if (x->slot && w->sink && (x->flags & CNI_VARIABLE)) ok = w->sink->apply(w->sink->user, x, x->slot, NULL);
+  else if (x->slot && w->sink && (x->flags & CNI_VARIABLE)) ok = sink(w, x, x->slot, NULL);
   else if (x->slot) ok = keep_dense(w, x, x->slot);
   else if (!w->sink && !w->accumulate) grad_forget(x), x->extra->zero = true;
   slot_drop(g, x);
-  sweep_temps(g, mark);
+  cni_temporaries_drop(g, mark);
   return ok;
 }
 
@@ -190,7 +207,10 @@ static bool fused(const walk *w, const cn_node *n, edges *e) {
     e->pgx[i] = e->gx[i]->data;
   }
   const cn_call c = { .graph = g, .op = n->op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny, .gy = e->pgy, .gx = e->pgx };
-  if (n->op->backward(&c) == CN_OK) return true;
+  if (n->op->backward(&c) == CN_OK) {
+    if (g->capture) cni_capture_rule(&c, e->gy);
+    return true;
+  }
   cn_fail(g, CN_VALUE, "backward failed");
   return false;
 }
@@ -224,7 +244,7 @@ static bool differentiate(const walk *w, cn_node *n, edges *e) {
     ok = cn_ok(g);
   }
   ok = ok && deliver(w, n, e);
-  if (!w->record) sweep_temps(g, mark);
+  if (!w->record) cni_temporaries_drop(g, mark);
   return ok;
 }
 
@@ -340,6 +360,7 @@ static bool compute(const walk *w, cn_tensor *y, cn_tensor *gradient, int32_t lo
   cn_graph *g = w->g;
   const bool recording = g->recording, in_rule = g->in_rule;
   const char *where = g->core.where;
+  if (g->capture) cni_capture_backward(g);
   g->recording = w->record;
   g->in_rule = !w->record;
   cn_tensor *first = seed(w, y, gradient);
@@ -446,6 +467,7 @@ static bool targets_ok(cn_graph *g, cn_tensor *const *x, int64_t n) {
 }
 
 static bool gradients(cn_graph *g, cn_tensor *y, cn_tensor *gradient, cn_tensor *const *x, int64_t n, bool differentiable, cn_tensor **dx) {
+  cni_capture_spoil(g);
   if (!result_ok(g, y) || !targets_ok(g, x, n)) return false;
   walk w = { .g = g, .record = differentiable, .root = y->node, .mark = ++g->sweep };
   int64_t from = g->tape_count;

@@ -6,6 +6,10 @@
 /* Rows of a variable's gradient, from one look-up. */
 typedef struct cni_piece { cn_tensor *variable, *indices, *values; } cni_piece;
 
+/* engine.c */
+void cni_values_add(const cn_graph *g, cn_tensor *y, const cn_tensor *x);       /* y += x, of one shape */
+void cni_temporaries_drop(cn_graph *g, int64_t mark);                           /* those made since mark that nothing holds; the others belong to their slots */
+
 /* rows.c */
 bool cni_piece_add(cn_graph *g, const cn_node *n);                              /* the gradient of a look-up's output */
 bool cni_rows_collect(cn_graph *g, cn_tensor *variable, cn_rows *rows);         /* all pieces of a variable as one: temporaries, indices i64 in range; a single piece's values are shared */

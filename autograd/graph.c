@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include "graph_private.h"
+#include "replay_private.h"
 
 static void *library_alloc(void *user, size_t size) {
   (void)user;
@@ -46,6 +47,7 @@ cn_graph *cn_graph_make(const cn_graph_options *options) {
 void cn_graph_free(cn_graph *g) {
   if (!g) return;
   const cn_allocator a = g->core.allocator;
+  cni_replays_free(g);
   cni_arena_free(g, &g->step[0]);
   cni_arena_free(g, &g->step[1]);
   cni_arena_free(g, &g->keep);
@@ -56,6 +58,7 @@ void cn_graph_free(cn_graph *g) {
 void cn_graph_reset(cn_graph *g) {
   if (!g) return;
   cni_buffers_reset(g);
+  if (g->capture || g->sealing) cni_capture_seal(g);
   g->tape_count = 0;
   g->temps.count = 0;
   g->free_temps = NULL;

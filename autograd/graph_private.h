@@ -95,6 +95,7 @@ struct cn_graph {
   cn_layer *calling;                   /* the layer whose call runs, or NULL */
   bool training;                       /* its training flag */
   struct cni_name *names;              /* how often a layer's name was given (layers/layer.c) */
+  struct cni_replay *replays, *capture /* being noted */, *sealing /* noted, until the reset */; /* replay.c */
 };
 
 static inline cni_arena *cni_step_arena(cn_graph *g) { return &g->step[g->epoch & 1]; }
@@ -124,9 +125,15 @@ void cni_release(cn_graph *g, cn_tensor *t);                        /* gives its
 double cni_value_at(const cn_tensor *t, int64_t i);                 /* of any numeric dtype */
 void cni_value_set(cn_tensor *t, int64_t i, double v);
 void cni_touch(cn_tensor *variable);                                /* counts a write */
+void cni_fill(cn_tensor *t, double value);
 
 /* apply.c */
 bool cni_check_finite(cn_graph *g, const cn_tensor *t, const char *what);
+bool cni_call_run(const cn_call *c); /* check and forward */
+
+/* replay.c */
+void cni_capture_spoil(cn_graph *g);                                /* what runs now cannot be replayed: a user's own code, values that a list of actions would not renew */
+void cni_capture_assign(cn_tensor *variable, cn_tensor *value);
 
 /* engine.c */
 /* What backward does with a complete gradient instead of keeping it: an optimizer's fused update. Dense: `gradient`; sparse: `rows` (indices i64 in range, values [n, width]). */

@@ -42,12 +42,17 @@ void cni_touch(cn_tensor *t) {
   t->graph->writes++;
 }
 
-bool cn_assign_data(cn_tensor *variable, const void *data) {
-  if (!variable || !data || !cn_ok(variable->graph)) return false;
-  if (!variable_extra(variable)) return cn_fail(variable->graph, CN_STATE, "assign: the tensor is no variable"), false;
+static bool assign(cn_tensor *variable, const void *data) {
   memcpy(variable->data, data, (size_t)variable->count * cn_dtype_size((cn_dtype)variable->dtype));
   cni_touch(variable);
   return true;
+}
+
+bool cn_assign_data(cn_tensor *variable, const void *data) {
+  if (!variable || !data || !cn_ok(variable->graph)) return false;
+  if (!variable_extra(variable)) return cn_fail(variable->graph, CN_STATE, "assign: the tensor is no variable"), false;
+  cni_capture_spoil(variable->graph);
+  return assign(variable, data);
 }
 
 bool cn_assign(cn_tensor *variable, cn_tensor *value) {
@@ -65,7 +70,9 @@ bool cn_assign(cn_tensor *variable, cn_tensor *value) {
             cn_dims_text(&variable->dims, a, sizeof a), cn_dtype_name((cn_dtype)value->dtype), cn_dims_text(&value->dims, b, sizeof b));
     return false;
   }
-  return value == variable || cn_assign_data(variable, value->data);
+  if (value == variable) return true;
+  if (g->capture) cni_capture_assign(variable, value);
+  return assign(variable, value->data);
 }
 
 void cn_set_trainable(cn_tensor *variable, bool trainable) {
@@ -82,7 +89,9 @@ bool cn_is_trainable(const cn_tensor *variable) {
 
 void cn_set_penalty(cn_tensor *variable, cn_penalty penalty) {
   cni_extra *e = variable_extra(variable);
-  if (e) e->penalty = penalty;
+  if (!e) return;
+  e->penalty = penalty;
+  variable->graph->trainables++;
 }
 void cn_set_projection(cn_tensor *variable, cn_projection projection) {
   cni_extra *e = variable_extra(variable);

@@ -2,6 +2,7 @@
 #include "tensor.h"
 #include <math.h>
 #include "graph_private.h"
+#include "replay_private.h"
 
 const cn_tensor cn_no_tensor_ = { .dtype = CN_F32 }, cn_missing_ = { .dtype = CN_F32 };
 
@@ -22,6 +23,7 @@ bool cni_tensor_storage(cn_graph *g, cn_tensor *t, bool step) {
   }
   t->buffer = cni_buffer_take(g, bytes, step);
   if (!t->buffer) return false;
+  t->buffer->captured |= g->capture != NULL;
   t->data = t->buffer->data;
   return true;
 }
@@ -93,6 +95,7 @@ cn_tensor *cni_view_header(cn_graph *g, cn_dtype dtype, const cn_dims *dims) {
 
 void cni_temporary_free(cn_graph *g, cn_tensor *t) {
   if (t->buffer) cni_buffer_drop(g, t->buffer, true);
+  if (g->capture) return; /* a replay uses the header again */
   t->buffer = NULL;
   t->data = NULL;
   t->slot = g->free_temps;
@@ -124,6 +127,7 @@ static cn_tensor *string_tensor(cn_graph *g, const cn_dims *dims, int64_t count,
 
 void cni_release(cn_graph *g, cn_tensor *t) {
   if (t->buffer) cni_buffer_drop(g, t->buffer, t->epoch != CNI_PERSISTENT);
+  if (g->capture) return;
   t->buffer = NULL;
   t->data = NULL;
   t->flags |= CNI_RELEASED;
@@ -186,6 +190,11 @@ void cni_value_set(cn_tensor *t, int64_t i, double v) {
   }
 }
 
+void cni_fill(cn_tensor *t, double value) {
+  if (t->count > 8 && cni_is_float((cn_dtype)t->dtype)) cni_kernels_for(t->graph, (cn_dtype)t->dtype)->fill(t->data, t->count, value);
+  else for (int64_t i = 0; i < t->count; i++) cni_value_set(t, i, value);
+}
+
 static bool fits(cn_dtype dtype, double v) {
   static const struct { double low, high; } range[CN_DTYPES] = { [CN_I32] = { -2147483648.0, 2147483648.0 }, [CN_I64] = { -9223372036854775808.0, 9223372036854775808.0 }, [CN_U8] = { 0, 256 } };
   return range[dtype].high == 0 || (v >= range[dtype].low && v < range[dtype].high);
@@ -194,6 +203,7 @@ static bool fits(cn_dtype dtype, double v) {
 /* ---- making ---- */
 cn_tensor *cn_array(cn_graph *g, cn_dtype dtype, const cn_dims *dims, const void *data) {
   if (!dims_ok(g, "array", dtype, dims, false)) return NULL;
+  if (g->in_rule) cni_capture_spoil(g);
   if (dtype == CN_STRING) return cn_fail(g, CN_DTYPE, "array: texts are made with cn_string_array"), NULL;
   cn_tensor *t = cni_tensor_new(g, dtype, dims, false);
   if (!t) return NULL;
@@ -205,6 +215,7 @@ cn_tensor *cn_array(cn_graph *g, cn_dtype dtype, const cn_dims *dims, const void
 
 cn_tensor *cn_array_from_doubles(cn_graph *g, cn_dtype dtype, const cn_dims *dims, const double *data) {
   if (!dims_ok(g, "array", dtype, dims, false)) return NULL;
+  if (g->in_rule) cni_capture_spoil(g);
   const int64_t n = dims->rank ? cn_dims_count(dims) : 1;
   if (dtype == CN_STRING) return cn_fail(g, CN_DTYPE, "array: texts are made with cn_string_array"), NULL;
   for (int64_t i = 0; i < n; i++)
@@ -220,8 +231,8 @@ cn_tensor *cn_full(cn_graph *g, cn_dtype dtype, const cn_dims *dims, double valu
   if (dtype == CN_STRING || !fits(dtype, value)) return cn_fail(g, CN_VALUE, "full: %g is out of range for %s", value, cn_dtype_name(dtype)), NULL;
   cn_tensor *t = cni_tensor_new(g, dtype, dims, false);
   if (!t) return NULL;
-  if (t->count > 8 && cni_is_float(dtype)) cni_kernels_for(g, dtype)->fill(t->data, t->count, value);
-  else for (int64_t i = 0; i < t->count; i++) cni_value_set(t, i, value);
+  cni_fill(t, value);
+  if (g->capture) cni_capture_fill(t, value);
   return t;
 }
 
@@ -242,6 +253,7 @@ cn_tensor *cn_zeros_like(cn_graph *g, cn_tensor *x) { return full_like(g, x, "ze
 cn_tensor *cn_ones_like(cn_graph *g, cn_tensor *x) { return full_like(g, x, "ones_like", false, 1); }
 
 static cn_tensor *ramp(cn_graph *g, cn_dtype dtype, int64_t n, double start, double step) {
+  if (g->in_rule) cni_capture_spoil(g);
   cn_tensor *t = cn_zeros(g, dtype, &(const cn_dims){ 1, { n } });
   if (t)
     for (int64_t i = 0; i < n; i++) cni_value_set(t, i, start + (double)i * step);

@@ -21,6 +21,7 @@ typedef struct cni_buffer {
   uint32_t version;                   /* counts writes */
   int16_t size_class;
   bool step;                          /* on the ring of buffers with step uses */
+  bool captured;                      /* held a value of the step that is being captured; stands until that step ends */
 } cni_buffer;
 
 /* A block arena: bump allocation, rewound as a whole, unmapped only with its graph. */
@@ -40,6 +41,7 @@ typedef struct cni_context {
   char error[CNI_ERROR_SIZE];
   const char *where;                 /* name of the running operation or entry point, put before an error's text */
   char scope[CNI_SCOPE_SIZE];        /* path of the layer being called, put after it */
+  const char *path;                  /* the same while a step is replayed; NULL otherwise */
   cn_error_callback on_error;
   void *on_error_user;
   cn_output_callback output;
@@ -78,6 +80,9 @@ cni_buffer *cni_buffer_take(cn_graph *g, size_t size, bool step);   /* with one 
 void cni_buffer_use(cn_graph *g, cni_buffer *b, bool step);
 void cni_buffer_drop(cn_graph *g, cni_buffer *b, bool step);
 void cni_buffers_reset(cn_graph *g);                                /* ends every step use */
+/* Takes the captured buffers out of the pool, each with one use, as an array of cni_alloc. False (and none is taken, no mark stays) when they have more than `most` bytes, when one is still in use, or without memory. */
+bool cni_buffers_withdraw(cn_graph *g, size_t most, cni_buffer ***buffers, int64_t *count);
+void cni_arena_append(cni_arena *a, cni_arena *blocks);             /* hands the blocks over, to be filled after those of a */
 bool cni_on_free(cn_graph *g, void (*run)(cn_graph *g, void *p), void *p);
 /* Makes room for one more element: doubles *array (of `size`-byte elements) when count reaches *capacity. False: no memory. */
 bool cni_grow(cn_graph *g, void **array, int64_t count, int64_t *capacity, size_t size);

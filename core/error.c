@@ -28,7 +28,8 @@ cn_code cni_vfail(cn_graph *g, cn_code code, const char *format, va_list args) {
   if (c->where) append(c->error, "", c->where, ": ");
   const size_t used = strlen(c->error);
   vsnprintf(c->error + used, CNI_ERROR_SIZE - used, format, args);
-  if (c->scope[0]) append(c->error, " (in ", c->scope + (c->scope[0] == '/'), ")");
+  const char *path = c->path ? c->path : c->scope;
+  if (path[0]) append(c->error, " (in ", path + (path[0] == '/'), ")");
   if (c->on_error) c->on_error(c->on_error_user, code, c->error);
   return code;
 }
@@ -47,6 +48,7 @@ void cni_error_clear(cn_graph *g) {
   c->error[0] = '\0';
   c->where = NULL;
   c->scope[0] = '\0';
+  c->path = NULL;
 }
 
 void cn_set_error_callback(cn_graph *g, cn_error_callback callback, void *user) {

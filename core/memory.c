@@ -235,6 +235,14 @@ void cni_arena_free(cn_graph *g, cni_arena *a) {
   *a = (cni_arena){ 0 };
 }
 
+void cni_arena_append(cni_arena *a, cni_arena *blocks) {
+  cni_block **end = &a->first;
+  while (*end) end = &(*end)->next;
+  *end = blocks->first;
+  if (!a->current) a->current = a->first, a->used = 0;
+  *blocks = (cni_arena){ 0 };
+}
+
 /* Buffers. Each is in one place: the ring of those with step uses, the ring of those with other uses only, or the free list of its class. */
 
 /* Index of the smallest class that holds `size`, whose length goes to *room. Up to 1 MB the steps are 2^k and 1.5 * 2^k, above quarters of 2^k. */
@@ -344,4 +352,47 @@ void cni_buffers_reset(cn_graph *g) {
     else to_pool(c, b);
   }
   c->steps.next = c->steps.previous = &c->steps;
+}
+
+/* Free buffers with the mark: how many, and their bytes. */
+static int64_t captured_count(const cni_context *c, size_t *bytes) {
+  int64_t n = 0;
+  *bytes = 0;
+  for (int i = 0; i < CNI_CLASSES; i++)
+    for (const cni_buffer *b = c->pool[i]; b; b = b->next)
+      if (b->captured) n++, *bytes += b->size;
+  return n;
+}
+
+static bool captured_in_use(cni_context *c) {
+  bool any = false;
+  for (cni_buffer *b = c->kept.next; b != &c->kept; b = b->next) {
+    any |= b->captured;
+    b->captured = false;
+  }
+  return any;
+}
+
+bool cni_buffers_withdraw(cn_graph *g, size_t most, cni_buffer ***buffers, int64_t *count) {
+  cni_context *c = cni_context_of(g);
+  size_t bytes;
+  const int64_t n = captured_count(c, &bytes);
+  *count = 0;
+  const bool in_use = captured_in_use(c);
+  *buffers = in_use || bytes > most ? NULL : cni_alloc(g, (size_t)(n + 1) * sizeof(cni_buffer *));
+  for (int i = 0; i < CNI_CLASSES; i++)
+    for (cni_buffer **at = &c->pool[i], *b; (b = *at);) {
+      const bool take = b->captured && *buffers;
+      b->captured = false;
+      if (!take) {
+        at = &b->next;
+        continue;
+      }
+      *at = b->next;
+      UNPOISON(b->data, b->size);
+      b->uses = 1;
+      link_buffer(b, &c->kept);
+      (*buffers)[(*count)++] = b;
+    }
+  return *buffers != NULL;
 }

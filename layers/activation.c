@@ -111,7 +111,7 @@ static cn_tensor *apply_object(cn_graph *g, const cn_object *o, cn_tensor *x) {
 cn_tensor *cn_activate(cn_graph *g, const cn_ref *r, cn_tensor *x) {
   if (!cn_ok(g) || !x) return NULL;
   if (r->object) return apply_object(g, r->object, x);
-  if (r->fn) return r->fn(g, x, r->user);
+  if (r->fn) return cni_capture_spoil(g), r->fn(g, x, r->user);
   return r->name ? cn_activation(g, r->name, x) : x;
 }
 

@@ -48,6 +48,9 @@ cn_tensor *cn_regularize(cn_graph *g, const cn_ref *r, cn_tensor *w) {
   cn_ref found = *r;
   cn_object *o = cni_ref_resolve(g, CN_KIND_REGULARIZER, &found, &cni_layers_factory);
   if (!cn_ok(g)) return NULL;
+  bool own = false;
+  for (cn_class_list c = cni_regularizer_classes; o && *c; c++) own |= *c == o->cls;
+  if (!own) cni_capture_spoil(g);
   if (!o) return found.fn ? found.fn(g, w, found.user) : cn_scalar_like(g, w, 0);
   cn_tensor *p = ((const cn_regularizer_methods *)o->cls->methods)->penalty(o, g, w);
   if (o != r->object) cn_object_free(o);

@@ -11,6 +11,8 @@ void cni_compiled_free(cn_model *m) {
     if (c->metrics[i]) cn_object_free(&c->metrics[i]->object);
     cni_free(g, c->names[i]);
   }
+  cni_replays_drop(c);
+  cni_free(g, c->replays);
   if (c->owns_optimizer) cn_object_free((cn_object *)(void *)c->optimizer);
   cn_object_free(c->owned_loss);
   cn_free(c->loss_value);
@@ -135,7 +137,7 @@ static bool optimizer_ready(cn_model *m) {
   return true;
 }
 
-cn_tensor *cni_train_step(cn_model *m, const cn_batch *b, cn_tensor **y_pred) {
+cn_tensor *cni_recorded_step(cn_model *m, const cn_batch *b, cn_tensor **y_pred) {
   cn_graph *g = m->base.object.graph;
   cni_compiled *c = m->compiled;
   g->training = true;

@@ -108,13 +108,11 @@ static const char *reduction_of(const cn_object *o) {
 }
 static bool is_mean(const char *r) { return !strcmp(r, "mean") || !strcmp(r, "sum_over_batch_size"); }
 
-/* Weights of a mask: 1 where it holds, for means total/valid. Masks depend on data, so this is counted, not recorded. */
+/* Weights of a mask: 1 where it holds, for means total/valid. */
 static cn_tensor *mask_weight(cn_graph *g, cn_tensor *mask, cn_dtype dtype, bool mean) {
   cn_tensor *w = to(g, mask, dtype);
   if (!w || !mean) return w;
-  int64_t valid = 0;
-  for (int64_t i = 0; i < mask->count; i++) valid += cni_value_at(mask, i) != 0;
-  return cn_multiply(g, w, cn_scalar_like(g, w, valid ? (double)mask->count / (double)valid : 0));
+  return cn_multiply(g, w, cn_divide_no_nan(g, cn_scalar_like(g, w, (double)mask->count), cn_sum(g, w)));
 }
 
 static cn_tensor *weighted(cn_graph *g, cn_tensor *a, cn_tensor *b) {

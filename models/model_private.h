@@ -8,6 +8,7 @@
 
 /* Every kind of object that the library knows. */
 extern const cni_factory cni_models_factory;
+extern const cn_class cni_sequential_class;
 extern const cn_class *const cni_loss_classes[], *const cni_metric_classes[];
 
 /* A model: a layer whose sub-layers are called one after the other, and what compile added. */
@@ -22,6 +23,7 @@ typedef struct cni_compiled {
   uint32_t trainables;           /* the graph's count when the optimizer was last told of the variables */
   double loss_total, loss_count; /* of the epoch: sum of loss * samples */
   cn_tensor *loss_value;         /* variable of rank 0: the last step's */
+  struct cni_replays *replays;   /* replays.c */
 } cni_compiled;
 
 struct cn_model {
@@ -36,6 +38,8 @@ struct cn_model {
 void cni_compiled_free(cn_model *m);
 /* One training step on a batch: forward, loss with penalties, backward with the update. Returns the loss tensor (a step tensor), and the predictions. */
 cn_tensor *cni_train_step(cn_model *m, const cn_batch *batch, cn_tensor **y_pred);
+cn_tensor *cni_recorded_step(cn_model *m, const cn_batch *batch, cn_tensor **y_pred); /* the same, never from a replay */
+void cni_replays_drop(cni_compiled *c);
 bool cni_metrics_update(cn_model *m, const cn_batch *batch, cn_tensor *y_pred, double loss);
 void cni_metrics_reset(cn_model *m);
 double cni_metric_value(const cn_model *m, int64_t i);   /* 0: the mean loss */

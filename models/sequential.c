@@ -54,14 +54,14 @@ static void finish(cn_object *self) {
 }
 
 static const cn_layer_methods methods = { .build = build, .call = call, .output_shape = output_shape, .compute_mask = compute_mask };
-static const cn_class sequential_class = { .kind = CN_KIND_LAYER, .schema = { "Sequential", rows, (int)(sizeof rows / sizeof *rows) - 1, sizeof(cn_SequentialOptions), &defaults }, .size = sizeof(cn_model), .init = cn_layer_init, .finish = finish, .methods = &methods };
+const cn_class cni_sequential_class = { .kind = CN_KIND_LAYER, .schema = { "Sequential", rows, (int)(sizeof rows / sizeof *rows) - 1, sizeof(cn_SequentialOptions), &defaults }, .size = sizeof(cn_model), .init = cn_layer_init, .finish = finish, .methods = &methods };
 
 cn_model *cn_Sequential(cn_graph *g, const char *name) {
   if (!cn_ok(g)) return NULL;
   cn_SequentialOptions o = defaults;
   o.graph = g;
   o.name = name;
-  return (cn_model *)(void *)cn_object_new(&sequential_class, &o);
+  return (cn_model *)(void *)cn_object_new(&cni_sequential_class, &o);
 }
 
 cn_model *cn_push(cn_model *m, cn_layer *l) {

@@ -111,6 +111,9 @@ void cni_entries_free(cn_optimizer *o);
 bool cni_optimizer_apply(cn_optimizer *o, const cni_gradient_list *l);
 bool cni_list_scaled(cn_graph *g, const cni_gradient_list *l, double scale, cni_gradient_list *out); /* arrays and tensors of this step */
 
+/* optimizer_step.c: a step whose forward half has been replayed. */
+bool cni_optimizer_replay(cn_optimizer *o, struct cni_replay *r);
+
 /* clipping.c */
 double cni_sum_squares(cn_graph *g, const void *x, int64_t n, cn_dtype dtype);  /* threaded; the same bits at every call */
 double cni_clip_factor(double norm, double limit);                              /* min(1, limit / norm); NaN passes */

@@ -1,5 +1,6 @@
 /* One step of an optimizer. */
 #include <math.h>
+#include "../autograd/replay_private.h"
 #include "optimizer_private.h"
 
 /* ---- passes over one variable ---- */
@@ -308,12 +309,19 @@ static bool minimize_fused(cn_optimizer *o, const cn_backward_args *a) {
   return end(o);
 }
 
+bool cni_optimizer_replay(cn_optimizer *o, struct cni_replay *r) {
+  const cni_sink sink = { take_complete, o };
+  begin(o);
+  return cni_replay_backward(r, &sink) && end(o);
+}
+
 bool cn_optimizer_minimize(cn_optimizer *o, cn_tensor *loss, bool release) {
   if (!o || !cn_ok(o->object.graph) || !loss) return false;
   cn_graph *g = o->object.graph;
   if (!o->state->built && !cn_optimizer_build(o, NULL, 0)) return false;
   cn_backward_args a = { .graph = g, .y = loss, .gradient = CN_NO_TENSOR, .release = release };
   const double scale = cn_optimizer_loss_scale(o);
+  if (scale != 1) cni_capture_spoil(g); /* it may change between steps */
   if (scale != 1 && !(cni_readable(g, loss, true) && (a.gradient = cn_full(g, (cn_dtype)loss->dtype, &loss->dims, scale)))) return false;
   return fuses(o) ? minimize_fused(o, &a) : cni_backward(&a, NULL) && cn_optimizer_step(o);
 }

@@ -1,0 +1,266 @@
+/* Steps noted and run again: see replay_private.h. */
+#include "replay_private.h"
+#include "engine_private.h"
+
+typedef enum { CALL, RULE, VIEW, FILL, COPY, ADD, ASSIGN, UPDATE, UPDATE_ROWS } action_kind;
+
+typedef struct action {
+  action_kind kind;
+  const char *where, *path; /* for an error's text */
+  cn_tensor *y, *x;
+  union {
+    cn_call call;
+    struct { size_t offset, bytes; } view;                 /* in bytes; bytes != 0: an inline value, which is copied */
+    double value;
+    struct { cni_piece *piece; int64_t count; } rows;
+  } u;
+  cn_tensor *const *gy;     /* RULE */
+} action;
+
+struct cni_replay {
+  cn_graph *graph;
+  cni_replay *next;         /* of the graph's */
+  cni_replay_state state;
+  cni_arena arena, aside;   /* the captured step's; the graph's own while it runs */
+  action *actions;
+  int64_t count, capacity, middle;
+  cni_buffer **buffers;
+  int64_t buffers_count;
+  cn_tensor *inputs[CNI_REPLAY_INPUTS], *predictions, *loss;
+  int inputs_count;
+};
+
+cni_replay_state cni_replay_state_of(const cni_replay *r) { return r->state; }
+
+/* ---- capture ---- */
+static cn_tensor *stand_in(cn_graph *g, const cn_tensor *x) {
+  cn_tensor *t = cni_view_header(g, (cn_dtype)x->dtype, &x->dims);
+  if (!t) return NULL;
+  t->data = x->data;
+  t->buffer = x->buffer;
+  return t;
+}
+
+static bool plain_input(const cn_graph *g, const cn_tensor *x) { return cni_alive(g, x) && x->data && !(x->flags & (CNI_NEEDS | CNI_VARIABLE | CNI_SYMBOLIC | CNI_WATCHED | CNI_RELEASED)) && !x->extra; }
+
+bool cni_replay_fits(const cni_replay *r, cn_tensor *const *x) {
+  const cn_graph *g = r->graph;
+  bool fits = !g->capture && !g->check_finite && g->recording && !g->in_rule && !g->free_temps;
+  for (int i = 0; i < r->inputs_count; i++) fits = fits && plain_input(g, x[i]);
+  return fits;
+}
+
+cni_replay *cni_capture_begin(cn_graph *g, cn_tensor *const *x, int n, cn_tensor **in) {
+  if (g->capture || g->sealing || g->check_finite || !g->recording || g->in_rule || g->free_temps) return NULL;
+  for (int i = 0; i < n; i++)
+    if (!plain_input(g, x[i])) return NULL;
+  cni_replay *r = cni_alloc(g, sizeof *r);
+  if (!r) return NULL;
+  *r = (cni_replay){ .graph = g, .next = g->replays, .inputs_count = n, .aside = *cni_step_arena(g) };
+  g->replays = g->capture = r;
+  *cni_step_arena(g) = (cni_arena){ 0 };
+  for (int i = 0; i < n; i++) in[i] = r->inputs[i] = stand_in(g, x[i]);
+  return r;
+}
+
+void cni_capture_end(cni_replay *r, cn_tensor *predictions, cn_tensor *loss) {
+  cn_graph *g = r->graph;
+  r->predictions = predictions;
+  r->loss = loss;
+  if (!loss || !cn_ok(g)) r->state = CNI_REPLAY_SPOILT;
+  g->capture = NULL;
+  g->sealing = r;
+}
+
+void cni_capture_spoil(cn_graph *g) {
+  if (g->capture) g->capture->state = CNI_REPLAY_SPOILT;
+}
+
+static action *append(cn_graph *g, action_kind kind) {
+  cni_replay *r = g->capture;
+  if (r->count == r->capacity && !cni_grow(g, (void **)&r->actions, r->count, &r->capacity, sizeof *r->actions)) return NULL;
+  action *a = &r->actions[r->count++];
+  *a = (action){ .kind = kind, .where = g->core.where, .path = g->current_scope };
+  return a;
+}
+
+static void append_pair(cn_graph *g, action_kind kind, cn_tensor *y, cn_tensor *x) {
+  action *a = append(g, kind);
+  if (!a) return;
+  a->y = y;
+  a->x = x;
+}
+
+void cni_capture_call(const cn_call *c) {
+  cn_graph *g = c->graph;
+  action *a = append(g, c->op->flags & CN_OP_VIEW ? VIEW : CALL);
+  if (!a) return;
+  if (a->kind == CALL) {
+    a->u.call = *c;
+    a->u.call.sig = NULL;
+    return;
+  }
+  a->y = c->y[0];
+  a->x = c->x[0];
+  const size_t width = cn_dtype_size((cn_dtype)a->x->dtype);
+  a->u.view.offset = (c->op->offset ? (size_t)c->op->offset(c) : 0) * width;
+  a->u.view.bytes = a->y->data == a->y->value.bytes ? (size_t)a->y->count * width : 0;
+}
+
+void cni_capture_rule(const cn_call *c, cn_tensor *const *gy) {
+  cn_graph *g = c->graph;
+  const size_t nx = (size_t)c->nx, ny = (size_t)c->ny;
+  void **p = cni_arena_take(g, cni_step_arena(g), (nx + 2 * ny) * sizeof *p);
+  action *a = p ? append(g, RULE) : NULL;
+  if (!a) return;
+  a->u.call = *c;
+  a->u.call.gx = memcpy(p, c->gx, nx * sizeof *p);
+  a->u.call.gy = memcpy(p + nx, c->gy, ny * sizeof *p);
+  a->gy = (cn_tensor *const *)memcpy(p + nx + ny, gy, ny * sizeof *p);
+}
+
+void cni_capture_fill(cn_tensor *y, double value) {
+  action *a = append(y->graph, FILL);
+  if (!a) return;
+  a->y = y;
+  a->u.value = value;
+}
+
+void cni_capture_copy(cn_tensor *y, cn_tensor *x) { append_pair(y->graph, COPY, y, x); }
+void cni_capture_add(cn_tensor *y, cn_tensor *x) { append_pair(y->graph, ADD, y, x); }
+void cni_capture_assign(cn_tensor *variable, cn_tensor *x) { append_pair(variable->graph, ASSIGN, variable, x); }
+
+/* The pieces of a variable as they are when its gradient is complete. */
+static bool note_pieces(cn_graph *g, action *a) {
+  a->u.rows.piece = cni_arena_take(g, cni_step_arena(g), (size_t)(g->pieces_count + 1) * sizeof(cni_piece));
+  if (!a->u.rows.piece) return false;
+  for (int64_t i = 0; i < g->pieces_count; i++)
+    if (g->pieces[i].variable == a->y) a->u.rows.piece[a->u.rows.count++] = g->pieces[i];
+  return true;
+}
+
+void cni_capture_update(cn_tensor *variable, cn_tensor *gradient) {
+  cn_graph *g = variable->graph;
+  action *a = append(g, gradient ? UPDATE : UPDATE_ROWS);
+  if (!a) return;
+  a->y = variable;
+  a->x = gradient;
+  if (!gradient) note_pieces(g, a);
+}
+
+void cni_capture_backward(cn_graph *g) { g->capture->middle = g->capture->count; }
+
+/* ---- the end of the captured step ---- */
+static void drop_buffers(cni_replay *r) {
+  for (int64_t i = 0; i < r->buffers_count; i++) cni_buffer_drop(r->graph, r->buffers[i], false);
+  cni_free(r->graph, r->buffers);
+  r->buffers = NULL;
+  r->buffers_count = 0;
+}
+
+static void spoil(cni_replay *r) {
+  cn_graph *g = r->graph;
+  r->state = CNI_REPLAY_SPOILT;
+  drop_buffers(r);
+  cni_free(g, r->actions);
+  r->actions = NULL;
+  r->count = r->capacity = 0;
+  cni_arena_append(cni_step_arena(g), &r->arena); /* headers stay mapped as long as the graph */
+}
+
+void cni_capture_seal(cn_graph *g) {
+  cni_replay *r = g->sealing ? g->sealing : g->capture;
+  if (g->capture) r->state = CNI_REPLAY_SPOILT; /* the step was broken off */
+  g->capture = g->sealing = NULL;
+  r->arena = *cni_step_arena(g);
+  *cni_step_arena(g) = r->aside;
+  const bool kept = cni_buffers_withdraw(g, CNI_REPLAY_BYTES, &r->buffers, &r->buffers_count);
+  if (!kept || r->state == CNI_REPLAY_SPOILT || !cn_ok(g)) spoil(r);
+  else r->state = CNI_REPLAY_READY;
+}
+
+void cni_replay_free(cni_replay *r) {
+  if (!r) return;
+  cn_graph *g = r->graph;
+  if (g->capture == r || g->sealing == r) cni_capture_seal(g);
+  spoil(r);
+  cni_replay **at = &g->replays;
+  while (*at != r) at = &(*at)->next;
+  *at = r->next;
+  cni_free(g, r);
+}
+
+void cni_replays_free(cn_graph *g) {
+  for (cni_replay *r = g->replays; r; r = r->next) {
+    cni_arena_free(g, &r->arena);
+    if (r == g->capture || r == g->sealing) cni_arena_free(g, &r->aside);
+  }
+}
+
+/* ---- running ---- */
+static bool run_rule(const action *a) {
+  const cn_call *c = &a->u.call;
+  for (int64_t i = 0; i < c->ny; i++) ((void **)(void *)(uintptr_t)c->gy)[i] = a->gy[i] ? a->gy[i]->data : NULL;
+  return c->op->backward(c) == CN_OK || (cn_fail(c->graph, CN_VALUE, "backward failed"), false);
+}
+
+static bool update_rows(cn_graph *g, const action *a, const cni_sink *sink) {
+  const int64_t mark = g->temps.count;
+  cni_piece *const pieces = g->pieces;
+  const int64_t count = g->pieces_count;
+  g->pieces = a->u.rows.piece;
+  g->pieces_count = a->u.rows.count;
+  cn_rows rows;
+  const bool ok = cni_rows_collect(g, a->y, &rows);
+  g->pieces = pieces;
+  g->pieces_count = count;
+  const bool done = ok && sink->apply(sink->user, a->y, NULL, &rows);
+  cni_temporaries_drop(g, mark);
+  return done;
+}
+
+static bool run_action(cn_graph *g, const action *a, const cni_sink *sink) {
+  switch (a->kind) {
+  case CALL: return cni_call_run(&a->u.call);
+  case RULE: return run_rule(a);
+  case VIEW:
+    if (a->u.view.bytes) memcpy(a->y->data, (const char *)a->x->data + a->u.view.offset, a->u.view.bytes);
+    else a->y->data = (char *)a->x->data + a->u.view.offset;
+    return true;
+  case FILL: return cni_fill(a->y, a->u.value), true;
+  case COPY: return a->y->count ? memcpy(a->y->data, a->x->data, (size_t)a->y->count * cn_dtype_size((cn_dtype)a->y->dtype)) != NULL : true;
+  case ADD: return cni_values_add(g, a->y, a->x), true;
+  case ASSIGN: return cn_assign_data(a->y, a->x->data);
+  case UPDATE: return sink->apply(sink->user, a->y, a->x, NULL);
+  default: return update_rows(g, a, sink);
+  }
+}
+
+static bool run_between(cni_replay *r, int64_t from, int64_t to, const cni_sink *sink) {
+  cn_graph *g = r->graph;
+  const char *where = g->core.where;
+  const bool in_rule = g->in_rule;
+  g->in_rule = sink != NULL;
+  bool ok = true;
+  for (int64_t i = from; ok && i < to; i++) {
+    const action *a = &r->actions[i];
+    g->core.where = a->where;
+    g->core.path = a->path;
+    ok = run_action(g, a, sink);
+  }
+  g->core.where = where;
+  g->core.path = NULL;
+  g->in_rule = in_rule;
+  return ok;
+}
+
+bool cni_replay_forward(cni_replay *r, cn_tensor *const *x, cn_tensor **predictions, cn_tensor **loss) {
+  for (int i = 0; i < r->inputs_count; i++) r->inputs[i]->data = x[i]->data;
+  if (!run_between(r, 0, r->middle, NULL)) return false;
+  r->predictions->epoch = r->loss->epoch = r->graph->epoch;
+  *predictions = r->predictions;
+  *loss = r->loss;
+  return true;
+}
+
+bool cni_replay_backward(cni_replay *r, const cni_sink *sink) { return run_between(r, r->middle, r->count, sink); }

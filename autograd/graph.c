@@ -1,19 +1,8 @@
 /* Life of a graph: made, reset, cleared, freed. */
 #include "graph.h"
-#include <stdlib.h>
 #include <sys/random.h>
 #include "graph_private.h"
 #include "replay_private.h"
-
-static void *library_alloc(void *user, size_t size) {
-  (void)user;
-  return aligned_alloc(64, (size + 63) / 64 * 64);
-}
-static void library_free(void *user, void *p, size_t size) {
-  (void)user;
-  (void)size;
-  free(p);
-}
 
 static uint64_t entropy(const void *fallback) {
   uint64_t seed = 0;
@@ -27,7 +16,7 @@ void cn_graph_options_init(cn_graph_options *options, size_t size) {
 }
 
 cn_graph *cn_graph_make(const cn_graph_options *options) {
-  const cn_allocator library = { library_alloc, library_free, NULL }, *a = options->allocator ? options->allocator : &library;
+  const cn_allocator *a = options->allocator ? options->allocator : &cni_system_allocator;
   cn_graph *g = a->alloc(a->user, sizeof *g);
   if (!g) return NULL;
   memset(g, 0, sizeof *g);

@@ -1,4 +1,5 @@
 /* Sparse gradients: rows of a variable that look-ups read. While backward runs they are kept as pieces {indices, values}, one for each look-up. */
+#include "../core/threads_private.h"
 #include "engine_private.h"
 
 bool cni_piece_add(cn_graph *g, const cn_node *n) {
@@ -12,6 +13,12 @@ bool cni_piece_add(cn_graph *g, const cn_node *n) {
 static int64_t row_of(const cn_tensor *indices, int64_t i, int64_t rows) {
   const int64_t k = indices->dtype == CN_I32 ? ((const int32_t *)indices->data)[i] : indices->dtype == CN_I64 ? ((const int64_t *)indices->data)[i] : (int64_t)cni_value_at(indices, i);
   return k < 0 ? k + rows : k;
+}
+
+typedef struct copying { char *to; const char *from; } copying;
+static void copy_part(void *context, int64_t begin, int64_t end) {
+  const copying *c = context;
+  memcpy(c->to + begin, c->from + begin, (size_t)(end - begin));
 }
 
 /* The pieces of a variable as one {indices, values}: temporaries. A single piece's values are shared, not copied. */
@@ -38,7 +45,8 @@ bool cni_rows_collect(cn_graph *g, cn_tensor *v, cn_rows *rows) {
     if (q->variable != v) continue;
     for (int64_t i = 0; i < q->indices->count; i++) ((int64_t *)rows->indices->data)[at + i] = row_of(q->indices, i, height);
     char *to = (char *)rows->values->data + (size_t)at * row;
-    if (q->indices->count && to != (char *)q->values->data) memcpy(to, q->values->data, (size_t)q->indices->count * row);
+    copying c = { to, q->values->data };
+    if (c.to != c.from) cni_parallel(g, q->indices->count * (int64_t)row, 4 * CNI_GRAIN, copy_part, &c);
     at += q->indices->count;
   }
   return true;

@@ -65,6 +65,8 @@ typedef struct cni_context {
 static inline cni_context *cni_context_of(cn_graph *g) { return (cni_context *)(void *)g; }
 static inline const cni_context *cni_context_of_const(const cn_graph *g) { return (const cni_context *)(const void *)g; }
 
+extern const cn_allocator cni_system_allocator;
+
 /* memory.c. All return NULL after reporting CN_NO_MEMORY through cn_fail. */
 bool cni_context_init(cn_graph *g, const cn_allocator *allocator);  /* g is zeroed memory of a graph's size */
 void cni_context_free(cn_graph *g);                                 /* runs hooks, returns everything but g's own memory */

@@ -117,20 +117,26 @@ static cn_code by_memory(cn_graph *g, job *j, void (*run)(const cni_product *p),
   return CN_OK;
 }
 
+typedef void (*whole_product)(const cni_product *p);
+
+/* The kernel that does p whole on one thread and without scratch memory, or NULL. p is transposed where that serves it better. */
+static whole_product kernel_of(const cni_product_kernels *k, cni_product *p, bool *flipped) {
+  *flipped = p->m != 1 && ((p->n == 1 && p->c_row == 1) || ((p->k != 1 || p->b_col != 1) && better_transposed(k, p)));
+  if (*flipped) *p = transposed(p);
+  if (p->m == 1 && p->c_col == 1) return k->row;
+  if (p->k == 1 && p->b_col == 1 && p->c_col == 1) return k->outer;
+  return p->m * p->n <= TWO_THREADS / p->k && k->fits_small(p) ? k->small : NULL;
+}
+
 static cn_code by_own(cn_graph *g, const cni_gemm_args *a) {
   job j = { .kernels = product_kernels(g, a->dtype), .p = as_product(a), .dtype = a->dtype };
   const cni_product_kernels *k = j.kernels;
   cni_product *p = &j.p;
-  if (p->m == 1) return by_memory(g, &j, k->row, false, p->n * p->k);
-  if (p->n == 1 && p->c_row == 1) {
-    *p = transposed(p);
-    return by_memory(g, &j, k->row, false, p->n * p->k);
-  }
-  if (p->k == 1 && p->b_col == 1) return by_memory(g, &j, k->outer, true, p->m * p->n);
-  if (better_transposed(k, p)) *p = transposed(p);
-  if (p->m * p->n > TWO_THREADS / p->k || !k->fits_small(p)) return by_tiles(g, &j);
-  k->small(p);
-  return CN_OK;
+  bool flipped;
+  const whole_product run = kernel_of(k, p, &flipped);
+  if (!run) return by_tiles(g, &j);
+  if (run == k->small) return run(p), CN_OK;
+  return by_memory(g, &j, run, run == k->outer, run == k->outer ? p->m * p->n : p->n * p->k);
 }
 
 /* ---- libraries ---- */
@@ -208,22 +214,55 @@ static void without_terms(cn_graph *g, const cni_gemm_args *a) {
   finish(g, a, a->bias, a->activation);
 }
 
-cn_code cni_gemm_by(cn_graph *g, const cni_gemm_args *args, cni_gemm_engine engine) {
-  if (args->m <= 0 || args->n <= 0 || args->batch <= 0) return CN_OK;
-  cni_gemm_args a = complete(args);
-  if (engine == CNI_GEMM_AUTO) engine = cni_gemm_pick(g, &a);
-  for (int64_t i = 0; i < args->batch; i++) {
+/* ---- batches ---- */
+typedef struct batch_job { cn_graph *graph; const cni_gemm_args *args; cni_gemm_engine engine; cn_code code; } batch_job;
+
+static void some_products(void *context, int64_t begin, int64_t end) {
+  batch_job *j = context;
+  const cni_gemm_args *args = j->args;
+  cni_gemm_args a = *args;
+  for (int64_t i = begin; i < end && j->code == CN_OK; i++) {
     a.a = offset_const(args->a, i * a.stride_a, a.dtype);
     a.b = offset_const(args->b, i * a.stride_b, a.dtype);
     a.c = offset(args->c, i * a.stride_c, a.dtype);
-    if (a.k <= 0) {
-      without_terms(g, &a);
-      continue;
-    }
-    const cn_code code = product(g, &a, engine);
-    if (code != CN_OK) return code;
+    if (a.k <= 0) without_terms(j->graph, &a);
+    else j->code = product(j->graph, &a, j->engine);
   }
-  return CN_OK;
+}
+
+/* Many products that are each one call of a kernel: threads share the batch. */
+typedef struct small_job { cni_product p; whole_product run; int64_t a, b, c; /* bytes from one product to the next */ } small_job;
+
+static void some_small(void *context, int64_t begin, int64_t end) {
+  const small_job *j = context;
+  cni_product p = j->p;
+  for (int64_t i = begin; i < end; i++) {
+    p.a = (const char *)j->p.a + i * j->a;
+    p.b = (const char *)j->p.b + i * j->b;
+    p.c = (char *)j->p.c + i * j->c;
+    j->run(&p);
+  }
+}
+
+static bool by_small(cn_graph *g, const cni_gemm_args *a) {
+  if (a->bias || a->activation != CNI_FUSED_NONE || a->k <= 0 || a->m * a->n > TWO_THREADS_ROW / a->k) return false;
+  const int64_t width = a->dtype == CN_F64 ? 8 : 4;
+  bool flipped;
+  small_job j = { .p = as_product(a), .c = a->stride_c * width };
+  if (!(j.run = kernel_of(product_kernels(g, a->dtype), &j.p, &flipped))) return false;
+  j.a = (flipped ? a->stride_b : a->stride_a) * width;
+  j.b = (flipped ? a->stride_a : a->stride_b) * width;
+  cni_parallel(g, a->batch, TWO_THREADS_ROW / (a->m * a->n * a->k) + 1, some_small, &j);
+  return true;
+}
+
+cn_code cni_gemm_by(cn_graph *g, const cni_gemm_args *args, cni_gemm_engine engine) {
+  if (args->m <= 0 || args->n <= 0 || args->batch <= 0) return CN_OK;
+  const cni_gemm_args a = complete(args);
+  batch_job j = { g, &a, engine == CNI_GEMM_AUTO ? cni_gemm_pick(g, &a) : engine, CN_OK };
+  if (a.batch == 1) return a.k > 0 ? product(g, &a, j.engine) : (without_terms(g, &a), (cn_code)CN_OK);
+  if (j.engine != CNI_GEMM_OWN || !by_small(g, &a)) some_products(&j, 0, a.batch);
+  return j.code;
 }
 
 cn_code cni_gemm(cn_graph *g, const cni_gemm_args *a) { return cni_gemm_by(g, a, CNI_GEMM_AUTO); }

@@ -1,6 +1,7 @@
 /* A graph's memory: tracked allocations, block arenas and the pool of buffers. Everything passes `obtain` and `give_back`, which keep the count of bytes and survive an allocator that says no. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "context_private.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -24,6 +25,7 @@
 #define SMALL_CLASSES 28                 /* two to a doubling, 64 bytes to 1 MB */
 #define EXACT_SIZE ((size_t)4 << 20)     /* from here on buffers are as long as they must be, to the page, and a free one is searched by size */
 #define PAGE ((size_t)4096)
+#define LARGE_PAGE ((size_t)2 << 20)
 #define FIRST_BLOCK ((size_t)64 << 10)
 #define LARGEST_BLOCK ((size_t)1 << 20)
 
@@ -31,15 +33,22 @@ _Static_assert(sizeof(cni_buffer) <= HEAD, "a buffer's header fits before its da
 _Static_assert(sizeof(cni_allocation) <= HEAD, "an allocation's header fits before its data");
 _Static_assert(sizeof(cni_block) == 16, "a block's header keeps what follows aligned to 16");
 
+/* Large blocks ask for large pages: rows of a table of embeddings are scattered, and each would miss the cache of addresses too. */
 static void *system_alloc(void *user, size_t size) {
   (void)user;
-  return size > SIZE_MAX - ALIGNMENT ? NULL : aligned_alloc(ALIGNMENT, (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1));
+  const size_t unit = size >= EXACT_SIZE ? LARGE_PAGE : ALIGNMENT;
+  if (size > SIZE_MAX - unit) return NULL;
+  void *p = aligned_alloc(unit, (size + unit - 1) & ~(unit - 1));
+  if (p && unit == LARGE_PAGE) madvise(p, size, MADV_HUGEPAGE);
+  return p;
 }
 
 static void system_free(void *user, void *p, size_t size) {
   (void)user, (void)size;
   free(p);
 }
+
+const cn_allocator cni_system_allocator = { system_alloc, system_free, NULL };
 
 static void give_back(cni_context *c, void *p, size_t size) {
   c->bytes -= size;
@@ -91,7 +100,7 @@ bool cni_size_multiply(size_t a, size_t b, size_t *out) { return !__builtin_mul_
 
 bool cni_context_init(cn_graph *g, const cn_allocator *allocator) {
   cni_context *c = cni_context_of(g);
-  c->allocator = allocator && allocator->alloc && allocator->free ? *allocator : (cn_allocator){ system_alloc, system_free, NULL };
+  c->allocator = allocator && allocator->alloc && allocator->free ? *allocator : cni_system_allocator;
   c->steps.next = c->steps.previous = &c->steps;
   c->kept.next = c->kept.previous = &c->kept;
   c->allocations.next = c->allocations.previous = &c->allocations;

@@ -18,7 +18,7 @@ static inline void cni_prefetch(const void *p, size_t bytes, bool write) {
     else __builtin_prefetch((const char *)p + i, 0);
   }
 }
-#define CNI_AHEAD 6 /* rows */
+#define CNI_AHEAD 12 /* rows */
 
 /* Elements of a cheap elementwise loop below which a second thread does not pay. */
 #define CNI_GRAIN ((int64_t)1 << 14)

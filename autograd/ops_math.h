@@ -79,9 +79,13 @@ CN_OP_DECLARE(round, CN_ROUND)
 /* x as another dtype: floats to integers truncate, anything to bool asks for not 0. From float to float it passes the gradient on. A VALUE error for texts. */
 #define CN_CAST(X, S) CN_IN(X, S, x, "input") X(S, const char *, dtype, NULL, ANY, "\"float32\", \"int64\", ...")
 CN_OP_DECLARE(cast, CN_CAST)
+/* x of any numeric dtype cast to `dtype` (float32 or float64), then scaled: y = x scale + offset. dx = gy scale. Keras' Rescaling as one operation. */
+#define CN_RESCALE(X, S) CN_IN(X, S, x, "input") X(S, double, scale, CN_REQUIRED_REAL, ANY, "factor") X(S, double, offset, 0.0, ANY, "added after scaling") X(S, const char *, dtype, "float32", ANY, "of the output")
+CN_OP_DECLARE(rescale, CN_RESCALE)
 #ifndef __cplusplus
 #define cn_round(...) CN_CALL_(round, CN_ROUND, __VA_ARGS__)
 #define cn_cast(...) CN_CALL_(cast, CN_CAST, __VA_ARGS__)
+#define cn_rescale(g, x, ...) CN_CALL_(rescale, CN_RESCALE, g, x, __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-/* Elementwise operations with options or of any dtype, declared in ops_math.h: clip, scale, shift, cast, steps, tests of numbers, identity. */
+/* Elementwise operations with options or of any dtype, declared in ops_math.h: clip, scale, shift, steps, tests of numbers, identity. */
 #include "elementwise_private.h"
 #include "ops.h"
 
@@ -108,55 +108,5 @@ CN_OP(identity, CN_LIST_X, .outputs = 1, .flags = CN_OP_VIEW, .infer = cn_infer_
 CN_OP(stop_gradient, CN_LIST_X, .outputs = 1, .flags = CN_OP_VIEW | CN_OP_NO_GRADIENT, .infer = cn_infer_same, .forward = nothing, .reference = stop_gradient_reference, ANY_SAMPLES,
       .rejects = CN_TEXTS(" => input x is missing"));
 
-/* ---- cast ---- */
-static cn_code cast_infer(const cn_call *c) {
-  const cn_cast_args *o = c->args;
-  cn_dtype to;
-  if (!o->dtype || !cn_dtype_from_name(o->dtype, &to) || to == CN_STRING) return cn_fail(c->graph, CN_VALUE, "dtype \"%s\" is not one to cast to", o->dtype ? o->dtype : "None");
-  if (c->x[0]->dtype == CN_STRING) return cn_fail(c->graph, CN_DTYPE, "texts cannot be cast");
-  c->sig[0].dtype = to;
-  cni_set_dims(&c->sig[0].dims, &c->x[0]->dims);
-  return CN_OK;
-}
-/* Floats out of an integer's range are clamped to it: the C conversion would be undefined. NaN becomes 0. */
-static double clamped(double v, cn_dtype to) {
-  if (cni_is_float(to)) return v;
-  if (isnan(v)) return to == CN_BOOL ? 1 : 0;
-  const double low = to == CN_I32 ? -2147483648.0 : to == CN_I64 ? -9223372036854775808.0 : 0, high = to == CN_I32 ? 2147483647.0 : to == CN_I64 ? 9223372036854774784.0 : 255;
-  return to == CN_BOOL ? v : v < low ? low : v > high ? high : v;
-}
-static cn_code cast_forward(const cn_call *c) {
-  const cn_tensor *x = c->x[0];
-  cn_tensor *y = c->y[0];
-  const int64_t n = y->count;
-  if (x->dtype == y->dtype) {
-    if (n) memcpy(y->data, x->data, (size_t)n * cn_dtype_size((cn_dtype)x->dtype));
-  } else if (x->dtype == CN_U8 && y->dtype == CN_F32) {
-    const uint8_t *from = x->data;
-    float *to = y->data;
-    for (int64_t i = 0; i < n; i++) to[i] = (float)from[i];
-  } else if (x->dtype == CN_I32 && y->dtype == CN_I64) {
-    for (int64_t i = 0; i < n; i++) ((int64_t *)y->data)[i] = ((const int32_t *)x->data)[i];
-  } else if (x->dtype == CN_I64 && y->dtype == CN_I32) {
-    for (int64_t i = 0; i < n; i++) ((int32_t *)y->data)[i] = (int32_t)((const int64_t *)x->data)[i];
-  } else {
-    for (int64_t i = 0; i < n; i++) cni_value_set(y, i, clamped(cni_value_at(x, i), (cn_dtype)y->dtype));
-  }
-  return CN_OK;
-}
-CNI_VJP(cast) {
-  CNI_UNUSED_VJP;
-  gx[0] = cn_cast(g, gy[0], .dtype = cn_dtype_name((cn_dtype)X0->dtype));
-}
-static void cast_reference(const cn_reference *r) {
-  for (int64_t i = 0; i < r->call->y[0]->count; i++) {
-    const double x = r->x[0][i];
-    r->y[0][i] = r->call->y[0]->dtype == CN_BOOL ? x != 0 : cni_is_float((cn_dtype)r->call->y[0]->dtype) ? x : trunc(x);
-  }
-}
-CN_OP(cast, CN_CAST, .outputs = 1, .infer = cast_infer, .forward = cast_forward, .vjp = cast_vjp, .reference = cast_reference,
-      .samples = CN_TEXTS("f[3,4], dtype='float64'", "f[3,4], dtype='int32'", "f[3], dtype='bool'", "i[3]@0:3, dtype='int64'", "b[4], dtype='int32'", "f[0], dtype='int64'"),
-      .rejects = CN_TEXTS("f[3], dtype='complex' => dtype \"complex\" is not one to cast to", "s[3], dtype='int32' => texts cannot be cast"));
-
 const cn_op *const cni_ops_simple[] = { &cn_op_clip, &cn_op_scale, &cn_op_shift, &cn_op_sign, &cn_op_floor, &cn_op_ceil, &cn_op_round, &cn_op_trunc, &cn_op_isnan, &cn_op_isinf, &cn_op_isfinite,
-  &cn_op_logical_not, &cn_op_identity, &cn_op_stop_gradient, &cn_op_cast, NULL };
+  &cn_op_logical_not, &cn_op_identity, &cn_op_stop_gradient, NULL };

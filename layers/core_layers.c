@@ -44,10 +44,7 @@ CN_LAYER(Flatten, cn_layer, CN_FLATTEN, .call = flatten_call, .output_shape = fl
 /* ---- Rescaling ---- */
 static cn_tensor *rescaling_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const cn_RescalingOptions *o = l->object.options;
-  cn_tensor *x = (cn_dtype)in->x[0]->dtype == l->dtype ? in->x[0] : cn_cast(g, in->x[0], .dtype = cn_dtype_name(l->dtype));
-  if (!x) return NULL;
-  cn_tensor *y = cn_multiply(g, x, cn_full(g, l->dtype, CN_SCALAR, o->scale));
-  return o->offset == 0 ? y : cn_add(g, y, cn_full(g, l->dtype, CN_SCALAR, o->offset));
+  return cn_rescale(g, in->x[0], o->scale, .offset = o->offset, .dtype = cn_dtype_name(l->dtype));
 }
 CN_LAYER(Rescaling, cn_layer, CN_RESCALING, .call = rescaling_call, .output_shape = same_shape, .supports_masking = true)
 

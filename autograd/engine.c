@@ -3,6 +3,7 @@
  *
  * While a walk runs, x->slot is the gradient of x so far. A slot holds a temporary (counted by `uses`), or a tensor that already existed (a rule may return one): only an unshared temporary is added to in place. */
 #include "engine.h"
+#include "../core/threads_private.h"
 #include "engine_private.h"
 #include "replay_private.h"
 #include "ops_reduce.h"
@@ -40,13 +41,20 @@ static void slot_set(cn_tensor *x, cn_tensor *s) {
 }
 static bool alone(const cn_tensor *s) { return (s->flags & CNI_TEMPORARY) && s->uses == 1 && (!s->buffer || s->buffer->uses + s->buffer->step_uses == 1); }
 
-void cni_values_add(const cn_graph *g, cn_tensor *y, const cn_tensor *x) {
+typedef struct adding { const cni_kernels *k; char *y; const char *x; size_t width; } adding;
+static void add_part(void *context, int64_t begin, int64_t end) {
+  const adding *a = context;
+  a->k->accumulate(a->y + (size_t)begin * a->width, a->x + (size_t)begin * a->width, end - begin);
+}
+
+void cni_values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x) {
   if (y->count == 1) {
     if (y->dtype == CN_F32) *(float *)y->data += *(const float *)x->data;
     else *(double *)y->data += *(const double *)x->data;
     return;
   }
-  cni_kernels_for(g, (cn_dtype)y->dtype)->accumulate(y->data, x->data, y->count);
+  adding a = { cni_kernels_for(g, (cn_dtype)y->dtype), y->data, x->data, cn_dtype_size((cn_dtype)y->dtype) };
+  cni_parallel(g, y->count, CNI_GRAIN, add_part, &a);
 }
 
 /* x's slot += c. False after an error. */

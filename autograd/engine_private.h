@@ -7,7 +7,7 @@
 typedef struct cni_piece { cn_tensor *variable, *indices, *values; } cni_piece;
 
 /* engine.c */
-void cni_values_add(const cn_graph *g, cn_tensor *y, const cn_tensor *x);       /* y += x, of one shape */
+void cni_values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x);       /* y += x, of one shape */
 void cni_temporaries_drop(cn_graph *g, int64_t mark);                           /* those made since mark that nothing holds; the others belong to their slots */
 
 /* rows.c */

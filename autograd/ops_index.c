@@ -42,7 +42,7 @@ static void take_slices(void *context, int64_t begin, int64_t end) { /* of outer
     char *to = t->y + (size_t)p * bytes;
     if (p + CNI_AHEAD < end && bytes >= 64) {
       const int64_t q = p + CNI_AHEAD;
-      cni_prefetch(t->x + (size_t)(q / t->indices->count * t->r.n + row_at(t->indices, q % t->indices->count, t->r.n)) * bytes, bytes, false);
+      cni_prefetch(t->x + (size_t)(q / t->indices->count * t->r.n + row_at(t->indices, q % t->indices->count, t->r.n)) * bytes, bytes);
     }
     if (bytes == 4) memcpy(to, from, 4);
     else if (bytes == 8) memcpy(to, from, 8);

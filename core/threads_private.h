@@ -10,13 +10,11 @@
  * cn_fail. */
 void cni_parallel(cn_graph *g, int64_t n, int64_t grain, void (*body)(void *ctx, int64_t begin, int64_t end), void *ctx);
 
-/* Asks for the first lines of a row that will be read (write: and written) soon: rows of a large table are scattered, and nothing but the caller can foresee them. */
-static inline void cni_prefetch(const void *p, size_t bytes, bool write) {
+/* Asks for the first lines of a row of a large table that will be read soon: its rows are scattered, and nothing but the caller can foresee them. Into the second cache: the first has too few misses in flight (measured on
+ * Zen 4: 95 us instead of 130 for the update of 6144 rows of 512 bytes, 240 without). */
+static inline void cni_prefetch(const void *p, size_t bytes) {
   const size_t most = bytes < 512 ? bytes : 512;
-  for (size_t i = 0; i < most; i += 64) {
-    if (write) __builtin_prefetch((const char *)p + i, 1);
-    else __builtin_prefetch((const char *)p + i, 0);
-  }
+  for (size_t i = 0; i < most; i += 64) __builtin_prefetch((const char *)p + i, 0, 2);
 }
 #define CNI_AHEAD 12 /* rows */
 

@@ -79,6 +79,7 @@ struct cni_optimizer_rules {
   cni_update_pass *(*pass)(const cn_optimizer *self, const cni_entry *e, const cni_kernels *k, cni_pass_call *c);
   bool (*rows_only)(const cn_optimizer *self);         /* a row with a zero gradient does not change */
   bool magnitudes;                                     /* cni_update.squares are sums of absolute values */
+  bool sums;                                           /* of repeated rows only the sum matters: squares are not needed */
   bool (*build)(cn_optimizer *self);                   /* makes state->own */
   double (*decay)(const cn_optimizer *self, const cni_entry *e); /* weight decay of a variable; NULL: the option's */
   const cni_wrapper *wrapper;

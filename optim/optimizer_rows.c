@@ -13,7 +13,7 @@ typedef struct job {
   int64_t width, size /* of an element */;
   const int32_t *heads, *chain;        /* row -> first occurrence -> next one; -1 ends */
   const int64_t *touched;
-  bool magnitudes;
+  bool magnitudes, sums;
 } job;
 
 static const char *occurrence(const job *j, int32_t i, int64_t column) { return j->values + (i * j->width + column) * j->size; }
@@ -58,6 +58,7 @@ static void block(const job *j, int64_t row, int64_t rows, int64_t column, int64
     return;
   }
   memset(sum, 0, (size_t)(n * j->size));
+  again = again && !j->sums;
   if (again) memset(squares, 0, (size_t)(n * j->size));
   for (int64_t r = row; r < row + rows; r++) {
     const int64_t at = (r - row) * columns * j->size;
@@ -81,9 +82,8 @@ static void every_row(void *ctx, int64_t begin, int64_t end) {
 
 static void ahead(const job *j, int64_t row) {
   const size_t bytes = (size_t)(j->width * j->size), at = (size_t)row * bytes;
-  cni_prefetch((const char *)j->call.u.w + at, bytes, true);
-  if (j->call.u.slot[0]) cni_prefetch((const char *)j->call.u.slot[0] + at, bytes, true);
-  cni_prefetch(j->values + (size_t)j->heads[row] * bytes, bytes, false);
+  cni_prefetch((const char *)j->call.u.w + at, bytes);
+  if (j->call.u.slot[0]) cni_prefetch((const char *)j->call.u.slot[0] + at, bytes);
 }
 
 static void touched_rows(void *ctx, int64_t begin, int64_t end) {
@@ -114,16 +114,18 @@ static bool chains_room(cn_optimizer *o, cni_entry *e, int64_t n) {
   return true;
 }
 
-/* Chains go in the order of occurrence; the number of rows touched. */
-static int64_t chains_make(struct cni_optimizer_state *s, cni_entry *e, const int64_t *index, int64_t n) {
-  int64_t count = 0;
+/* Chains go in the order of occurrence; the rows touched, in the order of their last occurrence, to *touched; their number. */
+static int64_t chains_make(struct cni_optimizer_state *s, cni_entry *e, const int64_t *index, int64_t n, const int64_t **touched) {
+  int64_t *first = s->touched + n;
   for (int64_t i = n - 1; i >= 0; i--) {
     const int64_t row = index[i];
-    if (e->heads[row] < 0) s->touched[count++] = row;
+    if (i >= CNI_AHEAD) __builtin_prefetch(&e->heads[index[i - CNI_AHEAD]], 1);
+    if (e->heads[row] < 0) *--first = row;
     s->chain[i] = e->heads[row];
     e->heads[row] = (int32_t)i;
   }
-  return count;
+  *touched = first;
+  return s->touched + n - first;
 }
 
 static void clip_values(cni_pass_call *c, const cn_tensor *values) {
@@ -140,8 +142,9 @@ bool cni_rows_pass(cn_optimizer *o, cni_entry *e, const cn_rows *rows, const cni
   const struct cni_optimizer_rules *r = cni_methods(o)->rules;
   cn_tensor *clipped = isfinite(c->u.clip) ? cni_scaled(g, rows->values, c->u.scale, c->u.clip) : NULL; /* each row as given is clipped */
   if ((isfinite(c->u.clip) && !clipped) || !chains_room(o, e, n)) return false;
-  const int64_t count = chains_make(s, e, rows->indices->data, n);
-  job j = {.call = *c,
+  const int64_t *touched;
+  const int64_t count = chains_make(s, e, rows->indices->data, n, &touched);
+  job j = { .call = *c,
            .pass = pass,
            .k = cni_kernels_for(g, e->dtype),
            .values = (clipped ? clipped : rows->values)->data,
@@ -149,13 +152,14 @@ bool cni_rows_pass(cn_optimizer *o, cni_entry *e, const cn_rows *rows, const cni
            .size = (int64_t)cn_dtype_size(e->dtype),
            .heads = e->heads,
            .chain = s->chain,
-           .touched = s->touched,
-           .magnitudes = r && r->magnitudes};
+           .touched = touched,
+           .magnitudes = r && r->magnitudes,
+           .sums = r && r->sums };
   clip_values(&j.call, clipped);
   const int64_t grain = CNI_GRAIN / width + 1;
   if (rows_only) cni_parallel(g, count, grain, touched_rows, &j);
   else cni_parallel(g, height, grain, every_row, &j);
-  for (int64_t i = 0; i < count; i++) e->heads[s->touched[i]] = -1;
+  for (int64_t i = 0; i < count; i++) e->heads[touched[i]] = -1;
   return true;
 }
 

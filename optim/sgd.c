@@ -19,6 +19,6 @@ static cni_update_pass *pass(const cn_optimizer *o, const cni_entry *e, const cn
 
 static bool rows_only(const cn_optimizer *o) { return momentum_of(o) == 0; }
 
-static const struct cni_optimizer_rules rules = { .pass = pass, .rows_only = rows_only };
+static const struct cni_optimizer_rules rules = { .pass = pass, .rows_only = rows_only, .sums = true };
 static const cn_optimizer_methods methods = { .slots = slots, .slot = has_slot, .rules = &rules };
 CN_OPTIMIZER(SGD, CN_OPTIMIZER_SGD, cn_optimizer, .methods = &methods)

@@ -377,6 +377,7 @@ static bool compute(const walk *w, cn_tensor *y, cn_tensor *gradient, int32_t lo
   if (ok) slot_set(y, first);
   for (int32_t id = w->root->id; ok && id >= low; id--)
     if (g->tape[id]->sweep == w->sweep) ok = node_backward(w, g->tape[id]);
+  if (g->capture) cni_capture_done(g);
   g->core.where = where;
   g->recording = recording;
   g->in_rule = in_rule;

@@ -10,7 +10,8 @@ extern "C" {
 #define CN_GRAPH(X, S)                                                                                                                       \
   X(S, const cn_allocator *, allocator, NULL, ANY, "memory comes from here; NULL: the C library. The struct is copied")                      \
   X(S, int64_t, seed, CN_NONE, ANY, "key of every random stream that is not given its own seed; None: from the system's entropy")            \
-  X(S, int64_t, threads, 0, NONNEGATIVE, "at most this many threads for Cornu's own loops; 0: what OpenMP offers")
+  X(S, int64_t, threads, 0, NONNEGATIVE, "at most this many threads for Cornu's own loops; 0: what OpenMP offers")                      \
+  X(S, bool, replay, true, ANY, "whether a compiled model's step is noted once and run again as a list of kernel calls; the numbers are the same")
 typedef struct cn_graph_options { CN_GRAPH(CN_FIELD_, ) } cn_graph_options;
 
 /* Every default, for C++ and bindings; size: sizeof *options. */

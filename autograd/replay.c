@@ -51,14 +51,16 @@ bool cni_replay_fits(const cni_replay *r, cn_tensor *const *x) {
 }
 
 cni_replay *cni_capture_begin(cn_graph *g, cn_tensor *const *x, int n, cn_tensor **in) {
-  if (g->capture || g->sealing || g->check_finite || !g->recording || g->in_rule || g->free_temps) return NULL;
+  if (!g->replaying || g->capture || g->sealing || g->check_finite || !g->recording || g->in_rule || g->free_temps) return NULL;
   for (int i = 0; i < n; i++)
     if (!plain_input(g, x[i])) return NULL;
   cni_replay *r = cni_alloc(g, sizeof *r);
   if (!r) return NULL;
   *r = (cni_replay){ .graph = g, .next = g->replays, .inputs_count = n, .aside = *cni_step_arena(g) };
   g->replays = g->capture = r;
-  *cni_step_arena(g) = (cni_arena){ 0 };
+  cni_arena_rewind(&g->spare);
+  *cni_step_arena(g) = g->spare;
+  g->spare = (cni_arena){ 0 };
   for (int i = 0; i < n; i++) in[i] = r->inputs[i] = stand_in(g, x[i]);
   return r;
 }
@@ -67,7 +69,7 @@ void cni_capture_end(cni_replay *r, cn_tensor *predictions, cn_tensor *loss) {
   cn_graph *g = r->graph;
   r->predictions = predictions;
   r->loss = loss;
-  if (!loss || !cn_ok(g)) r->state = CNI_REPLAY_SPOILT;
+  if (g->capture || !loss || !cn_ok(g)) r->state = CNI_REPLAY_SPOILT; /* capture: there was no backward */
   g->capture = NULL;
   g->sealing = r;
 }
@@ -150,6 +152,11 @@ void cni_capture_update(cn_tensor *variable, cn_tensor *gradient) {
 
 void cni_capture_backward(cn_graph *g) { g->capture->middle = g->capture->count; }
 
+void cni_capture_done(cn_graph *g) {
+  g->sealing = g->capture;
+  g->capture = NULL;
+}
+
 /* ---- the end of the captured step ---- */
 static void drop_buffers(cni_replay *r) {
   for (int64_t i = 0; i < r->buffers_count; i++) cni_buffer_drop(r->graph, r->buffers[i], false);
@@ -165,7 +172,7 @@ static void spoil(cni_replay *r) {
   cni_free(g, r->actions);
   r->actions = NULL;
   r->count = r->capacity = 0;
-  cni_arena_append(cni_step_arena(g), &r->arena); /* headers stay mapped as long as the graph */
+  cni_arena_append(&g->spare, &r->arena); /* headers stay mapped as long as the graph */
 }
 
 void cni_capture_seal(cn_graph *g) {
@@ -173,6 +180,7 @@ void cni_capture_seal(cn_graph *g) {
   if (g->capture) r->state = CNI_REPLAY_SPOILT; /* the step was broken off */
   g->capture = g->sealing = NULL;
   r->arena = *cni_step_arena(g);
+  cni_arena_split(&r->arena, &g->spare);
   *cni_step_arena(g) = r->aside;
   const bool kept = cni_buffers_withdraw(g, CNI_REPLAY_BYTES, &r->buffers, &r->buffers_count);
   if (!kept || r->state == CNI_REPLAY_SPOILT || !cn_ok(g)) spoil(r);
@@ -191,6 +199,7 @@ void cni_replay_free(cni_replay *r) {
 }
 
 void cni_replays_free(cn_graph *g) {
+  cni_arena_free(g, &g->spare);
   for (cni_replay *r = g->replays; r; r = r->next) {
     cni_arena_free(g, &r->arena);
     if (r == g->capture || r == g->sealing) cni_arena_free(g, &r->aside);

@@ -33,6 +33,7 @@ void cni_capture_copy(cn_tensor *y, cn_tensor *x);
 void cni_capture_add(cn_tensor *y, cn_tensor *x);
 void cni_capture_update(cn_tensor *variable, cn_tensor *gradient);             /* gradient NULL: the rows that its pieces give */
 void cni_capture_backward(cn_graph *g);                                        /* what follows is the backward half */
+void cni_capture_done(cn_graph *g);                                            /* the backward half is over */
 /* graph.c */
 void cni_capture_seal(cn_graph *g);                                            /* at the reset that ends the captured step, after the buffers have returned */
 void cni_replays_free(cn_graph *g);                                            /* with the graph */

@@ -85,6 +85,7 @@ void cni_buffers_reset(cn_graph *g);                                /* ends ever
 /* Takes the captured buffers out of the pool, each with one use, as an array of cni_alloc. False (and none is taken, no mark stays) when they have more than `most` bytes, when one is still in use, or without memory. */
 bool cni_buffers_withdraw(cn_graph *g, size_t most, cni_buffer ***buffers, int64_t *count);
 void cni_arena_append(cni_arena *a, cni_arena *blocks);             /* hands the blocks over, to be filled after those of a */
+void cni_arena_split(cni_arena *a, cni_arena *rest);                /* hands the blocks that are not in use over to rest */
 bool cni_on_free(cn_graph *g, void (*run)(cn_graph *g, void *p), void *p);
 /* Makes room for one more element: doubles *array (of `size`-byte elements) when count reaches *capacity. False: no memory. */
 bool cni_grow(cn_graph *g, void **array, int64_t count, int64_t *capacity, size_t size);

@@ -252,6 +252,12 @@ void cni_arena_append(cni_arena *a, cni_arena *blocks) {
   *blocks = (cni_arena){ 0 };
 }
 
+void cni_arena_split(cni_arena *a, cni_arena *rest) {
+  cni_arena unused = { .first = a->current ? a->current->next : a->first };
+  *(a->current ? &a->current->next : &a->first) = NULL;
+  cni_arena_append(rest, &unused);
+}
+
 /* Buffers. Each is in one place: the ring of those with step uses, the ring of those with other uses only, or the free list of its class. */
 
 /* Index of the smallest class that holds `size`, whose length goes to *room. Up to 1 MB the steps are 2^k and 1.5 * 2^k, above quarters of 2^k. */
@@ -403,5 +409,10 @@ bool cni_buffers_withdraw(cn_graph *g, size_t most, cni_buffer ***buffers, int64
       link_buffer(b, &c->kept);
       (*buffers)[(*count)++] = b;
     }
-  return *buffers != NULL;
+  if (*buffers && *count == n) return true; /* fewer: the array's memory came from the pool itself */
+  for (int64_t i = 0; i < *count; i++) cni_buffer_drop(g, (*buffers)[i], false);
+  cni_free(g, *buffers);
+  *buffers = NULL;
+  *count = 0;
+  return false;
 }

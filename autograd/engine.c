@@ -124,8 +124,9 @@ static void grad_forget(cn_tensor *x) {
 /* A temporary (or any tensor) as a persistent one; its memory is shared where it has a buffer. */
 static cn_tensor *keep(cn_tensor *t) { return cn_persist(t); }
 
-static bool keep_rows(const walk *w, cn_tensor *v, const cn_rows *rows) {
+static bool keep_rows(const walk *w, cn_tensor *v, cn_rows *rows) {
   cni_extra *e = v->extra;
+  if (!cni_rows_join(w->g, v, rows)) return false;
   cni_capture_spoil(w->g);
   if (w->accumulate && (e->grad || e->zero || e->rows.values)) {
     cn_tensor *sum = cni_rows_dense(w->g, rows, v), *before = cn_grad(v);

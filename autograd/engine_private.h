@@ -12,7 +12,7 @@ void cni_temporaries_drop(cn_graph *g, int64_t mark);                           
 
 /* rows.c */
 bool cni_piece_add(cn_graph *g, const cn_node *n);                              /* the gradient of a look-up's output */
-bool cni_rows_collect(cn_graph *g, cn_tensor *variable, cn_rows *rows);         /* all pieces of a variable as one: temporaries, indices i64 in range; a single piece's values are shared */
+bool cni_rows_collect(cn_graph *g, cn_tensor *variable, cn_rows *rows);         /* all pieces of a variable as one: temporaries, indices i64 in range; the values of a single piece are shared, of several left where they are (NULL) */
 void cni_pieces_drop(cn_graph *g, const cn_tensor *variable);
 
 #endif

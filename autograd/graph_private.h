@@ -136,12 +136,14 @@ void cni_capture_spoil(cn_graph *g);                                /* what runs
 void cni_capture_assign(cn_tensor *variable, cn_tensor *value);
 
 /* engine.c */
-/* What backward does with a complete gradient instead of keeping it: an optimizer's fused update. Dense: `gradient`; sparse: `rows` (indices i64 in range, values [n, width]). */
+/* What backward does with a complete gradient instead of keeping it: an optimizer's fused update. Dense: `gradient`; sparse: `rows` (indices i64 in range; values [n, width], or NULL while they stand in several pieces). */
 typedef struct cni_sink {
   bool (*apply)(void *user, cn_tensor *variable, cn_tensor *gradient, const cn_rows *rows);
   void *user;
 } cni_sink;
 bool cni_backward(const cn_backward_args *args, const cni_sink *sink);
+bool cni_rows_join(cn_graph *g, const cn_tensor *variable, cn_rows *rows);                                       /* values made from the pieces, if they are NULL; inside a sink */
+void cni_rows_places(const cn_graph *g, const cn_tensor *variable, const cn_rows *rows, const char **place);    /* where each row's values are; inside a sink if values is NULL */
 cn_tensor *cni_rows_dense(cn_graph *g, const cn_rows *rows, const cn_tensor *variable); /* a step tensor, or a temporary inside a rule */
 
 #endif

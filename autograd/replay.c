@@ -220,12 +220,11 @@ static bool update_rows(cn_graph *g, const action *a, const cni_sink *sink) {
   g->pieces = a->u.rows.piece;
   g->pieces_count = a->u.rows.count;
   cn_rows rows;
-  const bool ok = cni_rows_collect(g, a->y, &rows);
+  const bool ok = cni_rows_collect(g, a->y, &rows) && sink->apply(sink->user, a->y, NULL, &rows);
   g->pieces = pieces;
   g->pieces_count = count;
-  const bool done = ok && sink->apply(sink->user, a->y, NULL, &rows);
   cni_temporaries_drop(g, mark);
-  return done;
+  return ok;
 }
 
 static bool run_action(cn_graph *g, const action *a, const cni_sink *sink) {

@@ -21,35 +21,61 @@ static void copy_part(void *context, int64_t begin, int64_t end) {
   memcpy(c->to + begin, c->from + begin, (size_t)(end - begin));
 }
 
-/* The pieces of a variable as one {indices, values}: temporaries. A single piece's values are shared, not copied. */
+static size_t row_bytes(const cn_tensor *v) { return v->dims.d[0] ? (size_t)(v->count / v->dims.d[0]) * cn_dtype_size((cn_dtype)v->dtype) : 0; }
+
+/* A single piece's values in the shape [rows, width]: shared, not copied, where they have a buffer. */
+static cn_tensor *values_of(cn_graph *g, const cn_tensor *v, const cn_tensor *piece, const cn_dims *flat) {
+  cn_tensor *t = cni_view_header(g, (cn_dtype)v->dtype, flat);
+  if (!t) return NULL;
+  if (piece->buffer) {
+    cni_buffer_use(g, piece->buffer, true);
+    t->buffer = piece->buffer;
+    t->data = piece->data;
+    return t;
+  }
+  if (!cni_tensor_storage(g, t, true)) return NULL;
+  if (t->count) memcpy(t->data, piece->data, (size_t)t->count * cn_dtype_size((cn_dtype)t->dtype));
+  return t;
+}
+
 bool cni_rows_collect(cn_graph *g, cn_tensor *v, cn_rows *rows) {
   int64_t total = 0, pieces = 0, at = 0;
-  const int64_t height = v->dims.d[0], width = height ? v->count / height : 0;
-  cni_piece *only = NULL;
+  const int64_t height = v->dims.d[0];
+  const cni_piece *only = NULL;
   for (int64_t p = 0; p < g->pieces_count; p++)
     if (g->pieces[p].variable == v) total += g->pieces[p].indices->count, pieces++, only = &g->pieces[p];
-  cn_dims flat = { 2, { total, width } };
+  const cn_dims flat = { 2, { total, height ? v->count / height : 0 } };
+  rows->values = NULL;
   rows->indices = cni_temporary(g, CN_I64, &(const cn_dims){ 1, { total } });
-  rows->values = pieces == 1 ? cni_view_header(g, (cn_dtype)v->dtype, &flat) : cni_temporary(g, (cn_dtype)v->dtype, &flat);
-  if (!rows->indices || !rows->values) return false;
-  if (pieces == 1 && only->values->buffer) {
-    cni_buffer_use(g, only->values->buffer, true);
-    rows->values->buffer = only->values->buffer;
-    rows->values->data = only->values->data;
-  } else if (pieces == 1 && !cni_tensor_storage(g, rows->values, true)) {
-    return false;
+  if (!rows->indices || (pieces == 1 && !(rows->values = values_of(g, v, only->values, &flat)))) return false;
+  for (int64_t p = 0; p < g->pieces_count; p++) {
+    const cni_piece *q = &g->pieces[p];
+    for (int64_t i = 0; q->variable == v && i < q->indices->count; i++) ((int64_t *)rows->indices->data)[at++] = row_of(q->indices, i, height);
   }
-  const size_t row = (size_t)width * cn_dtype_size((cn_dtype)v->dtype);
+  return true;
+}
+
+bool cni_rows_join(cn_graph *g, const cn_tensor *v, cn_rows *rows) {
+  if (rows->values) return true;
+  const cn_dims flat = { 2, { rows->indices->count, v->dims.d[0] ? v->count / v->dims.d[0] : 0 } };
+  if (!(rows->values = cni_temporary(g, (cn_dtype)v->dtype, &flat))) return false;
+  copying c = { rows->values->data, NULL };
   for (int64_t p = 0; p < g->pieces_count; p++) {
     const cni_piece *q = &g->pieces[p];
     if (q->variable != v) continue;
-    for (int64_t i = 0; i < q->indices->count; i++) ((int64_t *)rows->indices->data)[at + i] = row_of(q->indices, i, height);
-    char *to = (char *)rows->values->data + (size_t)at * row;
-    copying c = { to, q->values->data };
-    if (c.to != c.from) cni_parallel(g, q->indices->count * (int64_t)row, 4 * CNI_GRAIN, copy_part, &c);
-    at += q->indices->count;
+    const int64_t bytes = q->indices->count * (int64_t)row_bytes(v);
+    c.from = q->values->data;
+    cni_parallel(g, bytes, 4 * CNI_GRAIN, copy_part, &c);
+    c.to += bytes;
   }
   return true;
+}
+
+void cni_rows_places(const cn_graph *g, const cn_tensor *v, const cn_rows *rows, const char **place) {
+  const size_t bytes = row_bytes(v);
+  for (int64_t i = 0; rows->values && i < rows->indices->count; i++) place[i] = (const char *)rows->values->data + (size_t)i * bytes;
+  for (int64_t p = 0; !rows->values && p < g->pieces_count; p++)
+    for (int64_t i = 0; g->pieces[p].variable == v && i < g->pieces[p].indices->count; i++) *place++ = (const char *)g->pieces[p].values->data + (size_t)i * bytes;
 }
 
 void cni_pieces_drop(cn_graph *g, const cn_tensor *v) {

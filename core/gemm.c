@@ -112,8 +112,7 @@ static cn_code by_memory(cn_graph *g, job *j, void (*run)(const cni_product *p),
   j->run = run;
   j->by_rows = by_rows;
   j->parts = parts_for(g, elements, TWO_THREADS_ROW);
-  if (j->parts == 1) run(&j->p);
-  else cni_parallel(g, j->parts, 1, run_parts, j);
+  cni_parallel(g, j->parts, 1, run_parts, j);
   return CN_OK;
 }
 
@@ -129,14 +128,14 @@ static whole_product kernel_of(const cni_product_kernels *k, cni_product *p, boo
 }
 
 static cn_code by_own(cn_graph *g, const cni_gemm_args *a) {
-  job j = { .kernels = product_kernels(g, a->dtype), .p = as_product(a), .dtype = a->dtype };
-  const cni_product_kernels *k = j.kernels;
-  cni_product *p = &j.p;
+  const cni_product_kernels *k = product_kernels(g, a->dtype);
+  cni_product p = as_product(a);
   bool flipped;
-  const whole_product run = kernel_of(k, p, &flipped);
-  if (!run) return by_tiles(g, &j);
-  if (run == k->small) return run(p), CN_OK;
-  return by_memory(g, &j, run, run == k->outer, run == k->outer ? p->m * p->n : p->n * p->k);
+  const whole_product run = kernel_of(k, &p, &flipped);
+  const int64_t elements = run == k->outer ? p.m * p.n : p.n * p.k;
+  if (run && (run == k->small || parts_for(g, elements, TWO_THREADS_ROW) == 1)) return run(&p), CN_OK;
+  job j = { .kernels = k, .p = p, .dtype = a->dtype };
+  return run ? by_memory(g, &j, run, run == k->outer, elements) : by_tiles(g, &j);
 }
 
 /* ---- libraries ---- */

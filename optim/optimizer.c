@@ -110,6 +110,7 @@ void cn_optimizer_finish(cn_object *self) {
   cni_free(g, s->excluded);
   cni_free(g, s->chain);
   cni_free(g, s->touched);
+  cni_free(g, s->place);
   cni_free(g, s->name);
   cni_free(g, s);
   o->state = NULL;

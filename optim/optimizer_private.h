@@ -59,6 +59,7 @@ struct cni_optimizer_state {
   int64_t excluded_count, excluded_capacity;
   int32_t *chain;                      /* next occurrence of the same row, or -1 */
   int64_t *touched;                    /* rows with a gradient */
+  const char **place;                  /* where each occurrence's values are */
   int64_t chain_capacity;
   uint64_t calls;
   cni_step step;
@@ -121,7 +122,7 @@ double cni_clip_factor(double norm, double limit);                              
 
 /* optimizer_rows.c */
 /* Runs a pass with a sparse gradient: rows without one get zeros, or are left alone with rows_only. */
-bool cni_rows_pass(cn_optimizer *o, cni_entry *e, const cn_rows *rows, const cni_pass_call *c, cni_update_pass *pass, bool rows_only);
+bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_pass_call *c, cni_update_pass *pass, bool rows_only);
 /* Dense forms of a sparse gradient, step tensors: the sums; the sums of squares (or absolute values). */
 bool cni_rows_expand(cn_optimizer *o, const cni_entry *e, const cn_rows *rows, double scale, double clip, cn_tensor **sum, cn_tensor **squares);
 cn_tensor *cni_scaled(cn_graph *g, const cn_tensor *x, double scale, double clip);   /* a step tensor */

@@ -9,14 +9,14 @@ typedef struct job {
   cni_pass_call call;
   cni_update_pass *pass;
   const cni_kernels *k;
-  const char *values;                  /* [occurrences, width] */
+  const char *const *place;            /* occurrence -> its values [width] */
   int64_t width, size /* of an element */;
   const int32_t *heads, *chain;        /* row -> first occurrence -> next one; -1 ends */
   const int64_t *touched;
   bool magnitudes, sums;
 } job;
 
-static const char *occurrence(const job *j, int32_t i, int64_t column) { return j->values + (i * j->width + column) * j->size; }
+static const char *occurrence(const job *j, int32_t i, int64_t column) { return j->place[i] + column * j->size; }
 
 /* The pass over n elements from `offset` on. */
 static void pass_at(const job *j, int64_t offset, int64_t n, const void *g, const void *squares) {
@@ -109,7 +109,9 @@ static bool chains_room(cn_optimizer *o, cni_entry *e, int64_t n) {
   if (chain) s->chain = chain;
   int64_t *touched = chain ? cni_realloc(g, s->touched, (size_t)n * sizeof *touched) : NULL;
   if (touched) s->touched = touched;
-  if (!touched) return false;
+  const char **place = touched ? cni_realloc(g, s->place, (size_t)n * sizeof *place) : NULL;
+  if (place) s->place = place;
+  if (!place) return false;
   s->chain_capacity = n;
   return true;
 }
@@ -128,26 +130,22 @@ static int64_t chains_make(struct cni_optimizer_state *s, cni_entry *e, const in
   return s->touched + n - first;
 }
 
-static void clip_values(cni_pass_call *c, const cn_tensor *values) {
-  if (!values) return;
-  c->u.scale = 1;
-  c->u.clip = INFINITY;
-}
-
-bool cni_rows_pass(cn_optimizer *o, cni_entry *e, const cn_rows *rows, const cni_pass_call *c, cni_update_pass *pass, bool rows_only) {
+bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_pass_call *c, cni_update_pass *pass, bool rows_only) {
   if (!e->count) return true;
   cn_graph *g = o->object.graph;
   struct cni_optimizer_state *s = o->state;
   const int64_t height = e->variable->dims.d[0], width = e->count / height, n = rows->indices->count;
   const struct cni_optimizer_rules *r = cni_methods(o)->rules;
-  cn_tensor *clipped = isfinite(c->u.clip) ? cni_scaled(g, rows->values, c->u.scale, c->u.clip) : NULL; /* each row as given is clipped */
-  if ((isfinite(c->u.clip) && !clipped) || !chains_room(o, e, n)) return false;
+  const bool clips = isfinite(c->u.clip);
+  if (clips && !(cni_rows_join(g, e->variable, rows) && (rows->values = cni_scaled(g, rows->values, c->u.scale, c->u.clip)))) return false; /* each row as given is clipped */
+  if (!chains_room(o, e, n)) return false;
+  cni_rows_places(g, e->variable, rows, s->place);
   const int64_t *touched;
   const int64_t count = chains_make(s, e, rows->indices->data, n, &touched);
   job j = { .call = *c,
            .pass = pass,
            .k = cni_kernels_for(g, e->dtype),
-           .values = (clipped ? clipped : rows->values)->data,
+           .place = s->place,
            .width = width,
            .size = (int64_t)cn_dtype_size(e->dtype),
            .heads = e->heads,
@@ -155,7 +153,7 @@ bool cni_rows_pass(cn_optimizer *o, cni_entry *e, const cn_rows *rows, const cni
            .touched = touched,
            .magnitudes = r && r->magnitudes,
            .sums = r && r->sums };
-  clip_values(&j.call, clipped);
+  if (clips) j.call.u.scale = 1, j.call.u.clip = INFINITY;
   const int64_t grain = CNI_GRAIN / width + 1;
   if (rows_only) cni_parallel(g, count, grain, touched_rows, &j);
   else cni_parallel(g, height, grain, every_row, &j);

@@ -6,10 +6,10 @@
 /* ---- passes over one variable ---- */
 static void run(cn_graph *g, cni_update_pass *pass, cni_pass_call *c, int64_t n) { cni_parallel(g, n, CNI_GRAIN, pass, c); }
 
-static cni_pass_call call_for(const cni_entry *e) {
-  cni_pass_call c = { .u = CNI_UPDATE_INIT };
-  c.u.w = e->variable->data;
-  return c;
+/* Filled where it stands: a copy of what was just written in other pieces would wait for the stores. */
+static void call_begin(cni_pass_call *c, const cni_entry *e) {
+  *c = (cni_pass_call){ .u = CNI_UPDATE_INIT };
+  c->u.w = e->variable->data;
 }
 
 static void average_into(const struct cni_optimizer_state *s, const cni_entry *e, cni_pass_call *c) {
@@ -20,7 +20,8 @@ static void average_into(const struct cni_optimizer_state *s, const cni_entry *e
 
 /* A step of rate 0 and without a gradient: decay, or the moving average alone. */
 static void plain_pass(cn_optimizer *o, const cni_entry *e, double decay, bool average) {
-  cni_pass_call c = call_for(e);
+  cni_pass_call c;
+  call_begin(&c, e);
   c.u.decay = decay;
   if (average) average_into(o->state, e, &c);
   run(o->object.graph, cni_kernels_for(o->object.graph, e->dtype)->sgd, &c, e->count);
@@ -48,9 +49,10 @@ static bool update_whole(cn_optimizer *o, cni_entry *e, const cni_gradient *x, d
   return ok || (cn_ok(g) && cni_optimizer_fail(o, CN_STATE, "update failed"));
 }
 
-static double clip_scale(const cn_optimizer *o, const cni_gradient *x, double scale) {
+static double clip_scale(const cn_optimizer *o, cni_gradient *x, double scale) {
   const struct cni_optimizer_state *s = o->state;
   if (!(s->clipnorm > 0)) return scale;
+  if (!x->dense && !cni_rows_join(o->object.graph, x->entry->variable, &x->rows)) return 0;
   const cn_tensor *v = x->dense ? x->dense : x->rows.values;
   const double norm = sqrt(cni_sum_squares(o->object.graph, v->data, v->count, x->entry->dtype)) * fabs(scale);
   return scale * cni_clip_factor(norm, s->clipnorm);
@@ -63,13 +65,14 @@ static void prepare(cn_optimizer *o) {
 }
 
 /* Updates one variable with a complete gradient. */
-static bool update(cn_optimizer *o, const cni_gradient *x, double scale) {
+static bool update(cn_optimizer *o, cni_gradient *x, double scale) {
   cn_graph *g = o->object.graph;
   const struct cni_optimizer_state *s = o->state;
   const struct cni_optimizer_rules *r = cni_methods(o)->rules;
   cni_entry *e = x->entry;
   prepare(o);
-  cni_pass_call c = call_for(e);
+  cni_pass_call c;
+  call_begin(&c, e);
   c.u.rate = s->step.rate;
   c.u.decay = decay_of(o, e);
   c.u.clip = s->clipvalue;
@@ -77,6 +80,7 @@ static bool update(cn_optimizer *o, const cni_gradient *x, double scale) {
   average_into(s, e, &c);
   cni_update_pass *pass = r && r->pass ? r->pass(o, e, cni_kernels_for(g, e->dtype), &c) : NULL;
   bool ok = true;
+  if (!pass && !x->dense && !cni_rows_join(g, e->variable, &x->rows)) return false;
   if (!pass) ok = update_whole(o, e, x, scale, c.u.decay);
   else if (x->dense) c.u.g = x->dense->data, run(g, pass, &c, e->count);
   else ok = cni_rows_pass(o, e, &x->rows, &c, pass, c.u.decay == 0 && !c.u.ema && r->rows_only && r->rows_only(o));
@@ -288,7 +292,7 @@ static bool take_complete(void *user, cn_tensor *variable, cn_tensor *gradient, 
   cn_optimizer *o = user;
   cni_entry *e = cni_entry_of(o, variable);
   if (!e) return true;
-  const cni_gradient x = { e, gradient, rows ? *rows : (cn_rows){ NULL, NULL } };
+  cni_gradient x = { e, gradient, rows ? *rows : (cn_rows){ NULL, NULL } };
   e->met = o->state->calls;
   return update(o, &x, o->state->step.scale);
 }

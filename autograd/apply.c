@@ -1,11 +1,12 @@
 /* Running and recording an operation. */
 #include "op.h"
 #include "graph_private.h"
+#include "plan_private.h"
 #include "replay_private.h"
 #include "../core/options_private.h"
 
 #define NULLS 64
-static cn_tensor *const nulls[NULLS]; /* what a failed call returns */
+cn_tensor *const cni_nulls[NULLS];
 #define SMALL 16                       /* inputs and outputs that need no memory beyond the stack */
 
 static size_t round_up(size_t n) { return (n + 15) & ~(size_t)15; }
@@ -130,7 +131,7 @@ static cn_node *node_new(const cn_call *c, cni_arena *arena, int64_t ny) {
 }
 
 /* Notes what the gradient will ask: versions of the values that it reads, and where variables were first read. */
-static void note_inputs(cn_graph *g, cn_node *n) {
+void cni_note_inputs(cn_graph *g, cn_node *n) {
   for (int32_t i = 0; i < n->nx; i++) {
     const cn_tensor *x = n->x[i];
     if (x->epoch != CNI_PERSISTENT && !x->buffer) continue; /* an inline step value cannot change */
@@ -144,14 +145,14 @@ static void note_inputs(cn_graph *g, cn_node *n) {
 static cn_tensor *const *record(cn_call *c, cn_sig *sig, int64_t ny, bool needs) {
   cn_graph *g = c->graph;
   cni_arena *arena = cni_step_arena(g);
-  if (g->tape_count == g->tape_capacity && !cni_grow(g, (void **)&g->tape, g->tape_count, &g->tape_capacity, sizeof *g->tape)) return nulls;
+  if (g->tape_count == g->tape_capacity && !cni_grow(g, (void **)&g->tape, g->tape_count, &g->tape_capacity, sizeof *g->tape)) return cni_nulls;
   cn_node *n = node_new(c, arena, ny);
-  if (!n) return nulls;
+  if (!n) return cni_nulls;
   for (int64_t i = 0; i < ny; i++) {
     cn_tensor *y = cni_arena_take(g, arena, sizeof *y);
-    if (!y) return nulls;
+    if (!y) return cni_nulls;
     cni_header_init(g, y, sig[i].dtype, &sig[i].dims, false);
-    if (!output_storage(c, y, i == 0)) return nulls;
+    if (!output_storage(c, y, i == 0)) return cni_nulls;
     y->output = (int32_t)i;
     y->node = n;
     if (needs && cni_is_float(sig[i].dtype) && !(c->op->flags & CN_OP_NO_GRADIENT)) y->flags = CNI_NEEDS;
@@ -160,51 +161,53 @@ static cn_tensor *const *record(cn_call *c, cn_sig *sig, int64_t ny, bool needs)
   c->y = n->y;
   c->args = n->args;
   c->x = n->x;
-  if (!cni_call_run(c)) return nulls;
+  if (!cni_call_run(c)) return cni_nulls;
   if (g->capture) cni_capture_call(c);
+  if (g->noting && !g->in_rule) cni_note_call(g, n, true);
   n->id = (int32_t)g->tape_count;
   n->needs = needs;
-  note_inputs(g, n);
+  cni_note_inputs(g, n);
   g->tape[g->tape_count++] = n;
   return n->y;
 }
 
-/* The call's args and inputs where they outlive the caller. */
-static bool keep_args(cn_call *c) {
-  const cn_node *n = node_new(c, cni_step_arena(c->graph), 0);
-  if (!n) return false;
+/* The outputs' array; for a step that is run again in a node, with args and inputs where they outlive the caller. */
+static cn_node *unrecorded_node(cn_call *c, int64_t ny) {
+  cn_node *n = node_new(c, cni_step_arena(c->graph), ny);
+  if (!n) return NULL;
+  n->id = -1;
+  n->needs = false;
   c->args = n->args;
   c->x = n->x;
-  return true;
+  return n;
 }
 
 static cn_tensor *const *run_unrecorded(cn_call *c, cn_sig *sig, int64_t ny) {
   cn_graph *g = c->graph;
-  cn_tensor **y = cni_arena_take(g, cni_step_arena(g), (size_t)ny * sizeof *y);
-  if (!y || (g->capture && !keep_args(c))) return nulls;
+  const bool notes = g->noting && !g->in_rule;
+  cn_node *n = g->capture || notes ? unrecorded_node(c, ny) : NULL;
+  cn_tensor **y = n ? n->y : g->capture || notes ? NULL : cni_arena_take(g, cni_step_arena(g), (size_t)ny * sizeof *y);
+  if (!y) return cni_nulls;
   c->y = y;
   for (int64_t i = 0; i < ny; i++) {
-    if (i == 0 && (c->op->flags & CN_OP_VIEW)) {
-      y[0] = cni_view_header(g, sig[0].dtype, &sig[0].dims);
-      if (!y[0] || !output_storage(c, y[0], true)) return nulls;
-    } else if (!(y[i] = cni_tensor_new(g, sig[i].dtype, &sig[i].dims, false))) {
-      return nulls;
-    }
+    if (!(y[i] = cni_view_header(g, sig[i].dtype, &sig[i].dims)) || !output_storage(c, y[i], i == 0)) return cni_nulls;
     y[i]->output = (int32_t)i;
   }
-  if (!cni_call_run(c)) return nulls;
+  if (!cni_call_run(c)) return cni_nulls;
   if (g->capture) cni_capture_call(c);
+  if (notes) cni_note_call(g, n, false);
   return y;
 }
 
 /* Symbolic inputs: shapes only. The node and its outputs are persistent. */
 static cn_tensor *const *record_symbolic(cn_call *c, cn_sig *sig, int64_t ny) {
   cn_graph *g = c->graph;
+  cni_plan_leave(g);
   cn_node *n = node_new(c, &g->keep, ny);
-  if (!n) return nulls;
+  if (!n) return cni_nulls;
   for (int64_t i = 0; i < ny; i++) {
     cn_tensor *y = cn_symbolic(g, sig[i].dtype, &sig[i].dims);
-    if (!y) return nulls;
+    if (!y) return cni_nulls;
     y->output = (int32_t)i;
     y->node = n;
     n->y[i] = y;
@@ -217,27 +220,27 @@ static cn_tensor *const *record_symbolic(cn_call *c, cn_sig *sig, int64_t ny) {
 static cn_tensor *const *apply(cn_call *c, traits t) {
   cn_graph *g = c->graph;
   const cn_op *op = c->op;
-  if (op->checked && !cni_options_check(g, &op->schema, c->args)) return nulls;
+  if (op->checked && !cni_options_check(g, &op->schema, c->args)) return cni_nulls;
   int64_t ny = op->outputs;
-  if (!ny && (ny = op->count(c)) < 0) return nulls;
+  if (!ny && (ny = op->count(c)) < 0) return cni_nulls;
   cn_sig few[SMALL], *sig = few;
-  if (ny > SMALL && !(sig = cni_arena_take(g, cni_step_arena(g), (size_t)ny * sizeof *sig))) return nulls;
+  if (ny > SMALL && !(sig = cni_arena_take(g, cni_step_arena(g), (size_t)ny * sizeof *sig))) return cni_nulls;
   c->sig = sig;
   c->ny = ny;
-  if (op->infer(c) != CN_OK) return nulls;
+  if (op->infer(c) != CN_OK) return cni_nulls;
   if (t.symbolic) return record_symbolic(c, sig, ny);
   return g->recording ? record(c, sig, ny, t.needs) : run_unrecorded(c, sig, ny);
 }
 
 cn_tensor *const *cn_apply(cn_graph *g, const cn_op *op, const void *args) {
-  if (!g || g->core.code) return nulls;
+  if (!g || g->core.code) return cni_nulls;
   cn_call c = { .graph = g, .op = op, .args = args };
   traits t = { false, false };
   const char *const old = g->core.where;
   g->core.where = op->name;
-  cn_tensor *const *y = nulls;
+  cn_tensor *const *y = cni_nulls;
   find_inputs(&c);
-  if (look_at_inputs(&c, &t)) y = apply(&c, t);
+  if (!g->plan || g->in_rule || !(y = cni_plan_call(&c))) y = look_at_inputs(&c, &t) ? apply(&c, t) : cni_nulls;
   g->core.where = old;
   return y;
 }

@@ -2,6 +2,7 @@
 #include "graph.h"
 #include <sys/random.h>
 #include "graph_private.h"
+#include "plan_private.h"
 #include "replay_private.h"
 
 static uint64_t entropy(const void *fallback) {
@@ -37,6 +38,7 @@ cn_graph *cn_graph_make(const cn_graph_options *options) {
 void cn_graph_free(cn_graph *g) {
   if (!g) return;
   const cn_allocator a = g->core.allocator;
+  cni_plans_free(g);
   cni_replays_free(g);
   cni_arena_free(g, &g->step[0]);
   cni_arena_free(g, &g->step[1]);
@@ -49,6 +51,7 @@ void cn_graph_reset(cn_graph *g) {
   if (!g) return;
   cni_buffers_reset(g);
   if (g->capture || g->sealing) cni_capture_seal(g);
+  cni_plan_reset(g);
   g->tape_count = 0;
   g->temps.count = 0;
   g->free_temps = NULL;
@@ -58,6 +61,7 @@ void cn_graph_reset(cn_graph *g) {
   g->epoch++;
   if (g->epoch == CNI_PERSISTENT || !g->epoch) g->epoch = 1;
   cni_arena_rewind(cni_step_arena(g)); /* the other one keeps the dead headers of the step that has just ended */
+  cni_plan_begin(g);
 }
 
 void cn_graph_clear(cn_graph *g) {

@@ -11,7 +11,7 @@
 
 enum {
   CNI_VARIABLE = 1, CNI_SYMBOLIC = 2, CNI_NEEDS = 4 /* depends on a trainable variable or a watched tensor */, CNI_WATCHED = 8, CNI_TEMPORARY = 16 /* made by a rule that is not recorded */,
-  CNI_RELEASED = 32, CNI_TARGET = 64 /* of the gradient being computed */, CNI_KEEP = 128 /* not to be released early */
+  CNI_RELEASED = 32, CNI_TARGET = 64 /* of the gradient being computed */, CNI_KEEP = 128 /* not to be released early */, CNI_PLANNED = 256 /* belongs to a plan, which uses header and buffer again */
 };
 
 /* What only variables, watched and named tensors have. */
@@ -95,6 +95,11 @@ struct cn_graph {
   cn_layer *calling;                   /* the layer whose call runs, or NULL */
   bool training;                       /* its training flag */
   struct cni_name *names;              /* how often a layer's name was given (layers/layer.c) */
+  struct cni_plan *plans[2];           /* of even and odd steps; plan.c */
+  struct cni_plan *plan /* being followed, while calls match it */, *followed /* that this step began with */, *noting /* that calls are added to */, *noted /* that this step began to note */;
+  int64_t cursor;                      /* into the plan */
+  int64_t last_count, repeats;         /* length of the last step's tape; steps with that length */
+  int32_t misses, rest, pause;         /* steps that left their plan; steps to go without one, now and after the next failure */
   struct cni_replay *replays, *capture /* being noted */, *sealing /* noted, until the reset */; /* replay.c */
 };
 
@@ -130,6 +135,9 @@ void cni_fill(cn_tensor *t, double value);
 /* apply.c */
 bool cni_check_finite(cn_graph *g, const cn_tensor *t, const char *what);
 bool cni_call_run(const cn_call *c); /* check and forward */
+void cni_note_inputs(cn_graph *g, cn_node *n);
+extern cn_tensor *const cni_nulls[];  /* what a failed call returns */
+void cni_plan_leave(cn_graph *g);     /* plan.c */
 
 /* replay.c */
 void cni_capture_spoil(cn_graph *g);                                /* what runs now cannot be replayed: a user's own code, values that a list of actions would not renew */

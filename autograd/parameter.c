@@ -1,6 +1,6 @@
 /* Variables: values that may be assigned, gradients, what a weight carries. */
 #include "parameter.h"
-#include "graph_private.h"
+#include "plan_private.h"
 
 static cni_extra *variable_extra(const cn_tensor *x) { return x && (x->flags & CNI_VARIABLE) && cni_alive(x->graph, x) ? x->extra : NULL; }
 
@@ -79,6 +79,7 @@ void cn_set_trainable(cn_tensor *variable, bool trainable) {
   cni_extra *e = variable_extra(variable);
   if (!e || !cni_is_float((cn_dtype)variable->dtype)) return;
   if (e->frozen && trainable && variable->graph->tape_count) variable->graph->remark = true; /* its readers so far were recorded as needing no gradient */
+  if (e->frozen != !trainable) cni_plan_leave(variable->graph);
   e->frozen = !trainable;
   variable->graph->trainables++;
 }
@@ -115,6 +116,7 @@ cn_tensor *cn_watch(cn_tensor *x) {
   const bool ok = cni_readable(g, x, true) && (cni_is_float((cn_dtype)x->dtype) || (cn_fail(g, CN_DTYPE, "%s has no gradient", cn_dtype_name((cn_dtype)x->dtype)), false));
   g->core.where = old;
   if (!ok || !cni_extra_of(g, x)) return NULL;
+  if (g->noting || g->plan) cni_plan_watch(g, x);
   if (!(x->flags & (CNI_NEEDS | CNI_VARIABLE)) && x->born < g->tape_count) g->remark = true;
   x->flags |= CNI_WATCHED | CNI_NEEDS;
   g->watched = g->epoch;

@@ -1,6 +1,7 @@
 /* Steps noted and run again: see replay_private.h. */
 #include "replay_private.h"
 #include "engine_private.h"
+#include "held_private.h"
 
 typedef enum { CALL, RULE, VIEW, FILL, COPY, ADD, ASSIGN, UPDATE, UPDATE_ROWS } action_kind;
 
@@ -21,11 +22,9 @@ struct cni_replay {
   cn_graph *graph;
   cni_replay *next;         /* of the graph's */
   cni_replay_state state;
-  cni_arena arena, aside;   /* the captured step's; the graph's own while it runs */
+  cni_held held;
   action *actions;
   int64_t count, capacity, middle;
-  cni_buffer **buffers;
-  int64_t buffers_count;
   cn_tensor *inputs[CNI_REPLAY_INPUTS], *predictions, *loss;
   int inputs_count;
 };
@@ -56,11 +55,10 @@ cni_replay *cni_capture_begin(cn_graph *g, cn_tensor *const *x, int n, cn_tensor
     if (!plain_input(g, x[i])) return NULL;
   cni_replay *r = cni_alloc(g, sizeof *r);
   if (!r) return NULL;
-  *r = (cni_replay){ .graph = g, .next = g->replays, .inputs_count = n, .aside = *cni_step_arena(g) };
+  cni_plan_leave(g);
+  *r = (cni_replay){ .graph = g, .next = g->replays, .inputs_count = n };
   g->replays = g->capture = r;
-  cni_arena_rewind(&g->spare);
-  *cni_step_arena(g) = g->spare;
-  g->spare = (cni_arena){ 0 };
+  cni_held_begin(g, &r->held);
   for (int i = 0; i < n; i++) in[i] = r->inputs[i] = stand_in(g, x[i]);
   return r;
 }
@@ -158,33 +156,20 @@ void cni_capture_done(cn_graph *g) {
 }
 
 /* ---- the end of the captured step ---- */
-static void drop_buffers(cni_replay *r) {
-  for (int64_t i = 0; i < r->buffers_count; i++) cni_buffer_drop(r->graph, r->buffers[i], false);
-  cni_free(r->graph, r->buffers);
-  r->buffers = NULL;
-  r->buffers_count = 0;
-}
-
 static void spoil(cni_replay *r) {
-  cn_graph *g = r->graph;
   r->state = CNI_REPLAY_SPOILT;
-  drop_buffers(r);
-  cni_free(g, r->actions);
+  cni_held_free(r->graph, &r->held);
+  cni_free(r->graph, r->actions);
   r->actions = NULL;
   r->count = r->capacity = 0;
-  cni_arena_append(&g->spare, &r->arena); /* headers stay mapped as long as the graph */
 }
 
 void cni_capture_seal(cn_graph *g) {
   cni_replay *r = g->sealing ? g->sealing : g->capture;
   if (g->capture) r->state = CNI_REPLAY_SPOILT; /* the step was broken off */
   g->capture = g->sealing = NULL;
-  r->arena = *cni_step_arena(g);
-  cni_arena_split(&r->arena, &g->spare);
-  *cni_step_arena(g) = r->aside;
-  const bool kept = cni_buffers_withdraw(g, CNI_REPLAY_BYTES, &r->buffers, &r->buffers_count);
-  if (!kept || r->state == CNI_REPLAY_SPOILT || !cn_ok(g)) spoil(r);
-  else r->state = CNI_REPLAY_READY;
+  if (cni_held_end(g, &r->held, r->state != CNI_REPLAY_SPOILT)) r->state = CNI_REPLAY_READY;
+  else spoil(r);
 }
 
 void cni_replay_free(cni_replay *r) {
@@ -201,8 +186,8 @@ void cni_replay_free(cni_replay *r) {
 void cni_replays_free(cn_graph *g) {
   cni_arena_free(g, &g->spare);
   for (cni_replay *r = g->replays; r; r = r->next) {
-    cni_arena_free(g, &r->arena);
-    if (r == g->capture || r == g->sealing) cni_arena_free(g, &r->aside);
+    cni_arena_free(g, &r->held.arena);
+    cni_arena_free(g, &r->held.aside);
   }
 }
 

@@ -8,7 +8,6 @@
 #include "graph_private.h"
 
 #define CNI_REPLAY_INPUTS 3
-#define CNI_REPLAY_BYTES ((size_t)4 << 20) /* of buffers; where a step moves more, recording it costs nothing in comparison, and memory counts */
 
 typedef enum { CNI_CAPTURING, CNI_REPLAY_READY, CNI_REPLAY_SPOILT } cni_replay_state;
 typedef struct cni_replay cni_replay;

@@ -2,6 +2,7 @@
 #include "tensor.h"
 #include <math.h>
 #include "graph_private.h"
+#include "plan_private.h"
 #include "replay_private.h"
 
 const cn_tensor cn_no_tensor_ = { .dtype = CN_F32 }, cn_missing_ = { .dtype = CN_F32 };
@@ -23,7 +24,7 @@ bool cni_tensor_storage(cn_graph *g, cn_tensor *t, bool step) {
   }
   t->buffer = cni_buffer_take(g, bytes, step);
   if (!t->buffer) return false;
-  t->buffer->captured |= g->capture != NULL;
+  t->buffer->captured |= g->capture || (g->noting && step && !g->in_rule);
   t->data = t->buffer->data;
   return true;
 }
@@ -104,12 +105,14 @@ void cni_temporary_free(cn_graph *g, cn_tensor *t) {
 
 cn_tensor *cni_tensor_new(cn_graph *g, cn_dtype dtype, const cn_dims *dims, bool persist) {
   if (g->in_rule && !persist) return cni_temporary(g, dtype, dims);
+  cn_tensor *planned = g->plan && !persist ? cni_plan_tensor(g, dtype, dims) : NULL;
+  if (planned) return planned;
   cn_tensor *t = persist ? persistent_header(g) : cni_arena_take(g, cni_step_arena(g), sizeof *t);
   if (!t) return NULL;
   header_init(g, t, dtype, dims, persist ? CNI_PERSISTENT : g->epoch, 0);
-  if (cni_tensor_storage(g, t, !persist)) return t;
-  if (persist) persistent_header_free(g, t);
-  return NULL;
+  if (!cni_tensor_storage(g, t, !persist)) return persist ? persistent_header_free(g, t) : (void)0, NULL;
+  if (g->noting && !persist) cni_note_tensor(g, t);
+  return t;
 }
 
 /* A string tensor: one buffer of count + 1 offsets and the bytes (Arrow's layout); `bytes` of them. */
@@ -126,6 +129,10 @@ static cn_tensor *string_tensor(cn_graph *g, const cn_dims *dims, int64_t count,
 }
 
 void cni_release(cn_graph *g, cn_tensor *t) {
+  if (t->flags & CNI_PLANNED) {
+    t->flags |= CNI_RELEASED;
+    return;
+  }
   if (t->buffer) cni_buffer_drop(g, t->buffer, t->epoch != CNI_PERSISTENT);
   if (g->capture) return;
   t->buffer = NULL;
@@ -368,7 +375,7 @@ cn_tensor *cn_persist(cn_tensor *x) {
   cn_tensor *t = persistent_header(g);
   if (!t) return NULL;
   header_init(g, t, (cn_dtype)x->dtype, &x->dims, CNI_PERSISTENT, 0);
-  const bool shared = x->buffer && !(x->flags & CNI_VARIABLE);
+  const bool shared = x->buffer && !(x->flags & CNI_VARIABLE) && !x->buffer->captured && !x->buffer->held;
   if (shared) {
     cni_buffer_use(g, x->buffer, false);
     t->buffer = x->buffer;

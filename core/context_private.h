@@ -21,6 +21,7 @@ typedef struct cni_buffer {
   uint32_t version;                   /* counts writes */
   int16_t size_class;
   bool step;                          /* on the ring of buffers with step uses */
+  bool held;                          /* by a plan or a replay, which writes it anew at each step */
   bool captured;                      /* held a value of the step that is being captured; stands until that step ends */
 } cni_buffer;
 

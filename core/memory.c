@@ -285,6 +285,7 @@ static void unlink_buffer(cni_buffer *b) {
 
 static void to_pool(cni_context *c, cni_buffer *b) {
   POISON(b->data, b->size);
+  b->held = false;
   b->version++;
   b->next = c->pool[b->size_class];
   c->pool[b->size_class] = b;
@@ -406,6 +407,7 @@ bool cni_buffers_withdraw(cn_graph *g, size_t most, cni_buffer ***buffers, int64
       *at = b->next;
       UNPOISON(b->data, b->size);
       b->uses = 1;
+      b->held = true;
       link_buffer(b, &c->kept);
       (*buffers)[(*count)++] = b;
     }

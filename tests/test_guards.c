@@ -1,4 +1,5 @@
-/* test_guards [WORKLOAD]: the benchmark's workloads, each in a process of its own: no allocation anywhere in the process over 100 steps after the warm-up, and a bound on the peak of memory. */
+/* test_guards [WORKLOAD]: the benchmark's workloads, each in a process of its own: no allocation anywhere in the process over 100 steps after the warm-up, and a bound on the peak of memory.
+ * test_guards WORKLOAD STEPS: runs so many steps, for tests/test_instructions.sh. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -163,6 +164,18 @@ static bool counter_works(void) {
   return seen == 2;
 }
 
+static int run_steps(const char *name, long steps) {
+  workload *w = workloads;
+  while (w->name && strcmp(w->name, name)) w++;
+  if (!w->name) return fprintf(stderr, "test_guards: no workload \"%s\"\n", name), 2;
+  w->g = cn_graph_new(.seed = 1);
+  if (w->setup && !w->setup(w)) return fprintf(stderr, "test_guards: %s\n", cn_error(w->g)), 1;
+  for (long i = 0; i < steps; i++) w->step(w, i);
+  const bool ok = cn_ok(w->g);
+  cn_graph_free(w->g);
+  return !ok;
+}
+
 /* Why a workload cannot run here, or NULL. */
 static const char *obstacle(const bound *b) {
   const char *directory = getenv("FMNIST_DIR") ? getenv("FMNIST_DIR") : "/usr/share/datasets/fashion-mnist";
@@ -173,6 +186,7 @@ static const char *obstacle(const bound *b) {
 
 int main(int argc, char **argv) {
   int passed = 0, failed = 0, skipped = 0;
+  if (argc == 3) return run_steps(argv[1], atol(argv[2]));
   if (argc > 1) return run_named(argv[1]);
   if (counter_works()) passed++;
   else printf("FAIL counter: allocations are not counted\n"), failed++;

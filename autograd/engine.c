@@ -41,22 +41,6 @@ static void slot_set(cn_tensor *x, cn_tensor *s) {
 }
 static bool alone(const cn_tensor *s) { return (s->flags & CNI_TEMPORARY) && s->uses == 1 && (!s->buffer || s->buffer->uses + s->buffer->step_uses == 1); }
 
-typedef struct adding { const cni_kernels *k; char *y; const char *x; size_t width; } adding;
-static void add_part(void *context, int64_t begin, int64_t end) {
-  const adding *a = context;
-  a->k->accumulate(a->y + (size_t)begin * a->width, a->x + (size_t)begin * a->width, end - begin);
-}
-
-void cni_values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x) {
-  if (y->count == 1) {
-    if (y->dtype == CN_F32) *(float *)y->data += *(const float *)x->data;
-    else *(double *)y->data += *(const double *)x->data;
-    return;
-  }
-  adding a = { cni_kernels_for(g, (cn_dtype)y->dtype), y->data, x->data, cn_dtype_size((cn_dtype)y->dtype) };
-  cni_parallel(g, y->count, CNI_GRAIN, add_part, &a);
-}
-
 /* x's slot += c. False after an error. */
 static bool give(const walk *w, cn_tensor *x, cn_tensor *c) {
   cn_graph *g = w->g;
@@ -73,20 +57,6 @@ static bool give(const walk *w, cn_tensor *x, cn_tensor *c) {
   cni_values_add(g, x->slot, c);
   if (g->capture) cni_capture_add(x->slot, c);
   return true;
-}
-
-/* The one place where broadcasting is undone: the sum over the axes along which x was repeated. */
-static cn_tensor *unbroadcast(cn_graph *g, cn_tensor *t, const cn_tensor *x) {
-  const cn_dims *s = &x->dims;
-  if (t->dims.rank == s->rank && (!s->rank || cn_dims_equal(&t->dims, s))) return t;
-  int64_t axes[CN_MAX_RANK];
-  int n = 0;
-  const int lead = t->dims.rank - s->rank;
-  for (int i = 0; i < t->dims.rank; i++)
-    if (i < lead || (s->d[i - lead] == 1 && t->dims.d[i] != 1)) axes[n++] = i;
-  const cn_ints over = { axes, n }, shape = { s->d, s->rank };
-  cn_tensor *sum = n ? cn_sum(g, t, .axis = over) : t;
-  return sum && !cn_dims_equal(&sum->dims, s) ? cn_reshape(g, sum, .newshape = shape) : sum;
 }
 
 /* A step tensor with the value of a slot, sharing its memory. */
@@ -229,7 +199,7 @@ static bool deliver(const walk *w, cn_node *n, edges *e) {
   for (int32_t i = 0; i < n->nx; i++) {
     if (!e->want[i] || !e->gx[i]) continue;
     cn_tensor *x = n->x[i];
-    if (!(e->gx[i] = unbroadcast(g, e->gx[i], x))) return false;
+    if (!(e->gx[i] = cni_unbroadcast(g, e->gx[i], x))) return false;
     if (g->check_finite && !cni_check_finite(g, e->gx[i], "the gradient")) return false;
     if (e->gx[i]->dtype != x->dtype) return cn_fail(g, CN_DTYPE, "the gradient of input %d is %s", (int)i, cn_dtype_name((cn_dtype)e->gx[i]->dtype)), false;
     if (!give(w, x, e->gx[i])) return false;

@@ -6,8 +6,11 @@
 /* Rows of a variable's gradient, from one look-up. */
 typedef struct cni_piece { cn_tensor *variable, *indices, *values; } cni_piece;
 
-/* engine.c */
+/* gradient_values.c */
 void cni_values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x);       /* y += x, of one shape */
+cn_tensor *cni_unbroadcast(cn_graph *g, cn_tensor *t, const cn_tensor *x);      /* t summed to the shape of x; NULL after an error */
+
+/* engine.c */
 void cni_temporaries_drop(cn_graph *g, int64_t mark);                           /* those made since mark that nothing holds; the others belong to their slots */
 
 /* rows.c */

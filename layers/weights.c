@@ -44,12 +44,15 @@ static bool attach(cn_layer *l, cn_tensor *w, const cn_weight_options *o) {
   return cn_ok(l->object.graph);
 }
 
-static cn_tensor *initial_value(cn_layer *l, const cn_weight_options *o, cn_dtype dtype) {
+static cn_tensor *initial_variable(cn_layer *l, const cn_weight_options *o, cn_dtype dtype) {
+  cn_graph *g = l->object.graph;
   cn_ref r = o->initializer;
   const bool none = !r.name && !r.object && !r.fn;
   if (none) r.name = cni_is_float(dtype) ? "glorot_uniform" : "zeros";
   if (!cn_layer_resolve(l, CN_KIND_INITIALIZER, &r)) return NULL;
-  return cn_initialize(l->object.graph, &r, o->dims, dtype);
+  cn_tensor *value = cn_initialize(g, &r, o->dims, dtype), *w = value ? cn_variable(g, dtype, o->dims, value->data) : NULL;
+  if (w && !r.fn) cni_release(g, value); /* a function's result may be the user's own; the others would stay until the graph's reset */
+  return w;
 }
 
 cn_tensor *cn_make_weight(const cn_weight_options *o) {
@@ -60,9 +63,7 @@ cn_tensor *cn_make_weight(const cn_weight_options *o) {
     if (o->dims->d[i] == CN_UNKNOWN) return cn_fail(g, CN_SHAPE, "weight %s: size of axis %d is unknown", o->name, i), NULL;
   const cn_dtype dtype = o->use_dtype ? o->dtype : l->dtype;
   if (l->weights_count == l->weights_capacity && !cni_grow(g, (void **)&l->weights, l->weights_count, &l->weights_capacity, sizeof *l->weights)) return NULL;
-  cn_tensor *value = initial_value(l, o, dtype);
-  if (!value) return NULL;
-  cn_tensor *w = cn_variable(g, dtype, o->dims, value->data);
+  cn_tensor *w = initial_variable(l, o, dtype);
   if (!w) return NULL;
   l->weights[l->weights_count++] = w;
   char name[CNI_SCOPE_SIZE + 64];

@@ -61,6 +61,16 @@ for file in examples/*.c bench/*.c; do
   if [ -z "$wrong" ]; then pass; else fail "$file" "includes$wrong; a user has cornu.h"; fi
 done
 
+# Sizes: a file has at most 500 lines (embedded data excepted), a function 60, a kernel 80. A function begins at a line of the first column that opens a brace, and ends at the next "}" of the first column.
+sources=$(find core autograd io optim layers models tools bench examples tests '(' -name '*.[ch]' -o -name '*.inc' ')' ! -name '*_data.h' | LC_ALL=C sort)
+long=$(for file in $sources; do
+  awk -v file="$file" -v most="$(case $file in core/kernels*) echo 80 ;; *) echo 60 ;; esac)" '
+    /^[A-Za-z_].*\{$/ && !/^(extern "C"|struct|union|enum|typedef)/ && !/= *\{$/ { start = FNR; head = $0 }
+    /^}/ { if (start && FNR - start + 1 > most) printf "%s:%d: %d lines: %s\n", file, start, FNR - start + 1, head; start = 0 }
+    END { if (FNR > 500) printf "%s: %d lines\n", file, FNR }' "$file"
+done)
+if [ -z "$long" ]; then pass; else fail sizes "$long"; fi
+
 # One version.
 version=$(sed -nE "s/^ *version: '([0-9.]+)'.*/\1/p" meson.build | head -n 1)
 if grep -q "#define CN_VERSION \"$version\"" core/types.h; then pass; else fail core/types.h "CN_VERSION is not meson.build's $version"; fi

@@ -1,0 +1,35 @@
+/* Arithmetic on gradients' values: sums of parts, and broadcasting undone. */
+#include "engine_private.h"
+#include "../core/threads_private.h"
+#include "ops_reduce.h"
+#include "ops_shape.h"
+
+typedef struct adding { const cni_kernels *k; char *y; const char *x; size_t width; } adding;
+static void add_part(void *context, int64_t begin, int64_t end) {
+  const adding *a = context;
+  a->k->accumulate(a->y + (size_t)begin * a->width, a->x + (size_t)begin * a->width, end - begin);
+}
+
+void cni_values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x) {
+  if (y->count == 1) {
+    if (y->dtype == CN_F32) *(float *)y->data += *(const float *)x->data;
+    else *(double *)y->data += *(const double *)x->data;
+    return;
+  }
+  adding a = { cni_kernels_for(g, (cn_dtype)y->dtype), y->data, x->data, cn_dtype_size((cn_dtype)y->dtype) };
+  cni_parallel(g, y->count, CNI_GRAIN, add_part, &a);
+}
+
+/* The one place where broadcasting is undone: the sum over the axes along which x was repeated. */
+cn_tensor *cni_unbroadcast(cn_graph *g, cn_tensor *t, const cn_tensor *x) {
+  const cn_dims *s = &x->dims;
+  if (t->dims.rank == s->rank && (!s->rank || cn_dims_equal(&t->dims, s))) return t;
+  int64_t axes[CN_MAX_RANK];
+  int n = 0;
+  const int lead = t->dims.rank - s->rank;
+  for (int i = 0; i < t->dims.rank; i++)
+    if (i < lead || (s->d[i - lead] == 1 && t->dims.d[i] != 1)) axes[n++] = i;
+  const cn_ints over = { axes, n }, shape = { s->d, s->rank };
+  cn_tensor *sum = n ? cn_sum(g, t, .axis = over) : t;
+  return sum && !cn_dims_equal(&sum->dims, s) ? cn_reshape(g, sum, .newshape = shape) : sum;
+}

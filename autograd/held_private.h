@@ -7,12 +7,20 @@
 
 typedef struct cni_held { cni_arena arena, aside; cni_buffer **buffers; int64_t count; } cni_held;
 
-/* From now on the step's arena is a new one. */
-static inline void cni_held_begin(cn_graph *g, cni_held *h) {
-  h->aside = *cni_step_arena(g);
-  cni_arena_rewind(&g->spare);
-  *cni_step_arena(g) = g->spare;
+static inline cni_arena cni_spare_arena(cn_graph *g) {
+  cni_arena a = g->spare;
+  cni_arena_rewind(&a);
   g->spare = (cni_arena){ 0 };
+  return a;
+}
+
+/* The whole of the step that begins is held. */
+static inline void cni_held_begin(cn_graph *g, cni_held *h) { h->aside = cni_spare_arena(g); }
+
+/* What follows in this step is held: its arena is a new one. */
+static inline void cni_held_begin_now(cn_graph *g, cni_held *h) {
+  h->aside = *cni_step_arena(g);
+  *cni_step_arena(g) = cni_spare_arena(g);
 }
 
 static inline void cni_held_free(cn_graph *g, cni_held *h) {

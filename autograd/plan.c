@@ -9,7 +9,7 @@
 #define LONGEST_PAUSE 8192
 
 typedef enum { CALL, DATA, WATCH } entry_kind;
-typedef struct entry { entry_kind kind; bool recorded, same_options; cn_node *node; cn_tensor *tensor; cn_call call; } entry;
+typedef struct entry { entry_kind kind; bool recorded, same_options; union { cn_node *node; cn_tensor *tensor; } u; } entry;
 
 struct cni_plan {
   cni_held held;
@@ -17,6 +17,7 @@ struct cni_plan {
   int64_t count, capacity;
   size_t bytes;       /* of the buffers, so far */
   uint32_t trainables;
+  bool ready;
 };
 
 /* ---- noting ---- */
@@ -38,7 +39,7 @@ static void hold(cn_graph *g, cn_tensor *t) {
 void cni_note_tensor(cn_graph *g, cn_tensor *t) {
   entry *e = append(g, DATA);
   if (!e) return;
-  e->tensor = t;
+  e->u.tensor = t;
   hold(g, t);
 }
 
@@ -47,8 +48,7 @@ void cni_note_call(cn_graph *g, cn_node *n, bool recorded) {
   if (!e) return;
   e->recorded = recorded;
   e->same_options = n->op->schema.count == (n->op->inputs == CN_LIST ? 1 : n->op->inputs);
-  e->node = n;
-  e->call = (cn_call){ .graph = g, .op = n->op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny };
+  e->u.node = n;
   for (int32_t i = 0; i < n->ny; i++) hold(g, n->y[i]);
 }
 
@@ -73,26 +73,27 @@ static void refresh(cn_graph *g, cn_tensor *t) {
 
 cn_tensor *cni_plan_tensor(cn_graph *g, cn_dtype dtype, const cn_dims *dims) {
   const entry *e = next(g, DATA);
-  if (!e || e->tensor->dtype != dtype || e->tensor->dims.rank != dims->rank || !cn_dims_equal(&e->tensor->dims, dims)) return cni_plan_leave(g), NULL;
+  cn_tensor *t = e ? e->u.tensor : NULL;
+  if (!t || t->dtype != dtype || t->dims.rank != dims->rank || !cn_dims_equal(&t->dims, dims)) return cni_plan_leave(g), NULL;
   g->cursor++;
-  refresh(g, e->tensor);
-  e->tensor->flags = CNI_PLANNED;
-  return e->tensor;
+  refresh(g, t);
+  t->flags = CNI_PLANNED;
+  return t;
 }
 
 void cni_plan_watch(cn_graph *g, cn_tensor *x) {
   if (g->noting) {
     entry *e = append(g, WATCH);
-    if (e) e->tensor = x;
+    if (e) e->u.tensor = x;
     return;
   }
   const entry *e = next(g, WATCH);
-  if (e && e->tensor == x) g->cursor++;
+  if (e && e->u.tensor == x) g->cursor++;
   else cni_plan_leave(g);
 }
 
 static bool matches(const cn_graph *g, const entry *e, const cn_call *c) {
-  const cn_node *n = e->node;
+  const cn_node *n = e->u.node;
   if (n->op != c->op || n->nx != c->nx || e->recorded != g->recording) return false;
   for (int32_t i = 0; i < n->nx; i++) {
     const cn_tensor *x = c->x[i];
@@ -108,14 +109,15 @@ cn_tensor *const *cni_plan_call(const cn_call *c) {
   cn_graph *g = c->graph;
   entry *e = next(g, CALL);
   if (!e || !matches(g, e, c)) return cni_plan_leave(g), NULL;
-  cn_node *n = e->node;
+  cn_node *n = e->u.node;
   g->cursor++;
   for (int32_t i = 0; i < n->ny; i++) refresh(g, n->y[i]);
+  const cn_call call = { .graph = g, .op = n->op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny };
   if ((n->op->flags & CN_OP_VIEW) && !n->y[0]->buffer && n->y[0]->count) {
     const size_t width = cn_dtype_size((cn_dtype)n->y[0]->dtype);
-    memcpy(n->y[0]->data, (const char *)n->x[0]->data + (size_t)(n->op->offset ? n->op->offset(&e->call) : 0) * width, (size_t)n->y[0]->count * width);
+    memcpy(n->y[0]->data, (const char *)n->x[0]->data + (size_t)(n->op->offset ? n->op->offset(&call) : 0) * width, (size_t)n->y[0]->count * width);
   }
-  if (!cni_call_run(&e->call)) return cni_nulls;
+  if (!cni_call_run(&call)) return cni_nulls;
   if (!e->recorded) return n->y;
   n->scope = g->current_scope;
   n->id = (int32_t)g->tape_count;
@@ -125,17 +127,10 @@ cn_tensor *const *cni_plan_call(const cn_call *c) {
 }
 
 /* ---- between steps ---- */
-static void drop(cn_graph *g, cni_plan *p) {
-  if (!p) return;
-  cni_held_free(g, &p->held);
-  cni_free(g, p->entries);
-  cni_free(g, p);
-}
-
 static void drop_all(cn_graph *g) {
   for (int i = 0; i < 2; i++) {
-    drop(g, g->plans[i]);
-    g->plans[i] = NULL;
+    if (g->plans[i] && g->plans[i]->ready) cni_held_free(g, &g->plans[i]->held);
+    if (g->plans[i]) g->plans[i]->ready = false;
   }
   g->repeats = g->misses = 0;
 }
@@ -148,12 +143,9 @@ static void give_up(cn_graph *g) {
 static void close_note(cn_graph *g) {
   cni_plan *p = g->noted;
   p->trainables = g->trainables;
-  if (cni_held_end(g, &p->held, g->noting == p)) {
-    g->plans[g->epoch & 1] = p;
-    return;
-  }
-  drop(g, p);
-  give_up(g);
+  p->ready = cni_held_end(g, &p->held, g->noting == p);
+  if (p->bytes > CNI_HELD_BYTES) g->pause = LONGEST_PAUSE;
+  if (!p->ready) give_up(g);
 }
 
 /* A step that left its plan, or did less than it. */
@@ -163,8 +155,12 @@ static void count_miss(cn_graph *g, bool missed) {
 }
 
 static void begin_note(cn_graph *g) {
-  g->noting = g->noted = cni_alloc(g, sizeof *g->noted);
-  if (g->noted) cni_held_begin(g, &g->noted->held);
+  cni_plan **p = &g->plans[g->epoch & 1];
+  if (!*p && !(*p = cni_alloc(g, sizeof **p))) return;
+  g->noting = g->noted = *p;
+  (*p)->count = 0;
+  (*p)->bytes = 0;
+  cni_held_begin(g, &(*p)->held);
 }
 
 void cni_plan_reset(cn_graph *g) {
@@ -179,21 +175,17 @@ void cni_plan_reset(cn_graph *g) {
 
 void cni_plan_begin(cn_graph *g) {
   cni_plan *p = g->plans[g->epoch & 1];
-  if (p && p->trainables != g->trainables) {
-    give_up(g);
-    p = NULL;
-  }
+  if (p && p->ready && p->trainables != g->trainables) give_up(g);
   if (!g->replaying || g->check_finite || !g->recording || !cn_ok(g)) return;
   if (g->rest > 0) g->rest--;
-  else if (p) g->plan = g->followed = p;
+  else if (p && p->ready) g->plan = g->followed = p;
   else if (g->repeats >= REPEATS) begin_note(g);
 }
 
 void cni_plans_free(cn_graph *g) {
-  for (int i = 0; i < 3; i++) {
-    cni_plan *p = i < 2 ? g->plans[i] : g->noted;
-    if (!p) continue;
-    cni_arena_free(g, &p->held.arena);
-    cni_arena_free(g, &p->held.aside);
+  for (int i = 0; i < 2; i++) {
+    if (!g->plans[i]) continue;
+    cni_arena_free(g, &g->plans[i]->held.arena);
+    cni_arena_free(g, &g->plans[i]->held.aside);
   }
 }

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include "graph_private.h"
 #include "ops.h"
+#include "../core/options_private.h"
 
-#define MOST_INPUTS 32
+#define MOST_INPUTS 64
 #define MOST_ORDER 8
 
 typedef struct check {
@@ -14,23 +15,72 @@ typedef struct check {
   int64_t n;
   double *point[MOST_INPUTS];                  /* the inputs' values; NULL for those that are not float */
   double *direction[MOST_ORDER][MOST_INPUTS];
+  double *moved[MOST_INPUTS];                  /* of variables: what is written into them */
   cn_stream stream, weights;
   uint64_t streams;                            /* drawn from the graph before the first evaluation */
+  cn_stream graph_stream;
+  struct rewound { cn_stream *stream, value; } *random; /* streams that operations draw from */
+  struct written { cn_tensor *variable; uint32_t version; void *value; } *states; /* variables that an evaluation writes: running statistics and the like */
+  int64_t random_count, states_count;
   cn_gradcheck_report *r;
 } check;
 
 static bool differentiated(const check *c, int64_t i) { return c->point[i] != NULL; }
+static bool in_place(const cn_tensor *x) { return (x->flags & CNI_VARIABLE) && x->dtype == CN_F64; }
 
-/* x + h v as step tensors. */
+/* ---- what an evaluation leaves behind ---- */
+static void *stream_option(const cn_node *n) {
+  const int i = n->op->flags & CN_OP_RANDOM ? cni_option_find(&n->op->schema, "stream") : -1;
+  return i < 0 ? NULL : *(void *const *)cni_option_at_const(&n->op->schema, n->args, i);
+}
+
+static bool note_variables(check *c) {
+  cn_graph *g = c->g;
+  int64_t n = 0;
+  for (cn_tensor *v = g->variables, *first = v; v; v = v->extra->next == first ? NULL : v->extra->next) n++;
+  if (!(c->states = cni_arena_take(g, cni_step_arena(g), (size_t)(n + 1) * sizeof *c->states))) return false;
+  for (cn_tensor *v = g->variables, *first = v; v; v = v->extra->next == first ? NULL : v->extra->next) c->states[c->states_count++] = (struct written){ v, cni_version(v), NULL };
+  return true;
+}
+
+/* Of the variables, those that the evaluation has written; of its streams, all: each with what it is set to before every evaluation to come. */
+static bool note_changes(check *c, int64_t tape) {
+  cn_graph *g = c->g;
+  int64_t kept = 0;
+  for (int64_t i = 0; i < c->states_count; i++) {
+    struct written *w = &c->states[i];
+    const size_t bytes = (size_t)w->variable->count * cn_dtype_size((cn_dtype)w->variable->dtype);
+    if (cni_version(w->variable) == w->version) continue;
+    if (!(w->value = cni_arena_take(g, cni_step_arena(g), bytes + 1))) return false;
+    memcpy(w->value, w->variable->data, bytes);
+    c->states[kept++] = *w;
+  }
+  c->states_count = kept;
+  if (!(c->random = cni_arena_take(g, cni_step_arena(g), (size_t)(g->tape_count - tape + 1) * sizeof *c->random))) return false;
+  for (int64_t id = tape; id < g->tape_count; id++) {
+    cn_stream *s = stream_option(g->tape[id]);
+    if (s) c->random[c->random_count++] = (struct rewound){ s, *s };
+  }
+  return true;
+}
+
+static bool rewind_state(const check *c) {
+  c->g->core.streams = c->streams;
+  c->g->streams = c->graph_stream;
+  for (int64_t i = 0; i < c->random_count; i++) *c->random[i].stream = c->random[i].value;
+  for (int64_t i = 0; i < c->states_count; i++)
+    if (c->states[i].value && !cn_assign_data(c->states[i].variable, c->states[i].value)) return false;
+  return true;
+}
+
+/* x + h v as step tensors; variables are written. */
 static bool inputs_at(const check *c, const double *const *v, double h, cn_tensor **x) {
   for (int64_t i = 0; i < c->n; i++) {
     cn_tensor *given = c->a->inputs.v[i];
     x[i] = given;
     if (!differentiated(c, i)) continue;
-    x[i] = cn_array(c->g, CN_F64, &given->dims, c->point[i]);
-    if (!x[i]) return false;
-    double *to = x[i]->data;
-    for (int64_t k = 0; v && k < given->count; k++) to[k] += h * v[i][k];
+    for (int64_t k = 0; k < given->count; k++) c->moved[i][k] = c->point[i][k] + (v ? h * v[i][k] : 0);
+    if (in_place(given) ? !cn_assign_data(given, c->moved[i]) : !(x[i] = cn_array(c->g, CN_F64, &given->dims, c->moved[i]))) return false;
   }
   return true;
 }
@@ -38,7 +88,7 @@ static bool inputs_at(const check *c, const double *const *v, double h, cn_tenso
 /* sum of w * f(x): the weights are the same at each evaluation. */
 static cn_tensor *weighted(check *c, cn_tensor *const *x) {
   cn_graph *g = c->g;
-  g->core.streams = c->streams;
+  if (!rewind_state(c)) return NULL;
   cn_tensor *y = c->a->function(g, x, c->n, c->a->user);
   if (!y || !cn_ok(g)) return NULL;
   if (y->dtype != CN_F64) return cn_fail(g, CN_DTYPE, "gradcheck: the function returns %s, not float64", cn_dtype_name((cn_dtype)y->dtype)), NULL;
@@ -84,8 +134,9 @@ static void compare(check *c, int64_t order, int64_t input, int64_t element) {
   const double tolerance = isnan(c->a->tolerance) ? (order == 1 ? 1e-6 : 1e-5) : c->a->tolerance;
   cn_gradcheck_report *r = c->r;
   r->comparisons++;
-  if (!(error <= tolerance)) r->passed = false;
-  if (r->comparisons > 1 && !(error > r->error)) return;
+  const bool fails = !(error <= tolerance), before = r->input >= 0 && !(r->error <= tolerance), named = input >= 0 && fails;
+  if (fails) r->passed = false;
+  if (r->comparisons > 1 && (named == before ? !(error > r->error) : before)) return; /* an element that fails says more than a direction */
   *r = (cn_gradcheck_report){ r->passed, error, analytic, numeric, order, input, element, r->comparisons, "" };
 }
 
@@ -114,7 +165,7 @@ static bool prepare(check *c) {
     if (!x || !cni_readable(g, x, true)) return false;
     if (!cni_is_float((cn_dtype)x->dtype)) continue;
     const size_t bytes = (size_t)(x->count ? x->count : 1) * sizeof(double);
-    if (!(c->point[i] = cni_arena_take(g, cni_step_arena(g), bytes))) return false;
+    if (!(c->point[i] = cni_arena_take(g, cni_step_arena(g), bytes)) || !(c->moved[i] = cni_arena_take(g, cni_step_arena(g), bytes))) return false;
     cn_to_doubles(x, c->point[i]);
     for (int64_t k = 0; k < a->order; k++)
       if (!(c->direction[k][i] = cni_arena_take(g, cni_step_arena(g), bytes))) return false;
@@ -122,12 +173,37 @@ static bool prepare(check *c) {
   return true;
 }
 
+/* One evaluation, which shows what has to be rewound. Variables that are inputs are written by inputs_at. */
+static bool rehearse(check *c) {
+  cn_tensor *x[MOST_INPUTS];
+  if (!inputs_at(c, NULL, 0, x) || !note_variables(c)) return false;
+  const int64_t noted = c->states_count, tape = c->g->tape_count;
+  c->states_count = 0;
+  const bool ok = weighted(c, x) != NULL;
+  c->states_count = noted;
+  return ok && note_changes(c, tape);
+}
+
+static void restore(const check *c) {
+  for (int64_t i = 0; i < c->n && i < MOST_INPUTS; i++)
+    if (c->moved[i] && in_place(c->a->inputs.v[i])) cn_assign_data(c->a->inputs.v[i], c->point[i]);
+}
+
+/* "input 1 (dense/kernel), element 3" */
+static void place(const check *c, char *text, size_t size) {
+  const cn_gradcheck_report *r = c->r;
+  const char *name = r->input < 0 ? "" : cn_name_of(c->a->inputs.v[r->input]);
+  if (r->input < 0) snprintf(text, size, "a random direction");
+  else snprintf(text, size, "input %lld%s%.60s%s, element %lld", (long long)r->input, *name ? " (" : "", name, *name ? ")" : "", (long long)r->element);
+}
+
 cn_gradcheck_report cn_gradcheck_run(const cn_gradcheck_args *a) {
   cn_gradcheck_report r = { .passed = false, .error = INFINITY, .input = -1, .element = -1 };
   if (!cn_ok(a->graph)) return r;
-  check c = { .a = a, .g = a->graph, .n = a->inputs.n, .r = &r, .stream = { (uint64_t)a->seed, 0 }, .weights = { (uint64_t)a->seed + 1, 0 }, .streams = a->graph->core.streams };
+  check c = { .a = a, .g = a->graph, .n = a->inputs.n, .r = &r, .stream = { (uint64_t)a->seed, 0 }, .weights = { (uint64_t)a->seed + 1, 0 }, .streams = a->graph->core.streams,
+              .graph_stream = a->graph->streams };
   const bool recording = cn_recording(a->graph, true);
-  if (prepare(&c)) {
+  if (prepare(&c) && rehearse(&c)) {
     r.passed = true;
     for (int64_t order = 1; order <= a->order && cn_ok(a->graph); order++) {
       for (int64_t d = 0; d < a->directions && cn_ok(a->graph); d++) {
@@ -139,8 +215,9 @@ cn_gradcheck_report cn_gradcheck_run(const cn_gradcheck_args *a) {
   }
   cn_recording(a->graph, recording);
   r.passed = r.passed && cn_ok(a->graph);
-  char where[64] = "a random direction";
-  if (r.input >= 0) snprintf(where, sizeof where, "input %lld, element %lld", (long long)r.input, (long long)r.element);
+  restore(&c);
+  char where[128];
+  place(&c, where, sizeof where);
   if (!cn_ok(a->graph)) snprintf(r.text, sizeof r.text, "failed: %.200s", cn_error(a->graph));
   else snprintf(r.text, sizeof r.text, "%s: %lld comparisons, largest relative error %.2g in order %lld along %s: analytic %.9g, numeric %.9g", r.passed ? "passed" : "FAILED", (long long)r.comparisons,
                 r.error, (long long)r.order, where, r.analytic, r.numeric);

@@ -28,6 +28,7 @@ cn_graph *cn_graph_make(const cn_graph_options *options) {
   g->epoch = 1;
   g->recording = true;
   g->replaying = options->replay;
+  g->core.builtin = cni_builtin_classes;
   g->core.seed = options->seed == CN_NONE ? entropy(g) : (uint64_t)options->seed;
   cni_kernels_select(g);
   if (options->threads > 0 && options->threads < g->core.threads) g->core.threads = (int)options->threads;

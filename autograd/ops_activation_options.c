@@ -5,7 +5,7 @@
 #define K cni_kernels_of(c)
 #define FLOAT_REJECTS .rejects = CN_TEXTS("i[3]@0:3 => needs float32 or float64, got int32")
 /* Kernels that take parameters: p is made of the args o. */
-#define PARAMETRIC(op, LIST, kernel, reads_, samples_, ...)                                                  \
+#define PASSES(op, kernel, ...)                                                                              \
   static cn_code op##_forward(const cn_call *c) {                                                            \
     const cn_##op##_args *o = c->args;                                                                       \
     const double p[] = { __VA_ARGS__ };                                                                      \
@@ -15,9 +15,11 @@
     const cn_##op##_args *o = c->args;                                                                       \
     const double p[] = { __VA_ARGS__ };                                                                      \
     return cni_map_grad(c, K->kernel##_grad, p);                                                             \
-  }                                                                                                          \
-  CN_OP(op, LIST, .outputs = 1, .reads = reads_, .infer = cn_infer_same_float, .forward = op##_forward, .vjp = op##_vjp, .backward = op##_backward, .reference = op##_reference, \
-        .samples = samples_, FLOAT_REJECTS);
+  }
+#define FUNCTIONS(op) .outputs = 1, .infer = cn_infer_same_float, .forward = op##_forward, .vjp = op##_vjp, .backward = op##_backward, .reference = op##_reference
+#define PARAMETRIC(op, LIST, kernel, reads_, samples_, ...) \
+  PASSES(op, kernel, __VA_ARGS__)                           \
+  CN_OP(op, LIST, FUNCTIONS(op), .reads = reads_, .samples = samples_, FLOAT_REJECTS);
 
 static cn_tensor *step(cn_graph *g, cn_tensor *condition, cn_tensor *x) { return cn_cast(g, condition, .dtype = cn_dtype_name((cn_dtype)x->dtype)); }
 
@@ -110,7 +112,9 @@ CNI_VJP(threshold) {
   gx[0] = cn_multiply(g, gy[0], step(g, cn_greater(g, x, NUMBER(x, ((const cn_threshold_args *)cn_node_args(n))->threshold)), x));
 }
 CNI_REFERENCE1(threshold, x > o->threshold ? x : o->default_value)
-PARAMETRIC(threshold, CN_THRESHOLD, threshold, CN_READS_X(0), CN_TEXTS("f[3,4], threshold=0.2, default_value=-1", "f[], threshold=0, default_value=1"), o->threshold, o->default_value)
+PASSES(threshold, threshold, o->threshold, o->default_value)
+CN_OP(threshold, CN_THRESHOLD, FUNCTIONS(threshold), .reads = CN_READS_X(0), .samples = CN_TEXTS("f[3,4], threshold=0.2, default_value=-1", "f[], threshold=0, default_value=1"),
+      .rejects = CN_TEXTS("i[3]@0:3, threshold=0, default_value=1 => needs float32 or float64, got int32", "f[3] => threshold is required", "f[3], threshold=0 => default_value is required"));
 
 /* ---- gelu ---- */
 #define SQRT_2_PI 0.79788456080286535588

@@ -156,12 +156,26 @@ static void sparse_slope(const cn_call *c, int64_t i, int64_t label, int64_t k, 
   }
 }
 
-static cn_code sparse_backward(const cn_call *c) {
+/* gx += gy softmax, of the second output: the logsumexp of every row, ignored ones too. */
+static void sparse_add_logsumexp(const cn_call *c, int64_t k, int64_t inner) {
+  const cn_dtype d = (cn_dtype)c->y[0]->dtype;
+  for (int64_t i = 0; i < c->y[1]->count; i++) {
+    const int64_t start = i / inner * k * inner + i % inner;
+    const double gy = d == CN_F32 ? (double)((const float *)c->gy[1])[i] : ((const double *)c->gy[1])[i], lse = cni_value_at(c->y[1], i);
+    for (int64_t j = start; j < start + k * inner; j += inner) {
+      const double v = gy * exp(cni_value_at(c->x[1], j) - lse);
+      if (d == CN_F32) ((float *)c->gx[1])[j] += (float)v;
+      else ((double *)c->gx[1])[j] += v;
+    }
+  }
+}
+
+/* The loss's part. */
+static cn_code sparse_backward_loss(const cn_call *c) {
   const cn_sparse_categorical_crossentropy_args *o = c->args;
   const cn_dims *d = &c->x[1]->dims;
   const int axis = class_axis(c);
   const cn_dtype dtype = (cn_dtype)c->y[0]->dtype;
-  if (!c->gx[1]) return CN_OK;
   if (o->from_logits && axis == d->rank - 1) return sparse_backward_logits(c);
   int64_t inner = 1;
   for (int i = axis + 1; i < d->rank; i++) inner *= d->d[i];
@@ -184,6 +198,19 @@ static cn_code sparse_backward(const cn_call *c) {
   return CN_OK;
 }
 
+static cn_code sparse_backward(const cn_call *c) {
+  const cn_tensor *x = c->x[1];
+  const int axis = class_axis(c);
+  if (!c->gx[1]) return CN_OK;
+  if (!c->gy[0]) memset(c->gx[1], 0, (size_t)x->count * cn_dtype_size((cn_dtype)x->dtype));
+  else if (sparse_backward_loss(c) != CN_OK) return CN_NO_MEMORY;
+  if (!c->gy[1]) return CN_OK;
+  int64_t inner = 1;
+  for (int i = axis + 1; i < x->dims.rank; i++) inner *= x->dims.d[i];
+  sparse_add_logsumexp(c, x->dims.d[axis], inner);
+  return CN_OK;
+}
+
 /* gy [..., classes]: the class axis put back, zeros where a label is ignored. */
 static cn_tensor *spread_rows(cn_graph *g, const cn_node *n, cn_tensor *gy) {
   const cn_sparse_categorical_crossentropy_args *o = n->args;
@@ -196,6 +223,7 @@ static cn_tensor *spread_rows(cn_graph *g, const cn_node *n, cn_tensor *gy) {
 static void sparse_categorical_crossentropy_vjp(cn_graph *g, const cn_node *n, cn_tensor *const *gy, const bool *want, cn_tensor **gx) {
   const cn_sparse_categorical_crossentropy_args *o = n->args;
   cn_tensor *t = n->x[0], *x = n->x[1];
+  if (want[1] && o->from_logits && gy[1]) gx[1] = cn_multiply(g, cn_expand_dims(g, gy[1], .axis = CN_INTS(o->axis)), cn_softmax(g, x, .axis = o->axis));
   if (!want[1] || !gy[0]) return;
   const int64_t axis = o->axis < 0 ? o->axis + x->dims.rank : o->axis;
   const cn_ints shape = { n->y[0]->dims.d, n->y[0]->dims.rank };
@@ -204,7 +232,8 @@ static void sparse_categorical_crossentropy_vjp(cn_graph *g, const cn_node *n, c
   if (o->ignore_class != CN_NONE) t = cn_where(g, cn_equal(g, t, NUMBER(t, (double)o->ignore_class)), NUMBER(t, 0), t);
   cn_tensor *hot = cn_one_hot(g, t, x->dims.d[axis], .axis = axis, .dtype = cn_dtype_name((cn_dtype)x->dtype)), *d = spread_rows(g, n, gy[0]);
   if (o->from_logits) {
-    gx[1] = cn_multiply(g, d, cn_subtract(g, cn_softmax(g, x, .axis = axis), hot));
+    d = cn_multiply(g, d, cn_subtract(g, cn_softmax(g, x, .axis = axis), hot));
+    gx[1] = gx[1] ? cn_add(g, gx[1], d) : d;
     return;
   }
   const double low = EPSILON, high = upper((cn_dtype)x->dtype);

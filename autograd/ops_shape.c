@@ -89,7 +89,7 @@ static cn_code squeeze_infer(const cn_call *c) {
   }
   return cni_sig_like(c, &y), CN_OK;
 }
-CN_OP(squeeze, CN_LIST_SQUEEZE, VIEW_OP, .infer = squeeze_infer, .samples = CN_TEXTS("f[1,3,1]", "f[1,3,1], axis=[-1]", "f[1,1]", "f[3,0,1], axis=[2]", "f[]"),
+CN_OP(squeeze, CN_LIST_SQUEEZE, VIEW_OP, .infer = squeeze_infer, .samples = CN_TEXTS("f[1,3,1]", "f[1,3]", "f[1,3,1], axis=[-1]", "f[1,1]", "f[3,0,1], axis=[2]", "f[]"),
       .rejects = CN_TEXTS("f[2,3], axis=[0] => axis 0 has size 2, not 1", "f[2], axis=[1] => axis 1 is out of range"));
 
 /* ---- broadcast_to ---- */

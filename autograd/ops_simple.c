@@ -19,7 +19,7 @@ CNI_VJP(clip) {
 }
 CNI_REFERENCE1(clip, isnan(x) ? x : x < o->x_min ? o->x_min : x > o->x_max ? o->x_max : x)
 CN_OP(clip, CN_CLIP, .outputs = 1, .reads = CN_READS_X(0), .infer = cn_infer_same_float, .forward = clip_forward, .vjp = clip_vjp, .backward = clip_backward, .reference = clip_reference,
-      .samples = CN_TEXTS("f[3,4], x_min=-0.5, x_max=0.7", "f[], x_min=-5, x_max=5", "f[0], x_min=0, x_max=1"), .rejects = CN_TEXTS("i[3]@0:3, x_min=0, x_max=1 => needs float32 or float64", "f[3] => x_min is required"));
+      .samples = CN_TEXTS("f[3,4], x_min=-1.5, x_max=1.2", "f[], x_min=-5, x_max=5", "f[0], x_min=0, x_max=1"), .rejects = CN_TEXTS("i[3]@0:3, x_min=0, x_max=1 => needs float32 or float64", "f[3] => x_min is required"));
 
 static cn_code scale_forward(const cn_call *c) {
   PARAMETERS(scale, o->by)

@@ -63,6 +63,8 @@ typedef struct cni_context {
   const struct cn_class *const *const *builtin; /* the library's class lists, for cn_describe; NULL-terminated, set by whoever knows them */
 } cni_context;
 
+extern const struct cn_class *const *const cni_builtin_classes[]; /* models/classes.c, the one folder that knows all */
+
 static inline cni_context *cni_context_of(cn_graph *g) { return (cni_context *)(void *)g; }
 static inline const cni_context *cni_context_of_const(const cn_graph *g) { return (const cni_context *)(const void *)g; }
 

@@ -184,7 +184,7 @@ cni_gemm_engine cni_gemm_pick(const cn_graph *g, const cni_gemm_args *a) {
   const cni_context *c = cni_context_of_const(g);
   const bool wide = product_kernels(g, a->dtype)->lanes * (a->dtype == CN_F64 ? 8 : 4) > 16;
   if ((wide && c->threads <= FEW_THREADS) || !fits_int(a)) return CNI_GEMM_OWN;
-  if (a->m == 1 || a->n == 1 || a->k == 1 || a->m * a->n <= (wide ? MUCH : LITTLE) / a->k) return CNI_GEMM_OWN;
+  if (a->m == 1 || a->n == 1 || a->k <= 1 || a->m * a->n <= (wide ? MUCH : LITTLE) / a->k) return CNI_GEMM_OWN;
   return a->dtype == CN_F32 && !a->transpose_b && cni_onednn_there() ? CNI_GEMM_ONEDNN : CNI_GEMM_BLAS;
 }
 

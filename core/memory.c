@@ -61,16 +61,18 @@ static void give_back_buffer(cni_context *c, cni_buffer *b) {
   give_back(c, b, HEAD + size);
 }
 
-/* False: there was nothing in it. */
+/* False: there was nothing in it. What a step that is being captured has used stays: the replay points at it. */
 static bool pool_empty(cni_context *c) {
   const size_t before = c->bytes;
-  for (int i = 0; i < CNI_CLASSES; i++) {
-    for (cni_buffer *b = c->pool[i], *next; b; b = next) {
-      next = b->next;
+  for (int i = 0; i < CNI_CLASSES; i++)
+    for (cni_buffer **at = &c->pool[i], *b; (b = *at);) {
+      if (b->captured) {
+        at = &b->next;
+        continue;
+      }
+      *at = b->next;
       give_back_buffer(c, b);
     }
-    c->pool[i] = NULL;
-  }
   return c->bytes < before;
 }
 

@@ -28,12 +28,17 @@ static cn_schema options_of(const named *f) {
   return s;
 }
 
+static const named *built_in(const char *name) {
+  for (int64_t i = 0; i < COUNT; i++)
+    if (!strcmp(name, table[i].name)) return &table[i];
+  return NULL;
+}
+
 static const named *find(cn_graph *g, const char *name) {
   const char *names[COUNT];
-  for (int64_t i = 0; i < COUNT; i++) {
-    names[i] = table[i].name;
-    if (!strcmp(name, names[i])) return &table[i];
-  }
+  const named *f = built_in(name);
+  if (f) return f;
+  for (int64_t i = 0; i < COUNT; i++) names[i] = table[i].name;
   const char *near = cni_nearest(name, names, COUNT);
   cn_fail(g, CN_VALUE, near ? "unknown activation \"%s\"; did you mean \"%s\"?" : "unknown activation \"%s\"%s", name, near ? near : "");
   return NULL;
@@ -132,4 +137,8 @@ const char *const *cn_activation_names(void) {
   return names;
 }
 
-bool cn_register_activation(cn_graph *g, const char *name, cn_function fn, void *user) { return cn_register_function(g, CN_KIND_ACTIVATION, name, fn, NULL, user); }
+bool cn_register_activation(cn_graph *g, const char *name, cn_function fn, void *user) {
+  if (!cn_ok(g) || !name) return false;
+  if (built_in(name)) return cn_fail(g, CN_VALUE, "register: the activation name \"%s\" is taken", name), false;
+  return cn_register_function(g, CN_KIND_ACTIVATION, name, fn, NULL, user);
+}

@@ -2,6 +2,9 @@
 #include "model_private.h"
 #include "../optim/optimizer_private.h"
 
+const cn_class_list cni_builtin_classes[] = { cni_layer_classes, cni_initializer_classes, cni_regularizer_classes, cni_constraint_classes, cni_loss_classes, cni_metric_classes, cni_optimizer_classes,
+                                              cni_schedule_classes, NULL };
+
 static cn_object *from_text(cn_graph *g, cn_kind kind, const char *text) {
   switch (kind) {
   case CN_KIND_LOSS: return cni_object_from_text(g, kind, text, cni_loss_classes, &cni_models_factory);

@@ -2,6 +2,7 @@
 #ifndef CN_MODELS_MODELS_H
 #define CN_MODELS_MODELS_H
 #include "dataset.h"
+#include "gradcheck_layer.h"
 #include "loss.h"
 #include "metric.h"
 #include "model.h"

@@ -2,47 +2,55 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static cn_tensor *random_tensor(cn_graph *g, char kind, const cn_dims *d, double low, double high, bool distinct, cn_dtype dtype, cn_stream *s) {
+static cn_dtype dtype_of(const sample_input *in, cn_dtype dtype) {
+  switch (in->kind) {
+  case 'f': return dtype;
+  case 'i': return CN_I32;
+  case 'l': return CN_I64;
+  case 's': return CN_STRING;
+  default: return CN_BOOL;
+  }
+}
+
+static cn_tensor *random_texts(cn_graph *g, const cn_dims *d) {
   static const char *const words[] = { "a", "bc", "", "def" };
   const char *texts[64];
-  const int64_t n = d->rank ? cn_dims_count(d) : 1;
-  if (kind == 's') {
-    for (int64_t i = 0; i < n && i < 64; i++) texts[i] = words[i % 4];
-    return cn_string_array(g, d, texts);
-  }
-  const cn_dtype t = kind == 'f' ? dtype : kind == 'i' ? CN_I32 : kind == 'l' ? CN_I64 : CN_BOOL;
-  cn_tensor *x = cn_zeros(g, t, d);
+  for (int i = 0; i < 64; i++) texts[i] = words[i % 4];
+  return cn_string_array(g, d, texts);
+}
+
+static cn_tensor *random_tensor(cn_graph *g, const sample_input *in, cn_dtype dtype, cn_stream *s) {
+  if (in->kind == 's') return random_texts(g, &in->dims);
+  const int64_t n = cn_dims_count(&in->dims);
+  cn_tensor *x = cn_zeros(g, dtype_of(in, dtype), &in->dims);
   double *u = malloc((size_t)(n + 1) * sizeof *u);
   int64_t *order = malloc((size_t)(n + 1) * sizeof *order);
-  cn_random_fill_uniform(s, CN_F64, u, n, low, high);
-  if (distinct) cn_random_fill_permutation(s, order, n);
+  cn_random_fill_uniform(s, CN_F64, u, n, in->low, in->high);
+  if (in->distinct) cn_random_fill_permutation(s, order, n);
   for (int64_t i = 0; x && i < n; i++) {
-    const double v = distinct ? low + (high - low) * ((double)order[i] + 0.5 + 0.2 * u[i] / high) / (double)n : u[i];
-    cni_value_set(x, i, kind == 'f' ? v : kind == 'b' ? v > 0 : (double)(int64_t)(v < 0 ? v - 1 : v));
+    const double v = in->distinct ? in->low + (in->high - in->low) * ((double)order[i] + 0.5 + 0.2 * u[i] / in->high) / (double)n : u[i];
+    cni_value_set(x, i, in->kind == 'f' ? v : in->kind == 'b' ? v > 0 : (double)(int64_t)(v < 0 ? v - 1 : v));
   }
   free(u);
   free(order);
   return x;
 }
 
-/* One input; moves *p behind it. */
-static bool input(cn_graph *g, const char **p, cn_dtype dtype, cn_stream *s, cn_tensor **out) {
+/* One input's form; moves *p behind it. */
+static bool read_input(const char **p, sample_input *in) {
   const char *q = *p;
-  if (*q == '_') return *p = q + 1, *out = CN_NO_TENSOR, true;
-  const char kind = *q++;
-  if (!strchr("filbs", kind) || *q++ != '[') return false;
-  cn_dims d = { 0, { 0 } };
-  while (*q != ']') d.d[d.rank++] = strtoll(q, (char **)(uintptr_t)&q, 10), q += *q == ',';
+  *in = (sample_input){ .kind = *q++, .low = -2, .high = 2 };
+  if (in->kind == '_') return *p = q, true;
+  if (!strchr("filbs", in->kind) || *q++ != '[') return false;
+  while (*q != ']') in->dims.d[in->dims.rank++] = strtoll(q, (char **)(uintptr_t)&q, 10), q += *q == ',';
   q++;
-  double low = -2, high = 2;
-  bool distinct = false;
-  if (*q == '@' && !strncmp(q, "@distinct", 9)) distinct = true, q += 9;
+  if (*q == '@' && !strncmp(q, "@distinct", 9)) in->distinct = true, q += 9;
   else if (*q == '@') {
-    low = strtod(q + 1, (char **)(uintptr_t)&q);
-    high = strtod(q + 1, (char **)(uintptr_t)&q);
+    in->low = strtod(q + 1, (char **)(uintptr_t)&q);
+    in->high = strtod(q + 1, (char **)(uintptr_t)&q);
   }
   *p = q;
-  return (*out = random_tensor(g, kind, &d, low, high, distinct, dtype, s)) != NULL;
+  return true;
 }
 
 static const char *skip(const char *p) {
@@ -64,7 +72,7 @@ static bool options(cn_graph *g, const cn_op *op, const char *p, sample *s) {
   return cni_options_parse(g, &op->schema, s->args.bytes, text, NULL, cni_take_arena, cni_step_arena(g));
 }
 
-bool sample_make(cn_graph *g, const cn_op *op, const char *text, cn_dtype dtype, cn_stream *stream, sample *s) {
+bool sample_read(cn_graph *g, const cn_op *op, const char *text, sample *s) {
   const char *p = skip(text);
   const bool list = *p == '{';
   s->op = op;
@@ -72,12 +80,73 @@ bool sample_make(cn_graph *g, const cn_op *op, const char *text, cn_dtype dtype,
   memcpy(s->args.bytes, op->schema.defaults, op->schema.size);
   if (list) p = skip(p + 1);
   while (*p && *p != '}' && strncmp(p, "=>", 2) && !(!list && at_options(p))) {
-    if (s->nx == SWEEP_INPUTS || !input(g, &p, dtype, stream, &s->x[s->nx])) return cn_fail(g, CN_FORMAT, "bad sample of %s: %s", op->name, text), false;
+    if (s->nx == SWEEP_INPUTS || !read_input(&p, &s->in[s->nx])) return cn_fail(g, CN_FORMAT, "bad sample of %s: %s", op->name, text), false;
     s->nx++;
     p = skip(p);
   }
   if (list) p = skip(p + 1);
   return options(g, op, p, s);
+}
+
+bool sample_fill(cn_graph *g, sample *s, cn_dtype dtype, cn_stream *stream) {
+  for (int64_t i = 0; i < s->nx; i++) {
+    const sample_input *in = &s->in[i];
+    s->x[i] = in->kind == '_' ? CN_NO_TENSOR : random_tensor(g, in, dtype, stream);
+    if (!s->x[i]) return false;
+  }
+  return true;
+}
+
+bool sample_make(cn_graph *g, const cn_op *op, const char *text, cn_dtype dtype, cn_stream *stream, sample *s) {
+  return sample_read(g, op, text, s) && sample_fill(g, s, dtype, stream);
+}
+
+static cn_tensor *as_view(cn_graph *g, cn_tensor *x) {
+  const cn_dtype dtype = (cn_dtype)x->dtype;
+  const size_t width = cn_dtype_size(dtype);
+  cn_tensor *longer = cn_zeros(g, dtype, CN_DIMS(x->count + 1));
+  if (!longer) return NULL;
+  if (x->count) memcpy((char *)longer->data + width, x->data, (size_t)x->count * width);
+  const cn_ints shape = { x->dims.d, x->dims.rank };
+  return cn_reshape(g, cn_slice_rows(g, longer, .start = 1, .size = x->count), .newshape = shape);
+}
+
+bool sample_view(cn_graph *g, sample *s) {
+  for (int64_t i = 0; i < s->nx; i++)
+    if (cni_given(s->x[i]) && s->x[i]->dtype != CN_STRING && !(s->x[i] = as_view(g, s->x[i]))) return false;
+  return true;
+}
+
+bool sample_resize(sample *s, int64_t from, int64_t to) {
+  bool changed = false;
+  for (int64_t i = 0; i < s->nx; i++) {
+    if (s->in[i].kind == 's') return false;
+    for (int k = 0; k < s->in[i].dims.rank; k++)
+      if (s->in[i].dims.d[k] == from) s->in[i].dims.d[k] = to, changed = true;
+  }
+  return changed;
+}
+
+int64_t sample_elements(cn_graph *g, sample *s) {
+  cn_tensor *x[SWEEP_INPUTS];
+  int64_t sum = 0;
+  for (int64_t i = 0; i < s->nx; i++) {
+    const sample_input *in = &s->in[i];
+    x[i] = in->kind == '_' ? CN_NO_TENSOR : cn_symbolic(g, dtype_of(in, CN_F32), &in->dims);
+    if (in->kind != '_') sum += cn_dims_count(&in->dims);
+  }
+  cn_tensor *const *y = sample_run(g, s, s->op, x);
+  if (!cn_ok(g)) return cn_graph_clear(g), -1;
+  const cn_node *n = y[0]->node;
+  for (int32_t i = 0; n && i < n->ny; i++) sum += n->y[i]->count > 0 ? n->y[i]->count : 0;
+  return sum;
+}
+
+int64_t sample_targets(const sample *s, cn_tensor **targets) {
+  int64_t n = 0;
+  for (int64_t i = 0; i < s->nx; i++)
+    if (cni_given(s->x[i]) && s->x[i]->dtype == CN_F64) targets[n++] = s->x[i];
+  return n;
 }
 
 cn_tensor *const *sample_run(cn_graph *g, sample *s, const cn_op *op, cn_tensor *const *x) {
@@ -87,4 +156,25 @@ cn_tensor *const *sample_run(cn_graph *g, sample *s, const cn_op *op, cn_tensor 
   }
   for (int64_t i = 0; op->inputs != CN_LIST && i < s->nx && i < op->inputs; i++) memcpy(s->args.bytes + op->schema.rows[i].offset, &x[i], sizeof x[i]);
   return cn_apply(g, op, s->args.bytes);
+}
+
+void sweep_samples(void (*check)(cn_graph *g, const cn_op *op, const char *text)) {
+  cn_graph *g = cn_graph_new(.seed = 11);
+  const cn_op *op;
+  for (int64_t i = 0; (op = cn_op_at(i)); i++)
+    for (const char *const *t = op->samples; t && *t; t++) {
+      check(g, op, *t);
+      cn_graph_clear(g);
+    }
+  cn_graph_free(g);
+}
+
+void sweep_isas(void (*run)(void)) {
+  static const char *const sets[] = { "baseline", "avx2", "avx512" };
+  for (int i = 0; i < 3; i++) {
+    if (!cni_kernels_named(sets[i], CN_F32)) continue;
+    setenv("CN_ISA", sets[i], 1);
+    run();
+  }
+  unsetenv("CN_ISA");
 }

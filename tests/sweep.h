@@ -7,17 +7,37 @@
 #include "../core/options_private.h"
 
 #define SWEEP_INPUTS 8
+/* What stands for one input in the text; kind '_' is one left out. */
+typedef struct sample_input { char kind; bool distinct; double low, high; cn_dims dims; } sample_input;
 typedef struct sample {
   const cn_op *op;
   union { double align; char bytes[512]; } args;
+  sample_input in[SWEEP_INPUTS];
   cn_tensor *x[SWEEP_INPUTS];
   int64_t nx;
   const char *expected; /* of a reject: what stands behind "=>" */
 } sample;
 
-/* Makes the inputs (floats of `dtype`, numbers from the stream) and the args struct. False: the text is no sample (cn_error tells). */
+/* Reads the text: inputs' forms and the args struct. False: the text is no sample (cn_error tells). */
+bool sample_read(cn_graph *g, const cn_op *op, const char *text, sample *s);
+/* Makes the inputs as s->in has them (floats of `dtype`, numbers from the stream). */
+bool sample_fill(cn_graph *g, sample *s, cn_dtype dtype, cn_stream *stream);
+/* Both. */
 bool sample_make(cn_graph *g, const cn_op *op, const char *text, cn_dtype dtype, cn_stream *stream, sample *s);
+/* Puts views in the inputs' places, with the same values, that begin one element behind the start of their memory. */
+bool sample_view(cn_graph *g, sample *s);
+/* Replaces each size `from` of the inputs; false: there is none. */
+bool sample_resize(sample *s, int64_t from, int64_t to);
+/* The number of elements of all inputs and, as far as `infer` knows them, outputs; -1: the call is refused. Nothing is computed. */
+int64_t sample_elements(cn_graph *g, sample *s);
 /* Puts other tensors in the inputs' places and runs the operation (or one like it). */
 cn_tensor *const *sample_run(cn_graph *g, sample *s, const cn_op *op, cn_tensor *const *x);
+/* The inputs that are float64, and how many. */
+int64_t sample_targets(const sample *s, cn_tensor **targets);
+
+/* Each sample of each operation, on one graph that is cleared after it. */
+void sweep_samples(void (*check)(cn_graph *g, const cn_op *op, const char *text));
+/* The instruction sets: CN_ISA is set to each that this machine has (the graphs of `run` have it), and unset again. */
+void sweep_isas(void (*run)(void));
 
 #endif

@@ -99,6 +99,9 @@ Test(layers_objects, initializers_of_the_user) {
   CHECK_REFUSED(g, CN_SHAPE, "the initializer function returned another shape or data type than the weight's");
   cr_assert_not(cn_register_initializer(g, "zeros", count_up, NULL));
   CHECK_REFUSED(g, CN_VALUE, "register: the initializer name \"zeros\" is taken");
+  cr_assert_not(cn_register_class(g, &cn_class_Dense));
+  CHECK_REFUSED(g, CN_VALUE, "register: the layer name \"Dense\" is taken");
+  cr_assert(strstr(cn_describe(g, "Dense"), "units: integer, positive, required"), "%s", cn_error(g));
 }
 
 /* ---- regularizers ---- */
@@ -187,7 +190,8 @@ Test(layers_objects, activations_have_their_formulas) {
   CHECK_TENSOR(cn_activation(g, "softmax(axis=0)", FLOATS(g, CN_DIMS(2, 1), 0, log(3))), CN_DIMS(2, 1), 1e-6, 0.25, 0.75);
 }
 Test(layers_objects, every_activation_works_by_name_by_object_and_in_a_layer) {
-  for (const char *const *name = cn_activation_names(); *name; name++) {
+  for (const char *const *names = cn_activation_names(); *names; names++) {
+    const char *const required = "threshold(0.5, 0)", *const text = strcmp(*names, "threshold") ? *names : required, *const *const name = &text;
     cn_tensor *x = FLOATS(g, CN_DIMS(2, 4), -2, -0.5, 0.25, 1.5, 3, -3, 0.1, 0.7), *y = cn_activation(g, *name, x);
     cr_assert_not_null(y, "%s: %s", *name, cn_error(g));
     const cn_ref r = { .object = cn_activation_from(g, *name) };
@@ -213,6 +217,10 @@ Test(layers_objects, activations_of_the_user) {
   CHECK_REFUSED(g, CN_VALUE, "Dense: activation is a function without a name: register it, and give the name instead");
   cr_assert_null(cn_activation(g, "gelo", x));
   CHECK_REFUSED(g, CN_VALUE, "unknown activation \"gelo\"; did you mean \"gelu\"?");
+  cr_assert_null(cn_activation(g, "threshold", x));
+  CHECK_REFUSED(g, CN_VALUE, "threshold: threshold is required");
+  cr_assert_not(cn_register_activation(g, "relu", cubed, NULL));
+  CHECK_REFUSED(g, CN_VALUE, "register: the activation name \"relu\" is taken");
   cr_assert_null(cn_Dense(g, 2, .activation = { .object = cn_regularizer_L2(g) }));
   CHECK_REFUSED(g, CN_VALUE, "Dense: activation must be a kind of activation, got the regularizer L2");
 }

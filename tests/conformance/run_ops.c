@@ -13,6 +13,26 @@ static void *take(cn_graph *g, void *where, size_t size) {
   return cni_alloc(g, size);
 }
 
+/* An entry of get_item's key, {"slice": [1, null, 2]}, {"int": 1}, {"newaxis": true} or {"ellipsis": true}, as the text that the operation takes. */
+static json_t *key_text(const json_t *entry) {
+  char text[96] = "", part[32];
+  const json_t *bounds = json_object_get(entry, "slice"), *index = json_object_get(entry, "int");
+  if (index) snprintf(text, sizeof text, "%lld", (long long)json_integer_value(index));
+  else if (!bounds) snprintf(text, sizeof text, "%s", json_object_get(entry, "newaxis") ? "newaxis" : "...");
+  for (size_t i = 0; i < json_array_size(bounds); i++) {
+    const json_t *v = json_array_get(bounds, i);
+    snprintf(part, sizeof part, json_is_null(v) ? "%s" : "%s%lld", i ? ":" : "", (long long)json_integer_value(v));
+    strcat(text, part);
+  }
+  return json_string(text);
+}
+static json_t *with_key_texts(const json_t *given) {
+  json_t *args = json_copy((json_t *)(uintptr_t)given), *key = json_object_get(given, "key"), *texts = json_is_array(key) ? json_array() : NULL;
+  for (size_t i = 0; i < json_array_size(key); i++) json_array_append_new(texts, key_text(json_array_get(key, i)));
+  if (texts) json_object_set_new(args, "key", texts);
+  return args;
+}
+
 /* Fills the args struct: inputs by name (or as the list), options from the case's args. */
 static bool prepare(run *r, call *c, const json_t *node, const char *name) {
   c->op = cn_op_find(name);
@@ -33,7 +53,10 @@ static bool prepare(run *r, call *c, const json_t *node, const char *name) {
     if (row >= c->op->inputs) return fail(r, "%s: no input %s", name, given ? given : "?");
     memcpy((char *)c->args + s->rows[row].offset, &c->x[i], sizeof c->x[i]);
   }
-  return cni_options_from_json(r->g, s, c->args, json_object_get(node, "args"), NULL, &cni_models_factory, take, NULL) || library_failed(r, name);
+  json_t *args = with_key_texts(json_object_get(node, "args"));
+  const bool read = cni_options_from_json(r->g, s, c->args, args, NULL, &cni_models_factory, take, NULL);
+  json_decref(args);
+  return read || library_failed(r, name);
 }
 
 static bool apply(run *r, call *c) {

@@ -1,0 +1,195 @@
+/* Operations against their naive references: every sample, sizes around the vectors' and above the threads', views, broadcast pairs; in both precisions, by every instruction set. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include "../core/threads_private.h"
+#include "sweep.h"
+
+#define OUTPUTS 64 /* of one call */
+
+static double *doubles(const cn_tensor *t) {
+  double *v = malloc((size_t)(t->count + 1) * sizeof *v);
+  for (int64_t i = 0; i < t->count; i++) v[i] = cni_value_at(t, i);
+  return v;
+}
+
+/* Where every element of the output is a function of one of each input, the error is the element's own; else it is of the largest one's size. */
+static bool elementwise(const cn_op *op) {
+  return (op->flags & CN_OP_BROADCASTS) || op->infer == cn_infer_same || op->infer == cn_infer_same_float || op->infer == cn_infer_broadcast || op->infer == cn_infer_broadcast_float ||
+      op->infer == cn_infer_broadcast_bool;
+}
+
+/* Tolerance of what f32 and f64 kernels compute; a product or sum of n terms has rounded as often. */
+static void compare_output(const cn_op *op, const char *what, const cn_tensor *y, const double *want, double terms) {
+  const double unit = (y->dtype == CN_F32 ? 1e-5 : 1e-12) * fmax(1, sqrt(terms) / 16);
+  double most = 1;
+  for (int64_t k = 0; k < y->count; k++) most = fmax(most, isfinite(want[k]) ? fabs(want[k]) : 0);
+  for (int64_t k = 0; k < y->count; k++) {
+    const double got = cni_value_at(y, k), w = want[k], tolerance = unit * (elementwise(op) ? fmax(1, fabs(w)) : most);
+    if ((isnan(got) && isnan(w)) || got == w || fabs(got - w) <= tolerance) continue;
+    cr_expect_fail("%s (%s, %s): output %d, element %lld is %.17g, wanted %.17g", op->name, what, cn_dtype_name((cn_dtype)y->dtype), (int)y->output, (long long)k, got, w);
+    return;
+  }
+}
+
+/* Runs the sample and compares each output. False: the call was refused. */
+static bool compare(cn_graph *g, sample *s, const char *what) {
+  const cn_op *op = s->op;
+  cn_tensor *const *y = sample_run(g, s, op, s->x);
+  if (!cn_ok(g)) return false;
+  const cn_node *n = y[0]->node;
+  double *x[SWEEP_INPUTS] = { NULL }, *want[OUTPUTS], terms = 1;
+  for (int64_t i = 0; i < s->nx; i++) {
+    if (!cni_given(s->x[i]) || s->x[i]->dtype == CN_STRING) continue;
+    x[i] = doubles(s->x[i]);
+    terms = fmax(terms, (double)s->x[i]->count);
+  }
+  for (int32_t i = 0; i < n->ny; i++) want[i] = calloc((size_t)n->y[i]->count + 1, sizeof(double));
+  const cn_call c = { .graph = g, .op = op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny };
+  op->reference(&(const cn_reference){ &c, x, want });
+  for (int32_t i = 0; i < n->ny; i++) {
+    compare_output(op, what, n->y[i], want[i], elementwise(op) ? 1 : terms);
+    free(want[i]);
+  }
+  for (int i = 0; i < SWEEP_INPUTS; i++) free(x[i]);
+  return true;
+}
+
+/* ---- samples ---- */
+static void in_both(cn_graph *g, const cn_op *op, const char *text) {
+  static const cn_dtype dtypes[] = { CN_F64, CN_F32 };
+  for (int i = 0; i < 4; i++) {
+    sample s;
+    cn_stream stream = { 5, 0 };
+    cr_assert(sample_make(g, op, text, dtypes[i % 2], &stream, &s) && (i < 2 || sample_view(g, &s)), "%s", cn_error(g));
+    cr_expect(compare(g, &s, text), "%s (%s): %s", op->name, text, cn_error(g));
+  }
+}
+static void every_sample(void) { sweep_samples(in_both); }
+Test(autograd_forward, samples_and_views, .timeout = 120) { sweep_isas(every_sample); }
+
+/* ---- sizes ---- */
+static const int64_t sizes[] = { 0, 1, 7, 15, 16, 17, 33, 1000 };
+#define SIZES (sizeof sizes / sizeof *sizes)
+#define THREADED (3 * CNI_GRAIN) /* elements from which loops are divided */
+#define MOST (12 * CNI_GRAIN)
+
+/* Naive references whose work grows with the square of the size or worse. */
+static bool quadratic(const cn_op *op) {
+  static const char *const names[] = { "sort", "argsort", "top_k", "sparsemax", "einsum", "tensordot", "dot", "inner", "vdot", "outer", "tie_shares", NULL };
+  for (int i = 0; names[i]; i++)
+    if (!strcmp(op->name, names[i])) return true;
+  return false;
+}
+
+static bool compare_resized(cn_graph *g, const cn_op *op, const char *text, int64_t from, int64_t to, cn_dtype dtype, bool view) {
+  sample s;
+  char what[256];
+  cn_stream stream = { 7, 0 };
+  snprintf(what, sizeof what, "%s with %lld instead of %lld%s", text, (long long)to, (long long)from, view ? ", views" : "");
+  const bool ran = sample_read(g, op, text, &s) && sample_resize(&s, from, to) && sample_fill(g, &s, dtype, &stream) && (!view || sample_view(g, &s)) && compare(g, &s, what);
+  cn_graph_clear(g);
+  return ran;
+}
+
+/* The size that makes the call's elements THREADED, or 0. */
+static int64_t threaded_size(cn_graph *g, const cn_op *op, const char *text, int64_t from) {
+  for (int64_t to = 64; to <= 4 * CNI_GRAIN; to *= 2) {
+    sample s;
+    if (!sample_read(g, op, text, &s) || !sample_resize(&s, from, to + 3)) return 0;
+    const int64_t n = sample_elements(g, &s);
+    if (n < 0 || n > MOST) return 0;
+    if (n >= THREADED) return to + 3;
+  }
+  return 0;
+}
+
+/* Whether the size of 1,000 is refused or makes too much work. */
+static bool large(cn_graph *g, const cn_op *op, const char *text, int64_t from) {
+  sample s;
+  const int64_t n = sample_read(g, op, text, &s) && sample_resize(&s, from, 1000) ? sample_elements(g, &s) : -1;
+  return n < 0 || !strcmp(op->name, "sparsemax") /* cubic */ || n > (quadratic(op) ? 4000 : MOST);
+}
+
+static void every_size(cn_graph *g, const cn_op *op, const char *text, int64_t from, int *accepted) {
+  for (size_t i = 0; i < SIZES; i++) {
+    if ((sizes[i] == 1000 && large(g, op, text, from)) || (!op->outputs && (!sizes[i] || sizes[i] > OUTPUTS))) continue;
+    const bool ran = compare_resized(g, op, text, from, sizes[i], CN_F32, false);
+    accepted[i] += ran;
+    if (!ran) continue;
+    compare_resized(g, op, text, from, sizes[i], CN_F64, false);
+    compare_resized(g, op, text, from, sizes[i], CN_F32, true);
+    compare_resized(g, op, text, from, sizes[i], CN_F64, true);
+  }
+  const int64_t to = quadratic(op) || !op->outputs ? 0 : threaded_size(g, op, text, from);
+  if (!to) return;
+  accepted[SIZES] += compare_resized(g, op, text, from, to, CN_F32, false);
+  compare_resized(g, op, text, from, to, CN_F64, true);
+}
+
+static bool met(const sample *s, int64_t i, int k) {
+  for (int64_t j = 0; j <= i; j++)
+    for (int l = 0; l < (j < i ? s->in[j].dims.rank : k); l++)
+      if (s->in[j].dims.d[l] == s->in[i].dims.d[k]) return true;
+  return false;
+}
+
+static void sizes_of_sample(cn_graph *g, const cn_op *op, const char *text, int *accepted) {
+  sample s;
+  cr_assert(sample_read(g, op, text, &s), "%s", cn_error(g));
+  for (int64_t i = 0; i < s.nx; i++)
+    for (int k = 0; k < s.in[i].dims.rank; k++)
+      if (s.in[i].dims.d[k] > 1 && !met(&s, i, k)) every_size(g, op, text, s.in[i].dims.d[k], accepted);
+}
+
+static void every_operation(void) {
+  cn_graph *g = cn_graph_new(.seed = 11);
+  const cn_op *op;
+  for (int64_t i = 0; (op = cn_op_at(i)); i++) {
+    int accepted[SIZES + 1] = { 0 };
+    if (!op->inputs) continue;
+    for (const char *const *t = op->samples; *t; t++) sizes_of_sample(g, op, *t, accepted);
+    const bool any_size = elementwise(op) && strcmp(op->name, "broadcast_to"); /* whose result has the size of its option */
+    for (size_t k = 0; any_size && k <= SIZES; k++) cr_expect(accepted[k], "%s has no sample that could have %s", op->name, k < SIZES ? "other sizes" : "many elements");
+  }
+  cn_graph_free(g);
+}
+Test(autograd_forward, sizes, .timeout = 120) { sweep_isas(every_operation); }
+
+/* ---- broadcasting ---- */
+static const cn_dims shapes[] = { { 0, { 0 } }, { 1, { 1 } }, { 1, { 4 } }, { 2, { 3, 1 } }, { 2, { 3, 4 } }, { 2, { 1, 4 } }, { 3, { 2, 1, 1 } }, { 3, { 2, 3, 4 } }, { 3, { 2, 3, 1 } }, { 1, { 0 } },
+                                  { 2, { 0, 1 } }, { 4, { 5, 1, 3, 1 } }, { 1, { 17 } }, { 2, { 17, 1 } } };
+#define SHAPES ((int)(sizeof shapes / sizeof *shapes))
+
+static void broadcast_pair(cn_graph *g, const cn_op *op, int a, int b, cn_dtype dtype) {
+  sample s;
+  cn_dims both;
+  char ta[160], tb[160], what[400];
+  cn_stream stream = { 9, 0 };
+  cr_assert(sample_read(g, op, op->samples[0], &s), "%s", cn_error(g));
+  for (int64_t i = 0; i < s.nx; i++) s.in[i].dims = shapes[i % 2 ? b : a];
+  snprintf(what, sizeof what, "%s with %s", cn_dims_text(&shapes[a], ta, sizeof ta), cn_dims_text(&shapes[b], tb, sizeof tb));
+  cr_assert(sample_fill(g, &s, dtype, &stream), "%s", cn_error(g));
+  if (cn_dims_broadcast(&shapes[a], &shapes[b], &both)) {
+    cr_expect(compare(g, &s, what), "%s (%s): %s", op->name, what, cn_error(g));
+  } else {
+    cr_expect(!compare(g, &s, what), "%s (%s) was not refused", op->name, what);
+    cr_expect_eq(cn_error_code(g), CN_SHAPE, "%s (%s): %s", op->name, what, cn_error(g));
+  }
+  cn_graph_clear(g);
+}
+
+static void every_pair(void) {
+  cn_graph *g = cn_graph_new(.seed = 11);
+  const cn_op *op;
+  int n = 0;
+  for (int64_t i = 0; (op = cn_op_at(i)); i++) {
+    if (op->inputs < 2 || !(op->flags & CN_OP_BROADCASTS)) continue;
+    n++;
+    for (int a = 0; a < SHAPES; a++)
+      for (int b = 0; b < SHAPES; b++) broadcast_pair(g, op, a, b, CN_F32), broadcast_pair(g, op, a, b, CN_F64);
+  }
+  cr_expect(n > 5, "%d operations broadcast", n);
+  cn_graph_free(g);
+}
+Test(autograd_forward, broadcast_pairs, .timeout = 120) { sweep_isas(every_pair); }

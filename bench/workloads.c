@@ -116,21 +116,26 @@ static void text_step(workload *w, int64_t i) {
 }
 
 /* ---- skip-gram with negative sampling ---- */
-enum { PAIRS = 1024, NEGATIVES = 5, BATCHES = 64, WIDTH = 128 };
+enum { PAIRS = 1024, NEGATIVES = 5, OTHERS = 1 + NEGATIVES /* the context and the negatives */, BATCHES = 64, WIDTH = 128 };
+
+static int64_t word(const workload *w, uint32_t seed, int64_t i) {
+  const double u = unit(seed, (uint32_t)i);
+  return (int64_t)floor((double)w->size * u * u * u);
+}
+
 static bool sgns_setup(workload *w) {
   cn_graph *g = w->g;
-  const uint32_t seeds[3] = { 1000, 1001, 1002 };
-  float *table = floats(w, w->size * WIDTH, 1, 0.5 / WIDTH);
+  float *table = floats(w, w->size * WIDTH, 1, 0.5 / WIDTH), signs[OTHERS] = { -1 };
   w->v[0] = cn_variable(g, CN_F32, CN_DIMS(w->size, WIDTH), table);
   free(table); /* before the second table is made: the peak counts */
   w->v[1] = cn_variable(g, CN_F32, CN_DIMS(w->size, WIDTH), NULL);
-  for (int k = 0; k < 3; k++) {
-    const int64_t n = (int64_t)BATCHES * PAIRS * (k == 2 ? NEGATIVES : 1);
-    w->ids[k] = malloc((size_t)n * sizeof *w->ids[k]);
-    for (int64_t i = 0; i < n; i++) {
-      const double u = unit(seeds[k], (uint32_t)i);
-      w->ids[k][i] = (int64_t)floor((double)w->size * u * u * u);
-    }
+  for (int k = 1; k < OTHERS; k++) signs[k] = 1;
+  w->v[2] = cn_persist(cn_array(g, CN_F32, CN_DIMS(OTHERS, 1), signs));
+  w->ids[0] = malloc((size_t)(BATCHES * PAIRS) * sizeof(int64_t));
+  w->ids[1] = malloc((size_t)(BATCHES * PAIRS * OTHERS) * sizeof(int64_t));
+  for (int64_t i = 0; i < BATCHES * PAIRS; i++) {
+    w->ids[0][i] = word(w, 1000, i);
+    for (int64_t k = 0; k < OTHERS; k++) w->ids[1][i * OTHERS + k] = k ? word(w, 1002, i * NEGATIVES + k - 1) : word(w, 1001, i);
   }
   w->optimizer = cn_optimizer_from(g, !strcmp(w->variant, "sgd") ? "sgd(0.025)" : "adagrad(0.05, initial_accumulator_value=0.1, epsilon=1e-7)");
   return cn_optimizer_build(w->optimizer, w->v, 2);
@@ -138,12 +143,10 @@ static bool sgns_setup(workload *w) {
 static void sgns_step(workload *w, int64_t i) {
   cn_graph *g = w->g;
   const int64_t b = i % BATCHES;
-  cn_tensor *c = cn_take(g, w->v[0], cn_array(g, CN_I64, CN_DIMS(PAIRS), w->ids[0] + b * PAIRS), .axis = 0);
-  cn_tensor *p = cn_take(g, w->v[1], cn_array(g, CN_I64, CN_DIMS(PAIRS), w->ids[1] + b * PAIRS), .axis = 0);
-  cn_tensor *n = cn_take(g, w->v[1], cn_array(g, CN_I64, CN_DIMS(PAIRS, NEGATIVES), w->ids[2] + b * PAIRS * NEGATIVES), .axis = 0);
-  cn_tensor *near = cn_sum(g, cn_multiply(g, c, p), .axis = CN_INTS(1));                                   /* [pairs] */
-  cn_tensor *far = cn_matmul(g, n, cn_reshape(g, c, CN_INTS(PAIRS, WIDTH, 1)));                             /* [pairs, negatives, 1] */
-  cn_tensor *loss = cn_add(g, cn_sum(g, cn_softplus(g, cn_negative(g, near))), cn_sum(g, cn_softplus(g, far)));
+  cn_tensor *centres = cn_take(g, w->v[0], cn_array(g, CN_I64, CN_DIMS(PAIRS, 1), w->ids[0] + b * PAIRS), .axis = 0);              /* [pairs, 1, width] */
+  cn_tensor *others = cn_take(g, w->v[1], cn_array(g, CN_I64, CN_DIMS(PAIRS, OTHERS), w->ids[1] + b * PAIRS * OTHERS), .axis = 0); /* [pairs, others, width] */
+  cn_tensor *products = cn_matmul(g, others, centres, .transpose_b = true);                                                         /* [pairs, others, 1] */
+  cn_tensor *loss = cn_sum(g, cn_softplus(g, cn_multiply(g, products, w->v[2])));
   w->value = cn_item(loss);
   cn_optimizer_minimize(w->optimizer, loss, true);
   cn_graph_reset(g);

@@ -4,6 +4,7 @@
 #include "optimizer_private.h"
 
 #define BLOCK 1024 /* elements */
+#define GROUP 16   /* rows */
 
 typedef struct job {
   cni_pass_call call;
@@ -13,6 +14,7 @@ typedef struct job {
   int64_t width, size /* of an element */;
   const int32_t *heads, *chain;        /* row -> first occurrence -> next one; -1 ends */
   const int64_t *touched;
+  int64_t groups, stride;              /* whole groups of touched rows; from one to the next in the order of work */
   bool magnitudes, sums;
 } job;
 
@@ -84,13 +86,20 @@ static void ahead(const job *j, int64_t row) {
   const size_t bytes = (size_t)(j->width * j->size), at = (size_t)row * bytes;
   cni_prefetch((const char *)j->call.u.w + at, bytes);
   if (j->call.u.slot[0]) cni_prefetch((const char *)j->call.u.slot[0] + at, bytes);
+  cni_prefetch(j->place[j->heads[row]], bytes);
+}
+
+/* Rows that occur often stand near the end; in groups that are spread by the golden ratio every part of the work has its share of them. */
+static int64_t touched_at(const job *j, int64_t i) {
+  const int64_t group = i / GROUP;
+  return j->touched[group < j->groups ? group * j->stride % j->groups * GROUP + i % GROUP : i];
 }
 
 static void touched_rows(void *ctx, int64_t begin, int64_t end) {
   const job *j = ctx;
   for (int64_t i = begin; i < end; i++) {
-    if (i + CNI_AHEAD < end) ahead(j, j->touched[i + CNI_AHEAD]);
-    one_row(j, j->touched[i]);
+    if (i + CNI_AHEAD < end) ahead(j, touched_at(j, i + CNI_AHEAD));
+    one_row(j, touched_at(j, i));
   }
 }
 
@@ -130,6 +139,20 @@ static int64_t chains_make(struct cni_optimizer_state *s, cni_entry *e, const in
   return s->touched + n - first;
 }
 
+/* Nearest below 0.618 n without a common divisor. */
+static int64_t stride_for(int64_t n) {
+  for (int64_t s = (int64_t)(0.618 * (double)n); s > 1; s--) {
+    int64_t a = n, b = s;
+    while (b) {
+      const int64_t r = a % b;
+      a = b;
+      b = r;
+    }
+    if (a == 1) return s;
+  }
+  return 1;
+}
+
 bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_pass_call *c, cni_update_pass *pass, bool rows_only) {
   if (!e->count) return true;
   cn_graph *g = o->object.graph;
@@ -151,6 +174,8 @@ bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_pass_
            .heads = e->heads,
            .chain = s->chain,
            .touched = touched,
+           .groups = count / GROUP,
+           .stride = stride_for(count / GROUP),
            .magnitudes = r && r->magnitudes,
            .sums = r && r->sums };
   if (clips) j.call.u.scale = 1, j.call.u.clip = INFINITY;

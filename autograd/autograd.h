@@ -4,6 +4,7 @@
 #include "engine.h"
 #include "gradcheck.h"
 #include "graph.h"
+#include "higher.h"
 #include "op.h"
 #include "ops.h"
 #include "parameter.h"

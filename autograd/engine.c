@@ -12,25 +12,10 @@
 
 #define SMALL 16
 
-typedef struct walk {
-  cn_graph *g;
-  cn_node *root;
-  bool record, release, accumulate, all; /* all: every trainable variable and watched tensor; else the marked targets */
-  uint32_t mark;                         /* targets: nodes that depend on them carry it */
-  uint32_t sweep;
-  const cni_sink *sink;
-} walk;
-
-/* ---- who wants a gradient ---- */
-static inline bool wanted(const walk *w, const cn_tensor *x) {
-  if (!cni_given(x) || !cni_is_float((cn_dtype)x->dtype)) return false;
-  if (!w->all) return (x->flags & CNI_TARGET) || (x->node && x->node->dependent == w->mark && !(x->node->op->flags & CN_OP_NO_GRADIENT));
-  return (x->flags & CNI_VARIABLE) ? !x->extra->frozen : (x->flags & CNI_NEEDS) != 0;
-}
 static inline bool is_leaf(const cn_tensor *x) { return !x->node || (x->flags & CNI_VARIABLE); }
 
 /* ---- slots ---- */
-static void slot_drop(cn_graph *g, cn_tensor *x) {
+void cni_slot_drop(cn_graph *g, cn_tensor *x) {
   cn_tensor *s = x->slot;
   x->slot = NULL;
   if (s && (s->flags & CNI_TEMPORARY) && --s->uses == 0) cni_temporary_free(g, s);
@@ -42,7 +27,7 @@ static void slot_set(cn_tensor *x, cn_tensor *s) {
 static bool alone(const cn_tensor *s) { return (s->flags & CNI_TEMPORARY) && s->uses == 1 && (!s->buffer || s->buffer->uses + s->buffer->step_uses == 1); }
 
 /* x's slot += c. False after an error. */
-static bool give(const walk *w, cn_tensor *x, cn_tensor *c) {
+static bool give(const cni_walk *w, cn_tensor *x, cn_tensor *c) {
   cn_graph *g = w->g;
   if (!x->slot) return slot_set(x, c), true;
   if (w->record) return (x->slot = cn_add(g, x->slot, c)) != NULL;
@@ -51,7 +36,7 @@ static bool give(const walk *w, cn_tensor *x, cn_tensor *c) {
     if (!own) return false;
     if (own->count) memcpy(own->data, x->slot->data, (size_t)own->count * cn_dtype_size((cn_dtype)own->dtype));
     if (g->capture) cni_capture_copy(own, x->slot);
-    slot_drop(g, x);
+    cni_slot_drop(g, x);
     slot_set(x, own);
   }
   cni_values_add(g, x->slot, c);
@@ -60,7 +45,7 @@ static bool give(const walk *w, cn_tensor *x, cn_tensor *c) {
 }
 
 /* A step tensor with the value of a slot, sharing its memory. */
-static cn_tensor *publish(cn_graph *g, cn_tensor *s) {
+cn_tensor *cni_publish(cn_graph *g, cn_tensor *s) {
   cni_capture_spoil(g);
   if (!(s->flags & CNI_TEMPORARY)) return s;
   const bool in_rule = g->in_rule;
@@ -76,8 +61,8 @@ static cn_tensor *publish(cn_graph *g, cn_tensor *s) {
 }
 
 /* ---- rows ---- */
-static bool rows_edge(const walk *w, const cn_node *n, int32_t i) { return w->all && !w->record && i == 0 && (n->op->flags & CN_OP_ROWS) && (n->x[0]->flags & CNI_VARIABLE); }
-static bool is_sparse(const walk *w, const cn_tensor *x) { return w->all && (x->flags & CNI_VARIABLE) && x->rows_readers == INT32_MAX; }
+static bool rows_edge(const cni_walk *w, const cn_node *n, int32_t i) { return w->all && !w->record && i == 0 && (n->op->flags & CN_OP_ROWS) && (n->x[0]->flags & CNI_VARIABLE); }
+static bool is_sparse(const cni_walk *w, const cn_tensor *x) { return w->all && (x->flags & CNI_VARIABLE) && x->rows_readers == INT32_MAX; }
 
 /* ---- complete gradients ---- */
 static void grad_forget(cn_tensor *x) {
@@ -94,7 +79,7 @@ static void grad_forget(cn_tensor *x) {
 /* A temporary (or any tensor) as a persistent one; its memory is shared where it has a buffer. */
 static cn_tensor *keep(cn_tensor *t) { return cn_persist(t); }
 
-static bool keep_rows(const walk *w, cn_tensor *v, cn_rows *rows) {
+static bool keep_rows(const cni_walk *w, cn_tensor *v, cn_rows *rows) {
   cni_extra *e = v->extra;
   if (!cni_rows_join(w->g, v, rows)) return false;
   cni_capture_spoil(w->g);
@@ -114,7 +99,7 @@ static bool keep_rows(const walk *w, cn_tensor *v, cn_rows *rows) {
   return kept.indices && kept.values;
 }
 
-static bool keep_dense(const walk *w, cn_tensor *x, cn_tensor *s) {
+static bool keep_dense(const cni_walk *w, cn_tensor *x, cn_tensor *s) {
   cn_graph *g = w->g;
   cni_extra *e = x->extra;
   cn_tensor *kept;
@@ -126,7 +111,7 @@ static bool keep_dense(const walk *w, cn_tensor *x, cn_tensor *s) {
     cni_values_add(g, sum, s);
     s = sum;
   }
-  kept = x->epoch == CNI_PERSISTENT ? keep(s) : publish(g, s);
+  kept = x->epoch == CNI_PERSISTENT ? keep(s) : cni_publish(g, s);
   if (!kept) return false;
   grad_forget(x);
   e->grad = kept;
@@ -141,7 +126,7 @@ void cni_temporaries_drop(cn_graph *g, int64_t mark) {
 }
 
 /* To the update, which a replay calls itself: what it computes is not noted. */
-static bool sink(const walk *w, cn_tensor *x, cn_tensor *gradient, const cn_rows *rows) {
+static bool sink(const cni_walk *w, cn_tensor *x, cn_tensor *gradient, const cn_rows *rows) {
   cn_graph *g = w->g;
   struct cni_replay *capture = g->capture;
   if (capture) cni_capture_update(x, gradient);
@@ -151,7 +136,7 @@ static bool sink(const walk *w, cn_tensor *x, cn_tensor *gradient, const cn_rows
   return ok;
 }
 
-static bool complete_rows(const walk *w, cn_tensor *x) {
+static bool complete_rows(const cni_walk *w, cn_tensor *x) {
   cn_rows rows;
   const bool ok = cni_rows_collect(w->g, x, &rows) && (w->sink ? sink(w, x, NULL, &rows) : keep_rows(w, x, &rows));
   cni_pieces_drop(w->g, x);
@@ -159,7 +144,7 @@ static bool complete_rows(const walk *w, cn_tensor *x) {
 }
 
 /* Every reader of the leaf x has been walked: its gradient goes to the update, or stays with x. */
-static bool complete(const walk *w, cn_tensor *x) {
+static bool complete(const cni_walk *w, cn_tensor *x) {
   cn_graph *g = w->g;
   const int64_t mark = g->temps.count;
   bool ok = true;
@@ -167,7 +152,7 @@ static bool complete(const walk *w, cn_tensor *x) {
   else if (x->slot && w->sink && (x->flags & CNI_VARIABLE)) ok = sink(w, x, x->slot, NULL);
   else if (x->slot) ok = keep_dense(w, x, x->slot);
   else if (!w->sink && !w->accumulate) grad_forget(x), x->extra->zero = true;
-  slot_drop(g, x);
+  cni_slot_drop(g, x);
   cni_temporaries_drop(g, mark);
   return ok;
 }
@@ -175,7 +160,7 @@ static bool complete(const walk *w, cn_tensor *x) {
 /* ---- one node ---- */
 typedef struct edges { cn_tensor **gy, **gx; void **pgy, **pgx; bool *want; } edges;
 
-static bool fused(const walk *w, const cn_node *n, edges *e) {
+static bool fused(const cni_walk *w, const cn_node *n, edges *e) {
   cn_graph *g = w->g;
   for (int32_t i = 0; i < n->ny; i++) e->pgy[i] = e->gy[i] ? e->gy[i]->data : NULL;
   for (int32_t i = 0; i < n->nx; i++) {
@@ -194,7 +179,7 @@ static bool fused(const walk *w, const cn_node *n, edges *e) {
   return false;
 }
 
-static bool deliver(const walk *w, cn_node *n, edges *e) {
+static bool deliver(const cni_walk *w, cn_node *n, edges *e) {
   cn_graph *g = w->g;
   for (int32_t i = 0; i < n->nx; i++) {
     if (!e->want[i] || !e->gx[i]) continue;
@@ -208,7 +193,7 @@ static bool deliver(const walk *w, cn_node *n, edges *e) {
 }
 
 /* Runs the node's rule and hands its inputs their gradients. */
-static bool differentiate(const walk *w, cn_node *n, edges *e) {
+static bool differentiate(const cni_walk *w, cn_node *n, edges *e) {
   cn_graph *g = w->g;
   const int64_t mark = g->temps.count;
   bool ok = true;
@@ -228,12 +213,12 @@ static bool differentiate(const walk *w, cn_node *n, edges *e) {
 }
 
 /* An edge of the tape has been walked: completes the leaf that it was the last one of. */
-static bool count_reader(const walk *w, cn_tensor *x) {
+static bool count_reader(const cni_walk *w, cn_tensor *x) {
   if (!w->all || !is_leaf(x) || --x->uses > 0) return true;
   return complete(w, x);
 }
 
-static bool node_backward(const walk *w, cn_node *n) {
+static bool node_backward(const cni_walk *w, cn_node *n) {
   cn_graph *g = w->g;
   cn_tensor *few_t[2 * SMALL];
   void *few_p[2 * SMALL];
@@ -247,17 +232,17 @@ static bool node_backward(const walk *w, cn_node *n) {
   }
   for (int32_t i = 0; i < n->ny; i++) any |= (e.gy[i] = n->y[i]->slot) != NULL;
   for (int32_t i = 0; i < n->nx; i++) {
-    wants |= e.want[i] = wanted(w, n->x[i]);
+    wants |= e.want[i] = cni_wanted(w, n->x[i]);
     e.gx[i] = NULL;
   }
   g->core.where = n->op->name;
   if (any && wants && !differentiate(w, n, &e)) return false;
   for (int32_t i = 0; i < n->nx; i++)
-    if (wanted(w, n->x[i]) && !count_reader(w, n->x[i])) return false;
+    if (cni_wanted(w, n->x[i]) && !count_reader(w, n->x[i])) return false;
   for (int32_t i = 0; i < n->ny; i++) {
     cn_tensor *y = n->y[i];
     if (y->flags & (CNI_TARGET | (w->all ? CNI_WATCHED : 0))) continue; /* its slot is a result */
-    slot_drop(g, y);
+    cni_slot_drop(g, y);
     if (w->release && n != w->root && !(y->flags & CNI_KEEP)) cni_release(g, y);
   }
   return true;
@@ -281,7 +266,7 @@ static bool values_stand(cn_graph *g, const cn_node *n) {
   return true;
 }
 
-static bool meet_leaf(const walk *w, cn_tensor *x, const cn_node *n, int32_t i) {
+static bool meet_leaf(const cni_walk *w, cn_tensor *x, const cn_node *n, int32_t i) {
   cn_graph *g = w->g;
   if (x->sweep != w->sweep) {
     x->sweep = w->sweep;
@@ -295,25 +280,32 @@ static bool meet_leaf(const walk *w, cn_tensor *x, const cn_node *n, int32_t i) 
   return true;
 }
 
-static void mark_node(const walk *w, cn_node *n, int32_t *low) {
+static void mark_node(const cni_walk *w, cn_node *n, int32_t *low) {
   if (n->sweep == w->sweep) return;
   n->sweep = w->sweep;
   for (int32_t i = 0; i < n->ny; i++) n->y[i]->slot = NULL;
   if (n->id < *low) *low = n->id;
 }
 
+/* Whether output k was made by a node that the walk must pass. */
+static bool is_output(const cni_walk *w, int64_t k) {
+  const cn_node *n = w->y[k]->node;
+  return n && (w->all || n->dependent == w->mark);
+}
+
 /* Marks from the root down; returns the lowest marked id, or -1 after an error. */
-static int32_t mark(const walk *w) {
+static int32_t mark(const cni_walk *w) {
   cn_graph *g = w->g;
   int32_t low = w->root->id;
-  mark_node(w, w->root, &low);
+  for (int64_t k = 0; k < w->outputs; k++)
+    if (is_output(w, k)) mark_node(w, w->y[k]->node, &low);
   for (int32_t id = w->root->id; id >= low; id--) {
     cn_node *n = g->tape[id];
     if (n->sweep != w->sweep) continue;
     if (!values_stand(g, n)) return -1;
     for (int32_t i = 0; i < n->nx; i++) {
       cn_tensor *x = n->x[i];
-      if (!wanted(w, x)) continue;
+      if (!cni_wanted(w, x)) continue;
       if (!is_leaf(x)) mark_node(w, x->node, &low);
       else if (w->all && !meet_leaf(w, x, n, i)) return -1;
     }
@@ -323,9 +315,10 @@ static int32_t mark(const walk *w) {
   return low;
 }
 
-/* The seed: ones, or the caller's weights. */
-static cn_tensor *seed(const walk *w, cn_tensor *y, cn_tensor *gradient) {
+/* The gradient of output k by itself: ones, or the caller's weights. */
+static cn_tensor *seed(const cni_walk *w, int64_t k) {
   cn_graph *g = w->g;
+  cn_tensor *y = w->y[k], *gradient = w->gradient ? w->gradient[k] : CN_NO_TENSOR;
   if (!cni_given(gradient)) return cn_full(g, (cn_dtype)y->dtype, &y->dims, 1);
   if (!cni_readable(g, gradient, true)) return NULL;
   if (gradient->dtype == y->dtype && cn_dims_equal(&gradient->dims, &y->dims)) return gradient;
@@ -335,18 +328,25 @@ static cn_tensor *seed(const walk *w, cn_tensor *y, cn_tensor *gradient) {
   return NULL;
 }
 
-static bool compute(const walk *w, cn_tensor *y, cn_tensor *gradient, int32_t low) {
+static bool seeds(const cni_walk *w) {
+  for (int64_t k = 0; k < w->outputs; k++) {
+    if (!is_output(w, k) && !(w->y[k]->flags & CNI_TARGET)) continue;
+    cn_tensor *s = seed(w, k);
+    if (!s || !give(w, w->y[k], s)) return false;
+  }
+  return true;
+}
+
+static bool compute(const cni_walk *w, int32_t low) {
   cn_graph *g = w->g;
   const bool recording = g->recording, in_rule = g->in_rule;
   const char *where = g->core.where;
   if (g->capture) cni_capture_backward(g);
   g->recording = w->record;
   g->in_rule = !w->record;
-  cn_tensor *first = seed(w, y, gradient);
-  bool ok = first != NULL;
+  bool ok = seeds(w);
   g->temps.count = 0;
-  if (ok) slot_set(y, first);
-  for (int32_t id = w->root->id; ok && id >= low; id--)
+  for (int32_t id = w->root ? w->root->id : -1; ok && id >= low; id--)
     if (g->tape[id]->sweep == w->sweep) ok = node_backward(w, g->tape[id]);
   if (g->capture) cni_capture_done(g);
   g->core.where = where;
@@ -355,17 +355,19 @@ static bool compute(const walk *w, cn_tensor *y, cn_tensor *gradient, int32_t lo
   return ok;
 }
 
-static bool walk_back(walk *w, cn_tensor *y, cn_tensor *gradient) {
+bool cni_walk_back(cni_walk *w) {
   cn_graph *g = w->g;
   g->met_count = g->pieces_count = 0;
   w->sweep = ++g->sweep;
-  w->root = y->node;
-  const int32_t low = mark(w);
-  return low >= 0 && compute(w, y, gradient, low);
+  w->root = NULL;
+  for (int64_t k = 0; k < w->outputs; k++)
+    if (is_output(w, k) && (!w->root || w->y[k]->node->id > w->root->id)) w->root = w->y[k]->node;
+  const int32_t low = w->root ? mark(w) : 0;
+  return low >= 0 && compute(w, low);
 }
 
 /* The result must be a live float tensor. */
-static bool result_ok(cn_graph *g, cn_tensor *y) {
+bool cni_result_ok(cn_graph *g, const cn_tensor *y) {
   if (!cni_readable(g, y, true)) return false;
   if (cni_is_float((cn_dtype)y->dtype)) return true;
   cn_fail(g, CN_DTYPE, "the result is %s, which has no gradient", cn_dtype_name((cn_dtype)y->dtype));
@@ -375,10 +377,10 @@ static bool result_ok(cn_graph *g, cn_tensor *y) {
 /* ---- every variable ---- */
 /* After a late watch or thaw: what depends on a wanted leaf, anew for the whole tape. */
 static void remark(cn_graph *g) {
-  const walk w = { .g = g, .all = true };
+  const cni_walk w = { .g = g, .all = true };
   for (int64_t id = 0; id < g->tape_count; id++) {
     cn_node *n = g->tape[id];
-    for (int32_t i = 0; i < n->nx && !n->needs; i++) n->needs = wanted(&w, n->x[i]);
+    for (int32_t i = 0; i < n->nx && !n->needs; i++) n->needs = cni_wanted(&w, n->x[i]);
     if (!n->needs || (n->op->flags & CN_OP_NO_GRADIENT)) continue;
     for (int32_t i = 0; i < n->ny; i++)
       if (cni_is_float((cn_dtype)n->y[i]->dtype)) n->y[i]->flags |= CNI_NEEDS;
@@ -387,7 +389,7 @@ static void remark(cn_graph *g) {
 }
 
 /* Watched tensors that operations made, and variables that the result does not depend on. */
-static bool finish_all(const walk *w) {
+static bool finish_all(const cni_walk *w) {
   cn_graph *g = w->g;
   for (int32_t id = 0; g->watched == g->epoch && id <= w->root->id; id++) {
     cn_node *n = g->tape[id];
@@ -396,7 +398,7 @@ static bool finish_all(const walk *w) {
       if (!(t->flags & CNI_WATCHED)) continue;
       if (t->slot && !keep_dense(w, t, t->slot)) return false;
       if (!t->slot) t->extra->zero = true;
-      slot_drop(g, t);
+      cni_slot_drop(g, t);
     }
   }
   cn_tensor *v = w->sink || w->accumulate ? NULL : g->variables;
@@ -407,86 +409,17 @@ static bool finish_all(const walk *w) {
 
 bool cni_backward(const cn_backward_args *a, const cni_sink *sink) {
   cn_graph *g = a->graph;
+  cn_tensor *const y = a->y, *const gradient = a->gradient;
   if (!cn_ok(g)) return false;
   const char *where = g->core.where;
   g->core.where = "backward";
-  bool ok = result_ok(g, a->y);
+  bool ok = cni_result_ok(g, a->y);
   if (ok && g->remark) remark(g);
-  walk w = { .g = g, .release = a->release, .accumulate = a->accumulate, .all = true, .sink = sink };
+  cni_walk w = { .g = g, .release = a->release, .accumulate = a->accumulate, .all = true, .sink = sink, .y = &y, .gradient = &gradient, .outputs = 1 };
   if (ok && !a->y->node) cn_fail(g, CN_STATE, "the result was not made by a recorded operation"), ok = false;
-  ok = ok && walk_back(&w, a->y, a->gradient) && finish_all(&w);
+  ok = ok && cni_walk_back(&w) && finish_all(&w);
   g->core.where = where;
   return ok;
 }
 
 bool cn_backward_run(const cn_backward_args *args) { return cni_backward(args, NULL); }
-
-/* ---- given targets ---- */
-static int64_t first_reader(const cn_graph *g, const cn_tensor *x) {
-  if (x->flags & CNI_VARIABLE) return x->extra->read_epoch == g->epoch ? x->extra->first_reader : g->tape_count;
-  if (x->node) return x->node->id;
-  return x->epoch == CNI_PERSISTENT ? 0 : x->born;
-}
-
-/* Marks, upwards from the targets' first readers, the nodes that depend on them. */
-static void mark_dependents(const walk *w, int64_t from) {
-  cn_graph *g = w->g;
-  for (int64_t id = from; id <= w->root->id; id++) {
-    cn_node *n = g->tape[id];
-    for (int32_t i = 0; i < n->nx && n->dependent != w->mark; i++)
-      if (cni_given(n->x[i]) && wanted(w, n->x[i])) n->dependent = w->mark;
-  }
-}
-
-static bool targets_ok(cn_graph *g, cn_tensor *const *x, int64_t n) {
-  for (int64_t i = 0; i < n; i++) {
-    if (!cni_readable(g, x[i], true)) return false;
-    if (!cni_is_float((cn_dtype)x[i]->dtype)) return cn_fail(g, CN_DTYPE, "x is %s, which has no gradient", cn_dtype_name((cn_dtype)x[i]->dtype)), false;
-  }
-  return true;
-}
-
-static bool gradients(cn_graph *g, cn_tensor *y, cn_tensor *gradient, cn_tensor *const *x, int64_t n, bool differentiable, cn_tensor **dx) {
-  cni_capture_spoil(g);
-  if (!result_ok(g, y) || !targets_ok(g, x, n)) return false;
-  walk w = { .g = g, .record = differentiable, .root = y->node, .mark = ++g->sweep };
-  int64_t from = g->tape_count;
-  for (int64_t i = 0; i < n; i++) {
-    x[i]->flags |= CNI_TARGET;
-    x[i]->slot = NULL;
-    if (first_reader(g, x[i]) < from) from = first_reader(g, x[i]);
-  }
-  bool ok = true;
-  if (w.root) {
-    mark_dependents(&w, from);
-    ok = w.root->dependent == w.mark || (y->flags & CNI_TARGET) ? walk_back(&w, y, gradient) : true;
-  } else if (y->flags & CNI_TARGET) {
-    ok = (y->slot = seed(&w, y, gradient)) != NULL;
-  }
-  for (int64_t i = 0; i < n; i++) {
-    x[i]->flags &= (uint16_t)~CNI_TARGET;
-    if (ok) dx[i] = x[i]->slot ? publish(g, x[i]->slot) : cn_zeros(g, (cn_dtype)x[i]->dtype, &x[i]->dims);
-    ok = ok && dx[i];
-  }
-  for (int64_t i = 0; i < n; i++) slot_drop(g, x[i]);
-  return ok;
-}
-
-bool cn_gradients(cn_graph *g, cn_tensor *y, cn_tensor *gradient, cn_tensor *const *x, int64_t n, bool differentiable, cn_tensor **dx) {
-  for (int64_t i = 0; i < n; i++) dx[i] = NULL;
-  if (!cn_ok(g)) return false;
-  const char *where = g->core.where;
-  g->core.where = "gradient";
-  const bool ok = gradients(g, y, gradient, x, n, differentiable, dx);
-  g->core.where = where;
-  if (!ok)
-    for (int64_t i = 0; i < n; i++) dx[i] = NULL;
-  return ok;
-}
-
-cn_tensor *cn_gradient_run(const cn_gradient_args *a) {
-  cn_tensor *dx = NULL;
-  if (!cn_ok(a->graph)) return NULL;
-  cn_gradients(a->graph, a->y, a->gradient, &a->x, 1, a->differentiable, &dx);
-  return dx;
-}

@@ -27,6 +27,8 @@ typedef struct cn_gradient_args { cn_graph *graph; CN_GRADIENT(CN_FIELD_, ) } cn
 CN_API cn_tensor *cn_gradient_run(const cn_gradient_args *args);
 /* Gradients with respect to n tensors in one walk: dx[i] of the shape of x[i]. False (dx all NULL) on failure. gradient may be CN_NO_TENSOR. */
 CN_API bool cn_gradients(cn_graph *g, cn_tensor *y, cn_tensor *gradient, cn_tensor *const *x, int64_t n, bool differentiable, cn_tensor **dx);
+/* Vector-Jacobian product of several outputs in one walk: dx[i] = sum over k of the gradient of <y[k], gradient[k]> with respect to x[i]. `gradient` may be NULL or hold CN_NO_TENSOR: ones. */
+CN_API bool cn_vjp(cn_graph *g, cn_tensor *const *y, cn_tensor *const *gradient, int64_t m, cn_tensor *const *x, int64_t n, bool differentiable, cn_tensor **dx);
 
 #ifndef __cplusplus
 #define cn_backward(...) CN_WITH_OPTIONS_(bool, cn_backward_args, CN_BACKWARD, cn_backward_run, __VA_ARGS__)

@@ -6,11 +6,33 @@
 /* Rows of a variable's gradient, from one look-up. */
 typedef struct cni_piece { cn_tensor *variable, *indices, *values; } cni_piece;
 
+/* A walk down the tape from some outputs: the gradient of the sum of their elements, each times its weight. */
+typedef struct cni_walk {
+  cn_graph *g;
+  cn_tensor *const *y, *const *gradient; /* outputs and their weights (CN_NO_TENSOR, or gradient NULL: ones) */
+  int64_t outputs;
+  cn_node *root;                         /* the last node of an output */
+  bool record, release, accumulate, all; /* all: every trainable variable and watched tensor; else the marked targets */
+  uint32_t mark;                         /* targets: nodes that depend on them carry it */
+  uint32_t sweep;
+  const cni_sink *sink;
+} cni_walk;
+
+static inline bool cni_wanted(const cni_walk *w, const cn_tensor *x) {
+  if (!cni_given(x) || !cni_is_float((cn_dtype)x->dtype)) return false;
+  if (!w->all) return (x->flags & CNI_TARGET) || (x->node && x->node->dependent == w->mark && !(x->node->op->flags & CN_OP_NO_GRADIENT));
+  return (x->flags & CNI_VARIABLE) ? !x->extra->frozen : (x->flags & CNI_NEEDS) != 0;
+}
+
 /* gradient_values.c */
 void cni_values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x);       /* y += x, of one shape */
 cn_tensor *cni_unbroadcast(cn_graph *g, cn_tensor *t, const cn_tensor *x);      /* t summed to the shape of x; NULL after an error */
 
 /* engine.c */
+bool cni_result_ok(cn_graph *g, const cn_tensor *y);                            /* live, of a float type; else an error */
+bool cni_walk_back(cni_walk *w);                                                /* leaves the targets' gradients in their slots */
+cn_tensor *cni_publish(cn_graph *g, cn_tensor *slot);                           /* a step tensor with the value of a slot, sharing its memory */
+void cni_slot_drop(cn_graph *g, cn_tensor *x);
 void cni_temporaries_drop(cn_graph *g, int64_t mark);                           /* those made since mark that nothing holds; the others belong to their slots */
 
 /* rows.c */

@@ -39,7 +39,7 @@ static void *system_alloc(void *user, size_t size) {
   const size_t unit = size >= EXACT_SIZE ? LARGE_PAGE : ALIGNMENT;
   if (size > SIZE_MAX - unit) return NULL;
   void *p = aligned_alloc(unit, (size + unit - 1) & ~(unit - 1));
-  if (p && unit == LARGE_PAGE) madvise(p, size, MADV_HUGEPAGE);
+  if (p && unit == LARGE_PAGE) madvise(p, size & ~(LARGE_PAGE - 1), MADV_HUGEPAGE); /* no large page for the rest: it would count whole */
   return p;
 }
 

@@ -16,6 +16,7 @@ struct workload {
   const char *variant;
   cn_model *m;
   cn_tensor *v[8];         /* variables */
+  cn_tensor *directions[6];
   float *x, *y;            /* data of 8 batches */
   int32_t *labels;
   int64_t *ids[3];

@@ -183,27 +183,23 @@ static bool hvp_setup(workload *w) {
   w->size = 784;
   w->x = floats(w, 8 * w->batch * 784, 1000, 1);
   labels_of(w, 10);
-  w->y = malloc(sizeof(float) * 800000 * 6);
-  for (int k = 0; k < 6; k++)
-    for (int64_t i = 0; i < cn_count(w->v[k]); i++) w->y[k * 800000 + i] = symmetric((uint32_t)(50 + k), (uint32_t)i);
+  for (int k = 0; k < 6; k++) {
+    const cn_dims d = cn_dims_of(w->v[k]);
+    float *v = floats(w, cn_count(w->v[k]), (uint32_t)(50 + k), 1);
+    w->directions[k] = cn_persist(cn_array(g, CN_F32, &d, v));
+    free(v);
+  }
   return cn_ok(g);
 }
 static void hvp_step(workload *w, int64_t i) {
   cn_graph *g = w->g;
-  cn_tensor *h = cn_array(g, CN_F32, CN_DIMS(w->batch, 784), row(w->x, w->batch, i, 784)), *dw[6], *hv[6], *s = NULL, *v[6];
+  cn_tensor *h = cn_array(g, CN_F32, CN_DIMS(w->batch, 784), row(w->x, w->batch, i, 784)), *hv[6];
   for (int k = 0; k < 3; k++) h = cn_linear(g, h, w->v[2 * k], w->v[2 * k + 1], .activation = k < 2);
   cn_tensor *loss = cn_mean(g, cn_sparse_categorical_crossentropy(g, cn_array(g, CN_I32, CN_DIMS(w->batch), w->labels + i % 8 * w->batch), h, .from_logits = true));
-  cn_gradients(g, loss, CN_NO_TENSOR, w->v, 6, true, dw);
-  for (int k = 0; k < 6; k++) {
-    const cn_dims d = cn_dims_of(w->v[k]);
-    v[k] = cn_array(g, CN_F32, &d, w->y + k * 800000);
-    cn_tensor *part = cn_sum(g, cn_multiply(g, dw[k], v[k]));
-    s = s ? cn_add(g, s, part) : part;
-  }
-  cn_gradients(g, s, CN_NO_TENSOR, w->v, 6, false, hv);
+  cn_hvp(g, loss, w->v, w->directions, 6, hv);
   double dot = 0;
   if (i < 4)
-    for (int k = 0; k < 6; k++) dot += cn_item(cn_sum(g, cn_multiply(g, hv[k], v[k])));
+    for (int k = 0; k < 6; k++) dot += cn_item(cn_sum(g, cn_multiply(g, hv[k], w->directions[k])));
   w->value = dot;
   cn_graph_reset(g);
 }

@@ -228,6 +228,7 @@ static cn_tensor *const *apply(cn_call *c, traits t) {
   c->sig = sig;
   c->ny = ny;
   if (op->infer(c) != CN_OK) return cni_nulls;
+  if (op->flags & CN_OP_DATA_SHAPE) cni_plan_leave(g), cni_capture_spoil(g);
   if (t.symbolic) return record_symbolic(c, sig, ny);
   return g->recording ? record(c, sig, ny, t.needs) : run_unrecorded(c, sig, ny);
 }

@@ -32,7 +32,8 @@ enum {
   CN_OP_VIEW = 2,          /* output 0 shares input 0's memory from element offset(call) on (0 without one); forward is not called */
   CN_OP_ROWS = 4,          /* output 0 are rows of input 0 along its first axis, chosen by input 1: the gradient of a variable may stay sparse */
   CN_OP_RANDOM = 8,        /* draws from a stream */
-  CN_OP_NO_GRADIENT = 16   /* no output depends differentiably on any input */
+  CN_OP_NO_GRADIENT = 16,  /* no output depends differentiably on any input */
+  CN_OP_DATA_SHAPE = 32    /* output shapes depend on the inputs' values: such a call is inferred at every step */
 };
 #define CN_READS_X(i) (1u << (i))           /* backward or vjp reads the value of input i (i < 16; bit 15 stands for all from 15 on) */
 #define CN_READS_Y(i) (1u << (16 + (i)))    /* ... of output i */

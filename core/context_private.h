@@ -43,6 +43,8 @@ typedef struct cni_context {
   const char *where;                 /* name of the running operation or entry point, put before an error's text */
   char scope[CNI_SCOPE_SIZE];        /* path of the layer being called, put after it */
   const char *path;                  /* the same while a step is replayed; NULL otherwise */
+  const char *caller;                /* "fit", "evaluate", "predict" while one of them runs, and its batch: put behind the path */
+  int64_t batch;
   cn_error_callback on_error;
   void *on_error_user;
   cn_output_callback output;

@@ -20,6 +20,11 @@ static void append(char *text, const char *before, const char *what, const char 
   snprintf(text + used, CNI_ERROR_SIZE - used, "%s%s%s", before, what, after);
 }
 
+static void append_caller(cni_context *c, const char *before) {
+  const size_t used = strlen(c->error);
+  snprintf(c->error + used, CNI_ERROR_SIZE - used, "%scalled from %s, batch %lld)", before, c->caller, (long long)c->batch);
+}
+
 cn_code cni_vfail(cn_graph *g, cn_code code, const char *format, va_list args) {
   if (!g || cni_context_of(g)->code != CN_OK || code == CN_OK) return code;
   cni_context *c = cni_context_of(g);
@@ -29,7 +34,8 @@ cn_code cni_vfail(cn_graph *g, cn_code code, const char *format, va_list args) {
   const size_t used = strlen(c->error);
   vsnprintf(c->error + used, CNI_ERROR_SIZE - used, format, args);
   const char *path = c->path ? c->path : c->scope;
-  if (path[0]) append(c->error, " (in ", path + (path[0] == '/'), ")");
+  if (path[0]) append(c->error, " (in ", path + (path[0] == '/'), c->caller ? "" : ")");
+  if (c->caller) append_caller(c, path[0] ? ", " : " (");
   if (c->on_error) c->on_error(c->on_error_user, code, c->error);
   return code;
 }
@@ -48,7 +54,7 @@ void cni_error_clear(cn_graph *g) {
   c->error[0] = '\0';
   c->where = NULL;
   c->scope[0] = '\0';
-  c->path = NULL;
+  c->path = c->caller = NULL;
 }
 
 void cn_set_error_callback(cn_graph *g, cn_error_callback callback, void *user) {

@@ -82,7 +82,9 @@ static bool epoch_steps(fitting *f, cni_progress *p, int64_t steps) {
   cn_model *m = f->m;
   cn_graph *g = m->base.object.graph;
   cn_batch b;
-  for (int64_t step = 0; (steps < 0 || step < steps) && cn_dataset_next(f->train, f->a->batch_size, &b); step++) {
+  for (int64_t step = 0; steps < 0 || step < steps; step++) {
+    g->core.batch = step;
+    if (!cn_dataset_next(f->train, f->a->batch_size, &b)) break;
     cn_tensor *y_pred = NULL, *loss = cni_train_step(m, &b, &y_pred);
     if (!loss) return false;
     const bool recording = cn_recording(g, false);
@@ -116,7 +118,10 @@ static bool one_epoch(fitting *f, int64_t epoch) {
   if (f->a->verbose && f->a->epochs > 1) cni_print(g, "Epoch %lld/%lld\n", (long long)(epoch + 1), (long long)f->a->epochs);
   cni_progress_begin(&p, g, f->a->verbose, steps);
   cni_metrics_reset(m);
-  if (!epoch_steps(f, &p, steps)) return false;
+  g->core.caller = "fit";
+  const bool ok = epoch_steps(f, &p, steps);
+  g->core.caller = NULL;
+  if (!ok) return false;
   history_put(m, 0, epoch - f->a->initial_epoch);
   cni_progress_keep(&p, m);
   if (!validate(f, epoch, tail, sizeof tail)) return false;
@@ -155,10 +160,12 @@ bool cni_evaluate(cn_model *m, cn_dataset *d, int64_t batch_size) {
   cn_batch b;
   bool ok = cn_dataset_reset(d, false);
   cni_metrics_reset(m);
-  while (ok && cn_dataset_next(d, batch_size, &b)) {
+  g->core.caller = "evaluate";
+  for (g->core.batch = 0; ok && cn_dataset_next(d, batch_size, &b); g->core.batch++) {
     ok = evaluate_batch(m, &b);
     if (ok) cn_graph_reset(g);
   }
+  g->core.caller = NULL;
   cn_recording(g, recording);
   return ok && cn_ok(g);
 }
@@ -197,7 +204,9 @@ static cn_tensor *predict_batches(cn_model *m, cn_tensor *x, int64_t batch_size)
   cn_graph *g = m->base.object.graph;
   const int64_t n = x->dims.d[0];
   cn_tensor *out = NULL;
+  g->core.caller = "predict";
   for (int64_t first = 0; first < n; first += batch_size) {
+    g->core.batch = first / batch_size;
     const int64_t k = n - first < batch_size ? n - first : batch_size;
     cn_tensor *y = cn_call(g, &m->base, rows_of(g, x, first, k), .training = 0);
     if (!y) break;
@@ -214,6 +223,7 @@ static cn_tensor *predict_batches(cn_model *m, cn_tensor *x, int64_t batch_size)
     memcpy((char *)out->data + (size_t)first * row, y->data, (size_t)k * row);
     cn_graph_reset(g);
   }
+  g->core.caller = NULL;
   if (cn_ok(g)) return out;
   cn_free(out);
   return NULL;

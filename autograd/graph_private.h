@@ -76,7 +76,6 @@ struct cn_graph {
   bool recording, replaying, check_finite, in_rule /* inside a rule that is not recorded */, remark /* a watch or a thaw came after the readers */;
   cni_arena step[2];                   /* headers, nodes and args of this step and, untouched, of the one before */
   cni_arena keep;                      /* headers and nodes of persistent tensors */
-  cni_arena spare;                     /* blocks of replays that have gone, for those to come */
   cn_node **tape;
   int64_t tape_count, tape_capacity, symbolic_count;
   cni_temps temps;                     /* temporaries of the rules that run now */

@@ -5,22 +5,13 @@
 
 #define CNI_HELD_BYTES ((size_t)4 << 20) /* of buffers, at most: where a step moves more, recording it costs nothing in comparison, and memory counts */
 
+/* aside: the step's own arena, while what follows in the step is held in another. */
 typedef struct cni_held { cni_arena arena, aside; cni_buffer **buffers; int64_t count; } cni_held;
 
-static inline cni_arena cni_spare_arena(cn_graph *g) {
-  cni_arena a = g->spare;
-  cni_arena_rewind(&a);
-  g->spare = (cni_arena){ 0 };
-  return a;
-}
-
-/* The whole of the step that begins is held. */
-static inline void cni_held_begin(cn_graph *g, cni_held *h) { h->aside = cni_spare_arena(g); }
-
-/* What follows in this step is held: its arena is a new one. */
-static inline void cni_held_begin_now(cn_graph *g, cni_held *h) {
+/* What follows in this step is held. At the beginning of a step nothing needs to be called: all of it is. */
+static inline void cni_held_begin(cn_graph *g, cni_held *h) {
   h->aside = *cni_step_arena(g);
-  *cni_step_arena(g) = cni_spare_arena(g);
+  *cni_step_arena(g) = (cni_arena){ 0 };
 }
 
 static inline void cni_held_free(cn_graph *g, cni_held *h) {
@@ -28,13 +19,12 @@ static inline void cni_held_free(cn_graph *g, cni_held *h) {
   cni_free(g, h->buffers);
   h->buffers = NULL;
   h->count = 0;
-  cni_arena_append(&g->spare, &h->arena); /* headers stay mapped as long as the graph */
+  cni_arena_retire(g, &h->arena); /* headers stay mapped as long as the graph */
 }
 
 /* At the reset that ends the step, after its buffers have returned: takes arena and marked buffers. False: they could not be held, and are free. */
 static inline bool cni_held_end(cn_graph *g, cni_held *h, bool wanted) {
   h->arena = *cni_step_arena(g);
-  cni_arena_split(&h->arena, &g->spare);
   *cni_step_arena(g) = h->aside;
   h->aside = (cni_arena){ 0 };
   if (cni_buffers_withdraw(g, CNI_HELD_BYTES, &h->buffers, &h->count) && wanted && cn_ok(g)) return true;

@@ -160,7 +160,6 @@ static void begin_note(cn_graph *g) {
   g->noting = g->noted = *p;
   (*p)->count = 0;
   (*p)->bytes = 0;
-  cni_held_begin(g, &(*p)->held);
 }
 
 void cni_plan_reset(cn_graph *g) {

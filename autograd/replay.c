@@ -58,7 +58,7 @@ cni_replay *cni_capture_begin(cn_graph *g, cn_tensor *const *x, int n, cn_tensor
   cni_plan_leave(g);
   *r = (cni_replay){ .graph = g, .next = g->replays, .inputs_count = n };
   g->replays = g->capture = r;
-  cni_held_begin_now(g, &r->held);
+  cni_held_begin(g, &r->held);
   for (int i = 0; i < n; i++) in[i] = r->inputs[i] = stand_in(g, x[i]);
   return r;
 }
@@ -184,7 +184,6 @@ void cni_replay_free(cni_replay *r) {
 }
 
 void cni_replays_free(cn_graph *g) {
-  cni_arena_free(g, &g->spare);
   for (cni_replay *r = g->replays; r; r = r->next) {
     cni_arena_free(g, &r->held.arena);
     cni_arena_free(g, &r->held.aside);

@@ -53,6 +53,7 @@ typedef struct cni_context {
   cni_buffer steps;                  /* ring of buffers lent to step tensors */
   cni_buffer kept;                   /* ring of buffers with uses across steps only */
   cni_allocation allocations;        /* ring of tracked allocations */
+  cni_block *spare;                  /* blocks of retired arenas */
   cni_hook *hooks;                   /* run when the graph is freed, last added first */
   size_t bytes, peak_bytes;          /* taken from the allocator: now, at most */
   const cni_kernels *kernels[2];     /* for CN_F32 and CN_F64 */
@@ -89,8 +90,7 @@ void cni_buffer_drop(cn_graph *g, cni_buffer *b, bool step);
 void cni_buffers_reset(cn_graph *g);                                /* ends every step use */
 /* Takes the captured buffers out of the pool, each with one use, as an array of cni_alloc. False (and none is taken, no mark stays) when they have more than `most` bytes, when one is still in use, or without memory. */
 bool cni_buffers_withdraw(cn_graph *g, size_t most, cni_buffer ***buffers, int64_t *count);
-void cni_arena_append(cni_arena *a, cni_arena *blocks);             /* hands the blocks over, to be filled after those of a */
-void cni_arena_split(cni_arena *a, cni_arena *rest);                /* hands the blocks that are not in use over to rest */
+void cni_arena_retire(cn_graph *g, cni_arena *a);                   /* its blocks stay mapped, for arenas that need one; what stands in them is as it was until then */
 bool cni_on_free(cn_graph *g, void (*run)(cn_graph *g, void *p), void *p);
 /* Makes room for one more element: doubles *array (of `size`-byte elements) when count reaches *capacity. False: no memory. */
 bool cni_grow(cn_graph *g, void **array, int64_t count, int64_t *capacity, size_t size);

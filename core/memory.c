@@ -124,6 +124,9 @@ void cni_context_free(cn_graph *g) {
     c->hooks = hook->next;
     hook->run(g, hook->p);
   }
+  cni_arena spare = { .first = c->spare };
+  cni_arena_free(g, &spare);
+  c->spare = NULL;
   ring_free(c, &c->steps);
   ring_free(c, &c->kept);
   pool_empty(c);
@@ -204,6 +207,13 @@ bool cni_grow(cn_graph *g, void **array, int64_t count, int64_t *capacity, size_
 static cni_block *arena_block(cn_graph *g, const cni_arena *a, size_t size) {
   const size_t last = a->current ? a->current->size + sizeof(cni_block) : 0;
   size_t bytes = last == 0 ? FIRST_BLOCK : last >= LARGEST_BLOCK / 2 ? LARGEST_BLOCK : last * 2;
+  for (cni_block **at = &cni_context_of(g)->spare; *at; at = &(*at)->next)
+    if ((*at)->size >= size) {
+      cni_block *b = *at;
+      *at = b->next;
+      b->next = NULL;
+      return b;
+    }
   if (bytes < size + sizeof(cni_block)) bytes = (size + sizeof(cni_block) + PAGE - 1) & ~(PAGE - 1);
   cni_block *b = obtain(g, bytes);
   if (b) *b = (cni_block){ .next = NULL, .size = bytes - sizeof(cni_block) };
@@ -246,18 +256,15 @@ void cni_arena_free(cn_graph *g, cni_arena *a) {
   *a = (cni_arena){ 0 };
 }
 
-void cni_arena_append(cni_arena *a, cni_arena *blocks) {
-  cni_block **end = &a->first;
-  while (*end) end = &(*end)->next;
-  *end = blocks->first;
-  if (!a->current) a->current = a->first, a->used = 0;
-  *blocks = (cni_arena){ 0 };
-}
-
-void cni_arena_split(cni_arena *a, cni_arena *rest) {
-  cni_arena unused = { .first = a->current ? a->current->next : a->first };
-  *(a->current ? &a->current->next : &a->first) = NULL;
-  cni_arena_append(rest, &unused);
+void cni_arena_retire(cn_graph *g, cni_arena *a) {
+  cni_context *c = cni_context_of(g);
+  while (a->first) {
+    cni_block *b = a->first;
+    a->first = b->next;
+    b->next = c->spare;
+    c->spare = b;
+  }
+  *a = (cni_arena){ 0 };
 }
 
 /* Buffers. Each is in one place: the ring of those with step uses, the ring of those with other uses only, or the free list of its class. */

@@ -103,8 +103,7 @@ static bool validate(fitting *f, int64_t epoch, char *tail, size_t size) {
   const int64_t n = 1 + m->compiled->count;
   if (!cni_evaluate(m, f->validation, f->a->batch_size)) return false;
   history_put(m, n, epoch - f->a->initial_epoch);
-  size_t used = 0;
-  for (int64_t i = 0; i < n && used < size; i++) used += (size_t)snprintf(tail + used, size - used, " - val_%s: %.4f", cn_metric_name_at(m, i), cni_metric_value(m, i));
+  cni_metrics_text(m, "val_", tail, size);
   return true;
 }
 

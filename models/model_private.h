@@ -60,6 +60,7 @@ typedef struct cni_progress {
 void cni_progress_begin(cni_progress *p, cn_graph *g, int64_t verbose, int64_t steps);
 void cni_progress_step(cni_progress *p, cn_model *m, int64_t step);
 void cni_progress_keep(cni_progress *p, cn_model *m);           /* notes the metrics before validation overwrites them */
+void cni_metrics_text(cn_model *m, const char *prefix, char *text, size_t size); /* " - accuracy: 0.9 - loss: 0.3" */
 void cni_progress_end(cni_progress *p, const char *tail);
 
 #endif

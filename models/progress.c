@@ -22,12 +22,23 @@ void cni_progress_begin(cni_progress *p, cn_graph *g, int64_t verbose, int64_t s
   if (p->terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0) p->width = w.ws_col;
 }
 
-static void metrics_text(cn_model *m, char *text, size_t size) {
+/* The value whose name follows `before` in the alphabet, as Keras sorts them; -1 after the last. */
+static int64_t next_name(cn_model *m, int64_t before) {
+  int64_t best = -1;
+  for (int64_t i = 0; i <= m->compiled->count; i++) {
+    const char *name = cn_metric_name_at(m, i);
+    if (before >= 0 && strcmp(name, cn_metric_name_at(m, before)) <= 0) continue;
+    if (best < 0 || strcmp(name, cn_metric_name_at(m, best)) < 0) best = i;
+  }
+  return best;
+}
+
+void cni_metrics_text(cn_model *m, const char *prefix, char *text, size_t size) {
   size_t used = 0;
   text[0] = 0;
-  for (int64_t i = m->compiled->count; i >= 0 && used < size; i--) { /* metrics, then the loss */
+  for (int64_t i = next_name(m, -1); i >= 0 && used < size; i = next_name(m, i)) {
     const double v = cni_metric_value(m, i);
-    used += (size_t)snprintf(text + used, size - used, fabs(v) > 1e-3 || v == 0 ? " - %s: %.4f" : " - %s: %.4e", cn_metric_name_at(m, i), v);
+    used += (size_t)snprintf(text + used, size - used, fabs(v) > 1e-3 || v == 0 ? " - %s%s: %.4f" : " - %s%s: %.4e", prefix, cn_metric_name_at(m, i), v);
   }
 }
 
@@ -71,11 +82,11 @@ void cni_progress_step(cni_progress *p, cn_model *m, int64_t step) {
   const double now = seconds();
   if (now - p->shown < REDRAW) return;
   p->shown = now;
-  metrics_text(m, p->metrics, sizeof p->metrics);
+  cni_metrics_text(m, "", p->metrics, sizeof p->metrics);
   draw(p, false);
 }
 
-void cni_progress_keep(cni_progress *p, cn_model *m) { metrics_text(m, p->metrics, sizeof p->metrics); }
+void cni_progress_keep(cni_progress *p, cn_model *m) { cni_metrics_text(m, "", p->metrics, sizeof p->metrics); }
 
 void cni_progress_end(cni_progress *p, const char *tail) {
   if (!p->verbose) return;

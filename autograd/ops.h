@@ -6,6 +6,7 @@
 #include "ops_einsum.h"
 #include "ops_index.h"
 #include "ops_join.h"
+#include "ops_linalg.h"
 #include "ops_loss.h"
 #include "ops_math.h"
 #include "ops_product.h"

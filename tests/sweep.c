@@ -19,6 +19,12 @@ static cn_tensor *random_texts(cn_graph *g, const cn_dims *d) {
   return cn_string_array(g, d, texts);
 }
 
+/* What makes matrices with elements in (-2, 2) diagonally dominant. */
+static double on_diagonal(const cn_dims *d, int64_t i) {
+  const int64_t n = d->d[d->rank - 1];
+  return i % (n * n) % (n + 1) == 0 ? 2 * (double)n + 1 : 0;
+}
+
 static cn_tensor *random_tensor(cn_graph *g, const sample_input *in, cn_dtype dtype, cn_stream *s) {
   if (in->kind == 's') return random_texts(g, &in->dims);
   const int64_t n = cn_dims_count(&in->dims);
@@ -28,7 +34,7 @@ static cn_tensor *random_tensor(cn_graph *g, const sample_input *in, cn_dtype dt
   cn_random_fill_uniform(s, CN_F64, u, n, in->low, in->high);
   if (in->distinct) cn_random_fill_permutation(s, order, n);
   for (int64_t i = 0; x && i < n; i++) {
-    const double v = in->distinct ? in->low + (in->high - in->low) * ((double)order[i] + 0.5 + 0.2 * u[i] / in->high) / (double)n : u[i];
+    const double v = in->distinct ? in->low + (in->high - in->low) * ((double)order[i] + 0.5 + 0.2 * u[i] / in->high) / (double)n : in->definite ? u[i] + on_diagonal(&in->dims, i) : u[i];
     cni_value_set(x, i, in->kind == 'f' ? v : in->kind == 'b' ? v > 0 : (double)(int64_t)(v < 0 ? v - 1 : v));
   }
   free(u);
@@ -45,6 +51,7 @@ static bool read_input(const char **p, sample_input *in) {
   while (*q != ']') in->dims.d[in->dims.rank++] = strtoll(q, (char **)(uintptr_t)&q, 10), q += *q == ',';
   q++;
   if (*q == '@' && !strncmp(q, "@distinct", 9)) in->distinct = true, q += 9;
+  else if (*q == '@' && !strncmp(q, "@definite", 9)) in->definite = true, q += 9;
   else if (*q == '@') {
     in->low = strtod(q + 1, (char **)(uintptr_t)&q);
     in->high = strtod(q + 1, (char **)(uintptr_t)&q);

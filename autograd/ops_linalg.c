@@ -267,7 +267,7 @@ typedef bool part(int64_t i, int64_t j);
 static bool all_of(int64_t i, int64_t j) { return (void)i, (void)j, true; }
 static bool lower_of(int64_t i, int64_t j) { return i >= j; }
 static bool upper_of(int64_t i, int64_t j) { return i <= j; }
-/* Determinant of a [n, n] by elimination with pivoting, b [n, k] becoming the solution. Small samples only: a is destroyed. */
+/* Determinant of a [n, n] by elimination with pivoting, b [n, k] becoming the solution. a is destroyed. */
 static double eliminate(double *a, double *b, int64_t n, int64_t k) {
   double det = 1;
   for (int64_t i = 0; i < n; i++) {
@@ -289,14 +289,19 @@ static double eliminate(double *a, double *b, int64_t n, int64_t k) {
   }
   return det;
 }
-#define SMALL 16
+/* A matrix of input 0's size; lives as long as the step. */
+static double *matrix_room(const cn_reference *r) {
+  const extent e = extent_of(&r->call->x[0]->dims);
+  return cni_arena_take(r->call->graph, cni_step_arena(r->call->graph), (size_t)(e.n * e.n + 1) * sizeof(double));
+}
 static void copy_part(double *to, const double *from, int64_t n, part *keeps) {
   for (int64_t i = 0; i < n * n; i++) to[i] = keeps(i / n, i % n) ? from[i] : 0;
 }
 static void solve_any_reference(const cn_reference *r, part *keeps) {
   const extent e = extent_of(&r->call->x[0]->dims);
   const int64_t k = columns(r->call);
-  double a[SMALL * SMALL];
+  double *a = matrix_room(r);
+  if (!a) return;
   for (int64_t i = 0; i < r->call->y[0]->count; i++) r->y[0][i] = r->x[1][i];
   for (int64_t b = 0; b < e.batch; b++) {
     copy_part(a, r->x[0] + b * e.n * e.n, e.n, keeps);
@@ -342,7 +347,8 @@ CNI_VJP(inv) {
 }
 static void inv_reference(const cn_reference *r) {
   const extent e = extent_of(&r->call->x[0]->dims);
-  double a[SMALL * SMALL];
+  double *a = matrix_room(r);
+  if (!a) return;
   for (int64_t i = 0; i < r->call->y[0]->count; i++) r->y[0][i] = i % (e.n * e.n) % (e.n + 1) == 0;
   for (int64_t b = 0; b < e.batch; b++) {
     copy_part(a, r->x[0] + b * e.n * e.n, e.n, all_of);
@@ -398,7 +404,8 @@ CNI_VJP(slogdet) {
 }
 static void determinants_reference(const cn_reference *r) {
   const extent e = extent_of(&r->call->x[0]->dims);
-  double a[SMALL * SMALL];
+  double *a = matrix_room(r);
+  if (!a) return;
   for (int64_t b = 0; b < e.batch; b++) {
     copy_part(a, r->x[0] + b * e.n * e.n, e.n, all_of);
     const double det = eliminate(a, NULL, e.n, 0);

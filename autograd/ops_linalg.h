@@ -30,14 +30,10 @@ CN_FUNCTION_X(det)
 /* Sign of the determinant (-1, 0, 1) and log |det|: two outputs of [...]. The sign has no gradient, dx = dlogabsdet x^-T. */
 CN_OP_DECLARE(slogdet, CN_LIST_X)
 typedef struct cn_slogdet_result { cn_tensor *sign, *logabsdet; } cn_slogdet_result;
-static inline cn_slogdet_result cn_slogdet(cn_graph *g, cn_tensor *x) {
-  const cn_slogdet_args o = { g, x };
-  cn_tensor *const *y = cn_apply(g, &cn_op_slogdet, &o);
-  const cn_slogdet_result r = { y[0], y[1] };
-  return r;
-}
 
 #ifndef __cplusplus
+static inline cn_slogdet_result cni_slogdet_result(cn_tensor *const *y) { return (cn_slogdet_result){ y[0], y[1] }; }
+#define cn_slogdet(...) cni_slogdet_result(CN_CALL_OUTPUTS_(slogdet, CN_LIST_X, __VA_ARGS__))
 #define cn_tril(...) CN_CALL_(tril, CN_LIST_TRIANGLE, __VA_ARGS__)
 #define cn_triu(...) CN_CALL_(triu, CN_LIST_TRIANGLE, __VA_ARGS__)
 #define cn_cholesky(...) CN_CALL_(cholesky, CN_LIST_CHOLESKY, __VA_ARGS__)

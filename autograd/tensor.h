@@ -56,9 +56,9 @@ CN_API double cn_at(const cn_tensor *x, int64_t i);
 CN_API bool cn_to_doubles(const cn_tensor *x, double *out);
 /* Element i of a string tensor: not NUL-terminated, `length` bytes. */
 CN_API const char *cn_string_at(const cn_tensor *x, int64_t i, int64_t *length);
-/* Text as NumPy prints an array: `array([[1., 2.], ...], dtype=float32)`, summarized above 1,000 elements. Owned by the graph, until the next reset. */
+/* Text as NumPy prints an array: "[[1.  2.5]\n [3.  4. ]]", summarized above 1,000 elements. Owned by the graph, until the next reset; "" when x cannot be read (which is an error) or memory is short. */
 CN_API const char *cn_tensor_text(const cn_tensor *x);
-/* Prints it through the graph's output callback. */
+/* Prints it, and a newline, through the graph's output callback. */
 CN_API void cn_print(const cn_tensor *x);
 
 /* ---- life ---- */

@@ -95,6 +95,11 @@ static bool compile_parts(cn_model *m, cni_compiled *c, const cn_compile_args *a
   return c->loss_value && (!a->metrics || metrics_from(m, c, a->metrics));
 }
 
+void cn_compile_args_init(cn_compile_args *args, size_t size) {
+  const cn_compile_args defaults = { CN_COMPILE(CN_DEFAULT_, ) .graph = NULL };
+  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
+}
+
 bool cn_compile_run(const cn_compile_args *a) {
   cn_model *m = a->model;
   if (!m || !cn_ok(m->base.object.graph)) return false;

@@ -128,6 +128,11 @@ static bool one_epoch(fitting *f, int64_t epoch) {
   return true;
 }
 
+void cn_fit_args_init(cn_fit_args *args, size_t size) {
+  const cn_fit_args defaults = { CN_FIT(CN_DEFAULT_, ) .graph = NULL };
+  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
+}
+
 const cn_history *cn_fit_run(const cn_fit_args *a) {
   cn_model *m = a->model;
   if (!cni_ready(m, "fit")) return NULL;

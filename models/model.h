@@ -32,6 +32,7 @@ CN_API void cn_model_free(cn_model *m);
   X(S, cn_reals, loss_weights, { 0 }, ANY, "one for each output")
 typedef struct cn_compile_args { cn_graph *graph; cn_model *model; CN_COMPILE(CN_FIELD_, ) } cn_compile_args;
 CN_API bool cn_compile_run(const cn_compile_args *args);
+CN_API void cn_compile_args_init(cn_compile_args *args, size_t size); /* every default, for C++ and bindings; size: sizeof *args */
 /* Adds a metric object after compile. */
 CN_API bool cn_add_metric(cn_model *m, cn_metric *metric);
 CN_API cn_optimizer *cn_model_optimizer(cn_model *m);
@@ -50,6 +51,7 @@ typedef struct cn_fit_args { cn_graph *graph; cn_model *model; cn_dataset *data;
 /* What fit recorded: values[k * epochs + e] of name k in epoch e. NaN where it was not computed. Owned by the model, until the next fit. */
 typedef struct cn_history { int64_t epochs, names_count; const char *const *names; const double *values; } cn_history;
 CN_API const cn_history *cn_fit_run(const cn_fit_args *args);
+CN_API void cn_fit_args_init(cn_fit_args *args, size_t size);         /* the same */
 /* One value of a history; NaN if there is none. epoch may be negative (from the end). */
 CN_API double cn_history_at(const cn_history *h, const char *name, int64_t epoch);
 

@@ -22,14 +22,15 @@ try() { # NAME LIBRARIES SOURCE ARGUMENTS...
   shift 3
   case $source in *.cpp) compiler="$cxx -std=c++17" ;; *) compiler="$cc -std=c11" ;; esac
   # shellcheck disable=SC2046,SC2086
-  if ! text=$($compiler $warnings -O1 "$source" -o program $(pkg-config --cflags cornu) $libraries 2>&1); then fail "$name: compile" "$text"; return; fi
+  if ! text=$($compiler $warnings -O1 "$source" -o program $(pkg-config --cflags cornu) $libraries -lm 2>&1); then fail "$name: compile" "$text"; return; fi
   if text=$(LD_LIBRARY_PATH=$library ./program "$@" 2>&1); then pass; else fail "$name: run" "$text"; fi
 }
 shared=$(pkg-config --libs cornu)
 # The static library of Cornu over shared ones of what it stands on; --static would ask for the static libraries of those too.
 # shellcheck disable=SC2046
 static="-L$library -l:libcornu.a $(pkg-config --libs $(pkg-config --print-requires-private cornu | awk '{ print $1 }')) $(sed -n 's/^Libs.private: *//p' "$description")"
-for source in "$here"/install/*.c "$here"/install/*.cpp; do
+# An operation and a layer of a program outside the tree are those of the examples.
+for source in "$here"/install/*.c "$here"/install/*.cpp "$here"/../examples/custom_layer.c "$here"/../examples/custom_op_gradcheck.c; do
   [ -f "$source" ] || continue
   name=$(basename "$source")
   try "$name, shared" "$shared" "$source"

@@ -2,6 +2,7 @@
 #ifndef CN_AUTOGRAD_AUTOGRAD_H
 #define CN_AUTOGRAD_AUTOGRAD_H
 #include "engine.h"
+#include "explain.h"
 #include "gradcheck.h"
 #include "graph.h"
 #include "higher.h"

@@ -1,9 +1,10 @@
 /* Text of tensors, as NumPy's print writes arrays (numpy.array2string with its defaults: 8 digits, 75 columns, above 1,000 elements the first and last three of each axis). */
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "graph_private.h"
 #include "tensor.h"
+#include "text_private.h"
 
 #define PRECISION 8
 #define THRESHOLD 1000
@@ -11,9 +12,7 @@
 #define WIDTH 75
 
 /* ---- text that grows in the step's arena ---- */
-typedef struct text { cn_graph *g; char *p; size_t size, room; bool failed; } text;
-
-static void put(text *t, const char *s, size_t n) {
+void cni_text_put(cni_text *t, const char *s, size_t n) {
   if (t->failed) return;
   if (t->size + n + 1 > t->room) {
     const size_t room = 2 * (t->size + n + 1) + 128;
@@ -30,8 +29,19 @@ static void put(text *t, const char *s, size_t n) {
   t->size += n;
   t->p[t->size] = '\0';
 }
-static void put_text(text *t, const char *s) { put(t, s, strlen(s)); }
-static void put_many(text *t, char c, int64_t n) {
+
+void cni_text_format(cni_text *t, const char *format, ...) {
+  char s[512];
+  va_list args;
+  va_start(args, format);
+  const int n = vsnprintf(s, sizeof s, format, args);
+  va_end(args);
+  cni_text_put(t, s, n < 0 ? 0 : n < (int)sizeof s ? (size_t)n : sizeof s - 1);
+}
+
+static void put(cni_text *t, const char *s, size_t n) { cni_text_put(t, s, n); }
+static void put_text(cni_text *t, const char *s) { put(t, s, strlen(s)); }
+static void put_many(cni_text *t, char c, int64_t n) {
   for (int64_t i = 0; i < n; i++) put(t, &c, 1);
 }
 
@@ -95,7 +105,7 @@ static int part_digits(const decimal *d) {
   return zero || d->count - 1 - d->exponent < 0 ? 0 : d->count - 1 - d->exponent;
 }
 
-static void write_positional(text *t, const decimal *d) {
+static void write_positional(cni_text *t, const decimal *d) {
   if (d->negative) put_text(t, "-");
   if (d->exponent < 0) put_text(t, "0");
   for (int i = 0; i <= d->exponent; i++) put(t, i < d->count ? &d->digits[i] : "0", 1);
@@ -112,7 +122,7 @@ static int exponent_digits(int exponent) {
   return n < 2 ? 2 : n;
 }
 
-static void write_scientific(text *t, const decimal *d, int behind, int exponent_width) {
+static void write_scientific(cni_text *t, const decimal *d, int behind, int exponent_width) {
   char e[16];
   if (d->negative) put_text(t, "-");
   put(t, d->digits, 1);
@@ -188,7 +198,7 @@ static format format_of(const cn_tensor *x) {
   return f;
 }
 
-static void write_float(text *t, const format *f, double v) {
+static void write_float(cni_text *t, const format *f, double v) {
   if (!isfinite(v)) {
     const char *s = isnan(v) ? "nan" : v > 0 ? "inf" : "-inf";
     put_many(t, ' ', f->left + f->right + 1 - (int64_t)strlen(s));
@@ -205,7 +215,7 @@ static void write_float(text *t, const format *f, double v) {
   put_many(t, ' ', f->right - part_digits(&d));
 }
 
-static void write_string(text *t, const cn_tensor *x, int64_t i) {
+static void write_string(cni_text *t, const cn_tensor *x, int64_t i) {
   int64_t n;
   const char *s = cn_string_at(x, i, &n);
   put_text(t, "'");
@@ -217,7 +227,7 @@ static void write_string(text *t, const cn_tensor *x, int64_t i) {
   put_text(t, "'");
 }
 
-static void write_element(text *t, const format *f, int64_t i) {
+static void write_element(cni_text *t, const format *f, int64_t i) {
   const cn_tensor *x = f->x;
   char s[32];
   if (cni_is_float((cn_dtype)x->dtype)) {
@@ -232,7 +242,7 @@ static void write_element(text *t, const format *f, int64_t i) {
 }
 
 /* A single number: all its digits, and a point or an exponent. */
-static void write_scalar(text *t, const cn_tensor *x) {
+static void write_scalar(cni_text *t, const cn_tensor *x) {
   format f = { .x = x, .single = x->dtype == CN_F32 };
   const double v = x->dtype == CN_STRING ? 0 : cni_value_at(x, 0);
   if (x->dtype == CN_BOOL) {
@@ -242,7 +252,7 @@ static void write_scalar(text *t, const cn_tensor *x) {
   } else {
     const decimal d = shortest(v, f.single);
     if (v != 0 && (d.exponent < -4 || d.exponent >= 16)) {
-      text plain = { .g = t->g };
+      cni_text plain = { .g = t->g };
       write_scientific(&plain, &d, d.count - 1, exponent_digits(d.exponent));
       char *point = d.count == 1 && plain.p ? strchr(plain.p, '.') : NULL; /* 1e-05, not 1.e-05 */
       if (point) memmove(point, point + 1, strlen(point));
@@ -255,7 +265,7 @@ static void write_scalar(text *t, const cn_tensor *x) {
 }
 
 /* ---- brackets and lines ---- */
-typedef struct line { text *out; size_t begin, hanging; /* the line's place in out, columns of its indent */ } line;
+typedef struct line { cni_text *out; size_t begin, hanging; /* the line's place in out, columns of its indent */ } line;
 
 /* Adds a word to the line; a full line is ended first. */
 static void add_word(line *l, const char *word, size_t n, size_t width) {
@@ -269,11 +279,11 @@ static void add_word(line *l, const char *word, size_t n, size_t width) {
   put(l->out, word, n);
 }
 
-static void write_row(text *t, const format *f, int64_t at, int64_t n, size_t hanging, size_t width) {
+static void write_row(cni_text *t, const format *f, int64_t at, int64_t n, size_t hanging, size_t width) {
   const bool cut = f->summarized && n > 2 * EDGE;
   line l = { t, t->size - hanging, hanging };
   for (int64_t i = 0; i < n; i++) {
-    text word = { .g = t->g };
+    cni_text word = { .g = t->g };
     if (cut && i == EDGE) {
       put_text(&word, "...");
       i = n - EDGE - 1;
@@ -290,7 +300,7 @@ static void write_row(text *t, const format *f, int64_t at, int64_t n, size_t ha
 }
 
 /* The part [at, ...) of axis `axis` on; `hanging` columns stand before its bracket's content. */
-static void write_axis(text *t, const format *f, int axis, int64_t at, size_t hanging, size_t width) {
+static void write_axis(cni_text *t, const format *f, int axis, int64_t at, size_t hanging, size_t width) {
   const cn_dims *d = &f->x->dims;
   const int left = d->rank - axis;
   put_text(t, "[");
@@ -316,7 +326,7 @@ static void write_axis(text *t, const format *f, int axis, int64_t at, size_t ha
 
 const char *cn_tensor_text(const cn_tensor *x) {
   if (!cn_data(x) && !(x && x->graph && cni_alive(x->graph, x) && x->count == 0)) return "";
-  text t = { .g = x->graph };
+  cni_text t = { .g = x->graph };
   if (!x->dims.rank) {
     write_scalar(&t, x);
   } else if (!x->count) {
@@ -325,7 +335,7 @@ const char *cn_tensor_text(const cn_tensor *x) {
     const format f = format_of(x);
     write_axis(&t, &f, 0, 0, 1, WIDTH);
   }
-  return t.failed || !t.p ? "" : t.p;
+  return cni_text_done(&t);
 }
 
 void cn_print(const cn_tensor *x) {

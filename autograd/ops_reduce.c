@@ -53,8 +53,7 @@ static double *reference(const cn_reference *r, double start, fold f) {
 #define DISTINCT "f[3,4]@distinct", "f[3,4]@distinct, axis=[-1]", "f[2,3,4]@distinct, axis=[0,2]", "f[5]@distinct, keepdims=true", "f[]", "f[2,3,2]@distinct, axis=[1]"
 #define REJECTS "f[2,3], axis=[2] => axis 2 is out of range for rank 2", "f[2,3], axis=[0,0] => axis 0 is given twice", "s[2] => works on numbers, got string"
 
-/* gy with the reduced axes as 1, so that it broadcasts against x. */
-static cn_tensor *kept(cn_graph *g, const cn_node *n, cn_tensor *gy) {
+cn_tensor *cni_kept_axes(cn_graph *g, const cn_node *n, cn_tensor *gy) {
   uint32_t bits;
   cn_dims dims;
   cni_axes(g, ((const axes_args *)n->args)->axis, n->x[0]->dims.rank, &bits);
@@ -84,7 +83,7 @@ REDUCTION(sum, CNI_SUM)
 REFERENCE(sum, 0, y + x)
 CNI_VJP(sum) {
   (void)want;
-  gx[0] = cni_spread(g, kept(g, n, gy[0]), &n->x[0]->dims);
+  gx[0] = cni_spread(g, cni_kept_axes(g, n, gy[0]), &n->x[0]->dims);
 }
 static cn_code sum_backward(const cn_call *c) { return spread(c, c->gy[0]), CN_OK; }
 CN_OP(sum, CN_LIST_REDUCE, .outputs = 1, .infer = sum_infer, .forward = sum_forward, .vjp = sum_vjp, .backward = sum_backward, .reference = sum_reference,
@@ -110,7 +109,7 @@ CNI_VJP(mean) {
   uint32_t bits;
   cni_axes(g, ((const axes_args *)n->args)->axis, n->x[0]->dims.rank, &bits);
   const double count = reduced_count(&n->x[0]->dims, bits);
-  gx[0] = cni_spread(g, cn_divide(g, kept(g, n, gy[0]), cn_scalar_like(g, gy[0], count)), &n->x[0]->dims);
+  gx[0] = cni_spread(g, cn_divide(g, cni_kept_axes(g, n, gy[0]), cn_scalar_like(g, gy[0], count)), &n->x[0]->dims);
 }
 static cn_code mean_backward(const cn_call *c) {
   const int64_t count = c->y[0]->count;
@@ -178,7 +177,7 @@ static cn_code extremum_backward(const cn_call *c) { return shares(c, c->gx[0], 
 static void extremum_vjp(cn_graph *g, const cn_node *n, cn_tensor *const *gy, const bool *want, cn_tensor **gx) {
   (void)want;
   const cn_tie_shares_args a = { g, n->x[0], n->y[0], ((const axes_args *)n->args)->axis };
-  gx[0] = cn_multiply(g, cn_apply(g, &cn_op_tie_shares, &a)[0], kept(g, n, gy[0]));
+  gx[0] = cn_multiply(g, cn_apply(g, &cn_op_tie_shares, &a)[0], cni_kept_axes(g, n, gy[0]));
 }
 #define EXTREMUM_OP(op) .outputs = 1, .infer = op##_infer, .forward = op##_forward, .vjp = extremum_vjp, .backward = extremum_backward, .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = op##_reference
 #define EXTREMUM(op, kind, of_initial)                                                                                  \

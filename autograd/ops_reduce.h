@@ -27,6 +27,11 @@ CN_OP_DECLARE(amax, CN_LIST_REDUCE)
 CN_OP_DECLARE(amin, CN_LIST_REDUCE)
 /* y = product of x, dtypes as sum. dx_i = dy * product of the others, right where elements are 0. */
 CN_OP_DECLARE(prod, CN_LIST_REDUCE)
+/* Variance: the mean of (x - mean)^2; dx = dy 2 (x - mean) / n. Standard deviation: its root; dx = dy (x - mean) / (n y), NaN where y is 0. */
+CN_OP_DECLARE(var, CN_LIST_REDUCE)
+CN_OP_DECLARE(std, CN_LIST_REDUCE)
+/* log(sum of e^x), without overflow; dx = dy e^(x - y). Nothing to reduce gives -inf. */
+CN_OP_DECLARE(logsumexp, CN_LIST_REDUCE)
 /* Whether any, all elements are not 0: bool. */
 CN_OP_DECLARE(any, CN_LIST_REDUCE)
 CN_OP_DECLARE(all, CN_LIST_REDUCE)
@@ -46,6 +51,9 @@ CN_OP_DECLARE(tie_shares, CN_LIST_TIE_SHARES)
 #define cn_amax(...) CN_CALL_(amax, CN_LIST_REDUCE, __VA_ARGS__)
 #define cn_amin(...) CN_CALL_(amin, CN_LIST_REDUCE, __VA_ARGS__)
 #define cn_prod(...) CN_CALL_(prod, CN_LIST_REDUCE, __VA_ARGS__)
+#define cn_var(...) CN_CALL_(var, CN_LIST_REDUCE, __VA_ARGS__)
+#define cn_std(...) CN_CALL_(std, CN_LIST_REDUCE, __VA_ARGS__)
+#define cn_logsumexp(...) CN_CALL_(logsumexp, CN_LIST_REDUCE, __VA_ARGS__)
 #define cn_any(...) CN_CALL_(any, CN_LIST_REDUCE, __VA_ARGS__)
 #define cn_all(...) CN_CALL_(all, CN_LIST_REDUCE, __VA_ARGS__)
 #define cn_count_nonzero(...) CN_CALL_(count_nonzero, CN_LIST_COUNT_NONZERO, __VA_ARGS__)

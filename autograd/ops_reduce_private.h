@@ -7,6 +7,8 @@ typedef enum { CNI_SUM, CNI_MEAN /* without the division */, CNI_PROD, CNI_MAX, 
 
 /* dtype of a reduction's result; CN_STRING where it does not exist. */
 cn_dtype cni_reduction_dtype(cni_reduction kind, cn_dtype x);
+/* gy of a reduction's node, whose options begin as sum's, with the reduced axes as 1, so that it broadcasts against x. */
+cn_tensor *cni_kept_axes(cn_graph *g, const cn_node *n, cn_tensor *gy);
 /* y [kept axes] = reduction of x over the axes in bits. Threaded where large, with the same bits for any number of threads. False: no memory. */
 bool cni_reduce(cn_graph *g, cni_reduction kind, cn_dtype dtype, const cn_dims *dims, const void *x, uint32_t bits, void *y);
 

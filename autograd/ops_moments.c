@@ -1,0 +1,143 @@
+/* Variance, standard deviation and log-sum-exp: reductions of two passes; declared in ops_reduce.h. */
+#include <math.h>
+#include "elementwise_private.h"
+#include "ops.h"
+#include "ops_reduce_private.h"
+
+/* ---- walking x with the place of each element's result ---- */
+typedef struct walker { const cn_tensor *x; uint32_t bits; int64_t at[CN_MAX_RANK]; } walker;
+
+static int64_t place(const walker *w) {
+  const cn_dims *d = &w->x->dims;
+  int64_t k = 0;
+  for (int a = 0; a < d->rank; a++) k = w->bits & 1u << a ? k : k * d->d[a] + w->at[a];
+  return k;
+}
+
+typedef double (*fold)(double so_far, double x, double first); /* first: the first pass' result there */
+
+/* to [results] = fold of x's elements, from `start` on. */
+static void pass(const cn_call *c, uint32_t bits, double *to, const double *first, double start, fold f) {
+  walker w = { .x = c->x[0], .bits = bits };
+  for (int64_t i = 0; i < c->y[0]->count; i++) to[i] = start;
+  for (int64_t i = 0; i < w.x->count; i++) {
+    const int64_t k = place(&w);
+    to[k] = f(to[k], cni_value_at(w.x, i), first ? first[k] : 0);
+    cni_next(&w.x->dims, w.at);
+  }
+}
+
+static uint32_t bits_of(const cn_call *c) {
+  uint32_t bits;
+  cni_axes(c->graph, ((const cn_sum_args *)c->args)->axis, c->x[0]->dims.rank, &bits);
+  return bits;
+}
+static double reduced_count(const cn_tensor *x, uint32_t bits) {
+  double n = 1;
+  for (int a = 0; a < x->dims.rank; a++) n *= bits & 1u << a ? (double)x->dims.d[a] : 1;
+  return n;
+}
+
+static cn_code infer(const cn_call *c) {
+  uint32_t bits;
+  if (cni_need_float(c, 0)) return CN_DTYPE;
+  if (!cni_axes(c->graph, ((const cn_sum_args *)c->args)->axis, c->x[0]->dims.rank, &bits)) return CN_INDEX;
+  c->sig[0].dtype = (cn_dtype)c->x[0]->dtype;
+  cni_reduced_dims(&c->x[0]->dims, bits, ((const cn_sum_args *)c->args)->keepdims, &c->sig[0].dims);
+  return CN_OK;
+}
+
+/* Two rows of doubles, a number a result. */
+static double *rows_take(const cn_call *c, cni_buffer **buffer) {
+  *buffer = cni_buffer_take(c->graph, (size_t)(2 * c->y[0]->count + 1) * sizeof(double), false);
+  return *buffer ? (*buffer)->data : NULL;
+}
+
+/* ---- var, std ---- */
+static double add(double s, double x, double first) { return (void)first, s + x; }
+static double add_square(double s, double x, double mean) { return s + (x - mean) * (x - mean); }
+
+static void variances(const cn_call *c, double *mean, double *out) {
+  const uint32_t bits = bits_of(c);
+  const double n = reduced_count(c->x[0], bits);
+  pass(c, bits, mean, NULL, 0, add);
+  for (int64_t i = 0; i < c->y[0]->count; i++) mean[i] /= n;
+  pass(c, bits, out, mean, 0, add_square);
+  for (int64_t i = 0; i < c->y[0]->count; i++) out[i] /= n;
+}
+
+static cn_code spread_forward(const cn_call *c, bool root) {
+  cni_buffer *buffer;
+  double *mean = rows_take(c, &buffer), *out = mean ? mean + c->y[0]->count : NULL;
+  if (!mean) return CN_NO_MEMORY;
+  variances(c, mean, out);
+  for (int64_t i = 0; i < c->y[0]->count; i++) cni_value_set(c->y[0], i, root ? sqrt(out[i]) : out[i]);
+  cni_buffer_drop(c->graph, buffer, false);
+  return CN_OK;
+}
+static cn_code var_forward(const cn_call *c) { return spread_forward(c, false); }
+static cn_code std_forward(const cn_call *c) { return spread_forward(c, true); }
+
+/* x less its mean, times a number over the count. */
+static cn_tensor *centered(cn_graph *g, const cn_node *n, double factor) {
+  const cn_sum_args *o = n->args;
+  uint32_t bits;
+  cni_axes(g, o->axis, n->x[0]->dims.rank, &bits);
+  return cn_scale(g, cn_subtract(g, n->x[0], cn_mean(g, n->x[0], .axis = o->axis, .keepdims = true)), factor / reduced_count(n->x[0], bits));
+}
+CNI_VJP(var) { (void)want, gx[0] = cn_multiply(g, cni_kept_axes(g, n, gy[0]), centered(g, n, 2)); }
+CNI_VJP(std) { (void)want, gx[0] = cn_multiply(g, cni_kept_axes(g, n, cn_divide(g, gy[0], n->y[0])), centered(g, n, 1)); }
+
+/* References: for each result, every element that belongs to it. */
+static void each_result(const cn_reference *r, double (*of)(const double *x, int64_t n)) {
+  const cn_call *c = r->call;
+  const int64_t n = c->x[0]->count;
+  double *group = cni_arena_take(c->graph, cni_step_arena(c->graph), (size_t)(n + 1) * sizeof *group);
+  for (int64_t k = 0; group && k < c->y[0]->count; k++) {
+    walker w = { .x = c->x[0], .bits = bits_of(c) };
+    int64_t m = 0;
+    for (int64_t i = 0; i < n; i++, cni_next(&w.x->dims, w.at))
+      if (place(&w) == k) group[m++] = r->x[0][i];
+    r->y[0][k] = of(group, m);
+  }
+}
+static double variance_of(const double *x, int64_t n) {
+  double mean = 0, sum = 0;
+  for (int64_t i = 0; i < n; i++) mean += x[i] / (double)n;
+  for (int64_t i = 0; i < n; i++) sum += (x[i] - mean) * (x[i] - mean) / (double)n;
+  return n ? sum : NAN;
+}
+static double deviation_of(const double *x, int64_t n) { return sqrt(variance_of(x, n)); }
+static double log_sum_of(const double *x, int64_t n) {
+  double most = -INFINITY, sum = 0;
+  for (int64_t i = 0; i < n; i++) most = fmax(most, x[i]);
+  for (int64_t i = 0; i < n; i++) sum += exp(x[i] - most);
+  return n ? log(sum) + most : -INFINITY;
+}
+static void var_reference(const cn_reference *r) { each_result(r, variance_of); }
+static void std_reference(const cn_reference *r) { each_result(r, deviation_of); }
+static void logsumexp_reference(const cn_reference *r) { each_result(r, log_sum_of); }
+
+#define SAMPLES "f[3,4]", "f[3,4], axis=[-1]", "f[2,3,4], axis=[0,2]", "f[5], keepdims=true", "f[2,3,2,2], axis=[0,2], keepdims=true", "f[0,3], axis=[1]"
+#define REJECTS .rejects = CN_TEXTS("f[2,3], axis=[2] => axis 2 is out of range for rank 2", "i[2]@0:3 => works on float32 and float64")
+CN_OP(var, CN_LIST_REDUCE, .outputs = 1, .infer = infer, .forward = var_forward, .vjp = var_vjp, .reads = CN_READS_X(0), .reference = var_reference, .samples = CN_TEXTS(SAMPLES, "f[]", "f[1,7], axis=[0]"), REJECTS);
+CN_OP(std, CN_LIST_REDUCE, .outputs = 1, .infer = infer, .forward = std_forward, .vjp = std_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = std_reference, .samples = CN_TEXTS(SAMPLES), REJECTS);
+
+/* ---- logsumexp ---- */
+static double larger(double s, double x, double first) { return (void)first, x > s || isnan(x) ? x : s; }
+static double add_exponential(double s, double x, double most) { return s + exp(x - (isfinite(most) ? most : 0)); }
+static cn_code logsumexp_forward(const cn_call *c) {
+  cni_buffer *buffer;
+  double *most = rows_take(c, &buffer), *sum = most ? most + c->y[0]->count : NULL;
+  if (!most) return CN_NO_MEMORY;
+  pass(c, bits_of(c), most, NULL, -INFINITY, larger);
+  pass(c, bits_of(c), sum, most, 0, add_exponential);
+  for (int64_t i = 0; i < c->y[0]->count; i++) cni_value_set(c->y[0], i, log(sum[i]) + (isfinite(most[i]) ? most[i] : 0));
+  cni_buffer_drop(c->graph, buffer, false);
+  return CN_OK;
+}
+CNI_VJP(logsumexp) { (void)want, gx[0] = cn_multiply(g, cni_kept_axes(g, n, gy[0]), cn_exp(g, cn_subtract(g, n->x[0], cni_kept_axes(g, n, n->y[0])))); }
+CN_OP(logsumexp, CN_LIST_REDUCE, .outputs = 1, .infer = infer, .forward = logsumexp_forward, .vjp = logsumexp_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = logsumexp_reference,
+      .samples = CN_TEXTS(SAMPLES, "f[]", "f[1,7], axis=[0]"), REJECTS);
+
+const cn_op *const cni_ops_moments[] = { &cn_op_var, &cn_op_std, &cn_op_logsumexp, NULL };

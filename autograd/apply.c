@@ -69,17 +69,14 @@ static bool output_storage(const cn_call *c, cn_tensor *y, bool first) {
   return true;
 }
 
-static bool all_finite(const cn_tensor *t) {
-  if (!cni_is_float((cn_dtype)t->dtype)) return true;
-  for (int64_t i = 0; i < t->count; i++)
-    if (!__builtin_isfinite(cni_value_at(t, i))) return false;
-  return true;
-}
-
 bool cni_check_finite(cn_graph *g, const cn_tensor *t, const char *what) {
-  if (all_finite(t)) return true;
-  cn_fail(g, CN_VALUE, "%s is not finite", what);
-  return false;
+  for (int64_t i = 0; cni_is_float((cn_dtype)t->dtype) && i < t->count; i++) {
+    const double v = cni_value_at(t, i);
+    if (__builtin_isfinite(v)) continue;
+    cn_fail(g, CN_VALUE, "%s is not finite: element %lld is %s", what, (long long)i, __builtin_isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
+    return false;
+  }
+  return true;
 }
 
 bool cni_call_run(const cn_call *c) {

@@ -161,7 +161,8 @@ static void choose_notation(format *f) {
     most = fmax(most, v);
     least = fmin(least, v);
   }
-  f->exponential = most > 0 && (most >= 1e8 || least < 0.0001 || most / least > 1000);
+  if (f->single) f->exponential = most > 0 && (most >= 1e8 || (float)least < 0.0001f || (float)most / (float)least > 1000); /* NumPy compares in the array's type */
+  else f->exponential = most > 0 && (most >= 1e8 || least < 0.0001 || most / least > 1000);
 }
 
 static void measure_finite(format *f, double v) {
@@ -218,13 +219,18 @@ static void write_float(cni_text *t, const format *f, double v) {
 static void write_string(cni_text *t, const cn_tensor *x, int64_t i) {
   int64_t n;
   const char *s = cn_string_at(x, i, &n);
-  put_text(t, "'");
+  const char *quote = n && memchr(s, '\'', (size_t)n) && !memchr(s, '"', (size_t)n) ? "\"" : "'";
+  put_text(t, quote);
   for (int64_t k = 0; k < n; k++) {
-    if (s[k] == '\'' || s[k] == '\\') put_text(t, "\\");
-    if (s[k] == '\n') put_text(t, "\\n");
+    const unsigned char c = (unsigned char)s[k];
+    if (c == '\\' || c == (unsigned char)*quote) put_text(t, "\\");
+    if (c == '\n') put_text(t, "\\n");
+    else if (c == '\t') put_text(t, "\\t");
+    else if (c == '\r') put_text(t, "\\r");
+    else if (c < 32 || c == 127) cni_text_format(t, "\\x%02x", c);
     else put(t, s + k, 1);
   }
-  put_text(t, "'");
+  put_text(t, quote);
 }
 
 static void write_element(cni_text *t, const format *f, int64_t i) {
@@ -245,7 +251,11 @@ static void write_element(cni_text *t, const format *f, int64_t i) {
 static void write_scalar(cni_text *t, const cn_tensor *x) {
   format f = { .x = x, .single = x->dtype == CN_F32 };
   const double v = x->dtype == CN_STRING ? 0 : cni_value_at(x, 0);
-  if (x->dtype == CN_BOOL) {
+  if (x->dtype == CN_STRING) {
+    int64_t n;
+    const char *s = cn_string_at(x, 0, &n);
+    put(t, s, (size_t)n);
+  } else if (x->dtype == CN_BOOL) {
     put_text(t, v != 0 ? "True" : "False");
   } else if (!cni_is_float((cn_dtype)x->dtype) || !isfinite(v)) {
     write_element(t, &f, 0);

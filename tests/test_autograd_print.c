@@ -18,6 +18,12 @@ typedef struct ramp { int64_t count; cn_dims dims; const char *text; } ramp; /* 
 
 /* clang-format off */
 static const printed_case floating[] = {
+  { CN_F32, { 1, { 2 } }, { 1e-4, 0.05 },
+    "[0.0001 0.05  ]" },
+  { CN_F64, { 1, { 2 } }, { 1e-4, 0.05 },
+    "[0.0001 0.05  ]" },
+  { CN_F32, { 1, { 2 } }, { 0.001, 1.0 },
+    "[0.001 1.   ]" },
   { CN_F32, { 1, { 3 } }, { 1.0, 2.0, 3.0 },
     "[1. 2. 3.]" },
   { CN_F32, { 2, { 2, 2 } }, { 1.0, 2.5, -3.0, 4.0 },
@@ -352,8 +358,10 @@ Test(autograd_print, large_arrays_are_summarized) {
 }
 
 Test(autograd_print, strings) {
-  const char *const words[] = { "a", "it's", "" };
-  cr_assert_str_eq(cn_tensor_text(cn_string_array(g, CN_DIMS(3), words)), "['a' 'it\\'s' '']");
+  const char *const words[] = { "a", "it's", "" }, *const odd[] = { "q\"x", "b'\"", "t\tn\nr\r\001\\" };
+  check(cn_string_array(g, CN_DIMS(3), words), "['a' \"it's\" '']");
+  check(cn_string_array(g, CN_DIMS(3), odd), "['q\"x' 'b\\'\"' 't\\tn\\nr\\r\\x01\\\\']");
+  check(cn_string_array(g, CN_SCALAR, words), "a");
 }
 
 Test(autograd_print, print_and_refusals) {

@@ -214,6 +214,22 @@ static cn_tensor *const *record_symbolic(cn_call *c, cn_sig *sig, int64_t ny) {
   return n->y;
 }
 
+/* The operations that make the outputs record themselves. */
+static cn_tensor *const *run_composed(cn_call *c, int64_t ny) {
+  cn_graph *g = c->graph;
+  cn_tensor **y = cni_arena_take(g, cni_step_arena(g), (size_t)ny * sizeof *y);
+  if (!y || (c->op->check && c->op->check(c) != CN_OK)) return cni_nulls;
+  memset(y, 0, (size_t)ny * sizeof *y);
+  c->op->compose(g, c, y);
+  return g->core.code ? cni_nulls : y;
+}
+
+int64_t cni_call_outputs(cn_graph *g, const cn_op *op, const void *args) {
+  cn_call c = { .graph = g, .op = op, .args = args };
+  find_inputs(&c);
+  return op->outputs ? op->outputs : op->count(&c);
+}
+
 static cn_tensor *const *apply(cn_call *c, traits t) {
   cn_graph *g = c->graph;
   const cn_op *op = c->op;
@@ -227,6 +243,7 @@ static cn_tensor *const *apply(cn_call *c, traits t) {
   if (op->infer(c) != CN_OK) return cni_nulls;
   if (op->flags & CN_OP_DATA_SHAPE) cni_plan_leave(g), cni_capture_spoil(g);
   if (t.symbolic) return record_symbolic(c, sig, ny);
+  if (op->compose) return run_composed(c, ny);
   return g->recording ? record(c, sig, ny, t.needs) : run_unrecorded(c, sig, ny);
 }
 
@@ -238,7 +255,7 @@ cn_tensor *const *cn_apply(cn_graph *g, const cn_op *op, const void *args) {
   g->core.where = op->name;
   cn_tensor *const *y = cni_nulls;
   find_inputs(&c);
-  if (!g->plan || g->in_rule || !(y = cni_plan_call(&c))) y = look_at_inputs(&c, &t) ? apply(&c, t) : cni_nulls;
+  if (!g->plan || g->in_rule || op->compose || !(y = cni_plan_call(&c))) y = look_at_inputs(&c, &t) ? apply(&c, t) : cni_nulls;
   g->core.where = old;
   return y;
 }

@@ -133,6 +133,7 @@ void cni_fill(cn_tensor *t, double value);
 
 /* apply.c */
 bool cni_check_finite(cn_graph *g, const cn_tensor *t, const char *what);
+int64_t cni_call_outputs(cn_graph *g, const cn_op *op, const void *args); /* how many outputs a call has; -1 after an error */
 bool cni_call_run(const cn_call *c); /* check and forward */
 void cni_note_inputs(cn_graph *g, cn_node *n);
 extern cn_tensor *const cni_nulls[];  /* what a failed call returns */

@@ -51,6 +51,7 @@ struct cn_op {
   cn_code (*infer)(const cn_call *c);                  /* fills sig; refuses bad shapes and dtypes. Sizes may be CN_UNKNOWN */
   cn_code (*check)(const cn_call *c);                  /* refuses bad values (indices, labels), before forward; NULL: any value is legal */
   cn_code (*forward)(const cn_call *c);                /* computes every output */
+  void (*compose)(cn_graph *g, const cn_call *c, cn_tensor **y); /* instead of forward and vjp: makes the outputs of other operations, which are recorded in its place. infer and check come before it */
   int64_t (*offset)(const cn_call *c);                 /* VIEW: in elements */
   void (*vjp)(cn_graph *g, const cn_node *n, cn_tensor *const *gy, const bool *want, cn_tensor **gx); /* in operations: differentiable to any order. gy NULL where unused; leave gx NULL for a zero gradient */
   cn_code (*backward)(const cn_call *c);               /* a fused kernel with the values of vjp, optional; writes every gx that is not NULL */

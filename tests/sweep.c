@@ -144,10 +144,11 @@ int64_t sample_elements(cn_graph *g, sample *s) {
   }
   cn_tensor *const *y = sample_run(g, s, s->op, x);
   if (!cn_ok(g)) return cn_graph_clear(g), -1;
-  const cn_node *n = y[0]->node;
-  for (int32_t i = 0; n && i < n->ny; i++) sum += n->y[i]->count > 0 ? n->y[i]->count : 0;
+  for (int64_t i = 0, n = sample_outputs(g, s, s->op); i < n; i++) sum += y[i]->count > 0 ? y[i]->count : 0;
   return sum;
 }
+
+int64_t sample_outputs(cn_graph *g, const sample *s, const cn_op *op) { return cni_call_outputs(g, op, s->args.bytes); }
 
 int64_t sample_targets(const sample *s, cn_tensor **targets) {
   int64_t n = 0;

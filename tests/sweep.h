@@ -32,6 +32,8 @@ bool sample_resize(sample *s, int64_t from, int64_t to);
 int64_t sample_elements(cn_graph *g, sample *s);
 /* Puts other tensors in the inputs' places and runs the operation (or one like it). */
 cn_tensor *const *sample_run(cn_graph *g, sample *s, const cn_op *op, cn_tensor *const *x);
+/* How many outputs the call has. */
+int64_t sample_outputs(cn_graph *g, const sample *s, const cn_op *op);
 /* The inputs that are float64, and how many. */
 int64_t sample_targets(const sample *s, cn_tensor **targets);
 

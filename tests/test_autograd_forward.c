@@ -21,14 +21,14 @@ static bool elementwise(const cn_op *op) {
 }
 
 /* Tolerance of what f32 and f64 kernels compute; a product or sum of n terms has rounded as often. */
-static void compare_output(const cn_op *op, const char *what, const cn_tensor *y, const double *want, double terms) {
+static void compare_output(const cn_op *op, const char *what, int output, const cn_tensor *y, const double *want, double terms) {
   const double unit = (y->dtype == CN_F32 ? 1e-5 : 1e-12) * fmax(1, sqrt(terms) / 16);
   double most = 1;
   for (int64_t k = 0; k < y->count; k++) most = fmax(most, isfinite(want[k]) ? fabs(want[k]) : 0);
   for (int64_t k = 0; k < y->count; k++) {
     const double got = cni_value_at(y, k), w = y->dtype == CN_F32 && fabs(want[k]) > FLT_MAX ? copysign(INFINITY, want[k]) : want[k], tolerance = unit * (elementwise(op) ? fmax(1, fabs(w)) : most);
     if ((isnan(got) && isnan(w)) || got == w || fabs(got - w) <= tolerance) continue;
-    cr_expect_fail("%s (%s, %s): output %d, element %lld is %.17g, wanted %.17g", op->name, what, cn_dtype_name((cn_dtype)y->dtype), (int)y->output, (long long)k, got, w);
+    cr_expect_fail("%s (%s, %s): output %d, element %lld is %.17g, wanted %.17g", op->name, what, cn_dtype_name((cn_dtype)y->dtype), output, (long long)k, got, w);
     return;
   }
 }
@@ -38,18 +38,20 @@ static bool compare(cn_graph *g, sample *s, const char *what) {
   const cn_op *op = s->op;
   cn_tensor *const *y = sample_run(g, s, op, s->x);
   if (!cn_ok(g)) return false;
-  const cn_node *n = y[0]->node;
+  const int64_t ny = sample_outputs(g, s, op);
   double *x[SWEEP_INPUTS] = { NULL }, *want[OUTPUTS], terms = 1;
   for (int64_t i = 0; i < s->nx; i++) {
     if (!cni_given(s->x[i]) || s->x[i]->dtype == CN_STRING) continue;
     x[i] = doubles(s->x[i]);
     terms = fmax(terms, (double)s->x[i]->count);
   }
-  for (int32_t i = 0; i < n->ny; i++) want[i] = calloc((size_t)n->y[i]->count + 1, sizeof(double));
-  const cn_call c = { .graph = g, .op = op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny };
+  for (int64_t i = 0; i < ny; i++) want[i] = calloc((size_t)y[i]->count + 1, sizeof(double));
+  const bool list = op->inputs == CN_LIST;
+  cn_tensor *const *given = list ? s->x : (cn_tensor *const *)(const void *)(s->args.bytes + op->schema.rows[0].offset);
+  const cn_call c = { .graph = g, .op = op, .args = s->args.bytes, .x = given, .nx = list ? s->nx : op->inputs, .y = y, .ny = ny };
   op->reference(&(const cn_reference){ &c, x, want });
-  for (int32_t i = 0; i < n->ny; i++) {
-    compare_output(op, what, n->y[i], want[i], elementwise(op) ? 1 : terms);
+  for (int64_t i = 0; i < ny; i++) {
+    compare_output(op, what, (int)i, y[i], want[i], elementwise(op) ? 1 : terms);
     free(want[i]);
   }
   for (int i = 0; i < SWEEP_INPUTS; i++) free(x[i]);

@@ -12,8 +12,8 @@ Test(autograd_table, every_operation_has_what_the_sweep_needs) {
     cr_expect(op->samples && op->samples[0], "%s has no samples", op->name);
     cr_expect(op->rejects && op->rejects[0], "%s has no rejects", op->name);
     cr_expect(op->reference, "%s has no reference", op->name);
-    cr_expect(op->infer && (op->forward || (op->flags & CN_OP_VIEW)), "%s computes nothing", op->name);
-    cr_expect((op->flags & CN_OP_NO_GRADIENT) || op->vjp, "%s has no gradient", op->name);
+    cr_expect(op->infer && (op->forward || op->compose || (op->flags & CN_OP_VIEW)), "%s computes nothing", op->name);
+    cr_expect((op->flags & CN_OP_NO_GRADIENT) || op->compose || op->vjp, "%s has no gradient", op->name);
     cr_expect(!(op->flags & CN_OP_NO_GRADIENT) || !op->backward, "%s has a gradient that is never asked for", op->name);
     cr_expect(cn_op_find(op->name) == op, "two operations are named %s", op->name);
   }

@@ -62,7 +62,7 @@ static bool prepare(run *r, call *c, const json_t *node, const char *name) {
 static bool apply(run *r, call *c) {
   c->y = cn_apply(r->g, c->op, c->args);
   if (!cn_ok(r->g) || !c->y[0]) return false;
-  c->ny = c->y[0]->node ? c->y[0]->node->ny : 1;
+  c->ny = cni_call_outputs(r->g, c->op, c->args);
   return true;
 }
 

@@ -18,7 +18,7 @@ static bool input_odd(cn_graph *g, const cn_op *op, const cn_tensor *x, int64_t 
   if (x == &cn_no_tensor_ && !list && *(cn_tensor *const *)cni_option_at_const(&op->schema, op->schema.defaults, (int)i) == &cn_no_tensor_) return true;
   if (!x) cn_fail(g, CN_STATE, "input %s is NULL", name);
   else if (x == &cn_missing_ || x == &cn_no_tensor_) cn_fail(g, CN_VALUE, "input %s is missing", name);
-  else cni_readable(g, x, false);
+  else return cni_readable(g, x, false);
   return false;
 }
 
@@ -31,7 +31,7 @@ static bool look_at_inputs(const cn_call *c, traits *t) {
     const cn_tensor *x = c->x[i];
     if (!x || !cni_alive(g, x) || (x->flags & CNI_RELEASED)) {
       if (!input_odd(g, c->op, x, i)) return false;
-      continue;
+      if (!cni_given(x)) continue;
     }
     t->symbolic |= (x->flags & CNI_SYMBOLIC) != 0;
     t->needs |= (x->flags & CNI_NEEDS) || ((x->flags & CNI_VARIABLE) && !x->extra->frozen);
@@ -139,26 +139,56 @@ void cni_note_inputs(cn_graph *g, cn_node *n) {
   }
 }
 
+/* ---- results that wait until something reads them: what nobody reads is never computed ---- */
+#define WORTH_DEFERRING ((int64_t)1 << 14) /* elements: the step leaves its plan for it */
+
+static bool defers(const cn_call *c, const cn_sig *sig) {
+  const cn_graph *g = c->graph;
+  return g->deferring && !c->op->check && !(c->op->flags & (CN_OP_VIEW | CN_OP_RANDOM)) && !g->check_finite && cn_dims_count(&sig[0].dims) >= WORTH_DEFERRING;
+}
+
+bool cni_compute_deferred(cn_graph *g, cn_node *n) {
+  const cn_call c = { .graph = g, .op = n->op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny };
+  const char *where = g->core.where;
+  g->core.where = n->op->name;
+  bool ok = true;
+  for (int32_t i = 0; ok && i < n->nx; i++) {
+    if (!cni_given(n->x[i])) continue;
+    ok = cni_readable(g, n->x[i], true);
+    if (ok && !cni_unchanged(n, i)) cn_fail(g, CN_STATE, "input %d was changed before the result was read", (int)i), ok = false;
+  }
+  for (int32_t i = 0; i < n->ny; i++) {
+    n->y[i]->flags &= (uint16_t)~(CNI_RELEASED | CNI_DEFERRED);
+    ok = ok && cni_tensor_storage(g, n->y[i], true);
+  }
+  ok = ok && cni_call_run(&c);
+  g->core.where = where;
+  return ok;
+}
+
 static cn_tensor *const *record(cn_call *c, cn_sig *sig, int64_t ny, bool needs) {
   cn_graph *g = c->graph;
   cni_arena *arena = cni_step_arena(g);
   if (g->tape_count == g->tape_capacity && !cni_grow(g, (void **)&g->tape, g->tape_count, &g->tape_capacity, sizeof *g->tape)) return cni_nulls;
   cn_node *n = node_new(c, arena, ny);
   if (!n) return cni_nulls;
+  const bool later = defers(c, sig);
+  if (later) cni_plan_leave(g);
   for (int64_t i = 0; i < ny; i++) {
     cn_tensor *y = cni_arena_take(g, arena, sizeof *y);
     if (!y) return cni_nulls;
     cni_header_init(g, y, sig[i].dtype, &sig[i].dims, false);
-    if (!output_storage(c, y, i == 0)) return cni_nulls;
+    if (!later && !output_storage(c, y, i == 0)) return cni_nulls;
     y->output = (int32_t)i;
     y->node = n;
-    if (needs && cni_is_float(sig[i].dtype) && !(c->op->flags & CN_OP_NO_GRADIENT)) y->flags = CNI_NEEDS;
+    if (later) y->flags = CNI_RELEASED | CNI_DEFERRED;
+    if (needs && cni_is_float(sig[i].dtype) && !(c->op->flags & CN_OP_NO_GRADIENT)) y->flags |= CNI_NEEDS;
     n->y[i] = y;
   }
   c->y = n->y;
   c->args = n->args;
   c->x = n->x;
-  if (!cni_call_run(c)) return cni_nulls;
+  if (!later && !cni_call_run(c)) return cni_nulls;
   if (g->capture) cni_capture_call(c);
   if (g->noting && !g->in_rule) cni_note_call(g, n, true);
   n->id = (int32_t)g->tape_count;

@@ -250,8 +250,9 @@ static bool node_backward(const cni_walk *w, cn_node *n) {
 
 /* ---- the first walk ---- */
 static inline bool value_stands(cn_graph *g, const cn_node *n, const cn_tensor *t, const char *what, int32_t i, bool check_version) {
+  if ((t->flags & CNI_DEFERRED) && !cni_compute_deferred(g, t->node)) return false;
   if (t->flags & CNI_RELEASED) return cn_fail(g, CN_STATE, "%s %d of %s was released by an earlier backward", what, (int)i, n->op->name), false;
-  if (!check_version || (t->epoch != CNI_PERSISTENT && !t->buffer) || cni_version(t) == n->versions[i]) return true;
+  if (!check_version || cni_unchanged(n, i)) return true;
   const char *name = cn_name_of(t);
   cn_fail(g, CN_STATE, "variable %s, input %d of %s, was changed after %s had read it", *name ? name : "(unnamed)", (int)i, n->op->name, n->op->name);
   return false;
@@ -368,7 +369,7 @@ bool cni_walk_back(cni_walk *w) {
 
 /* The result must be a live float tensor. */
 bool cni_result_ok(cn_graph *g, const cn_tensor *y) {
-  if (!cni_readable(g, y, true)) return false;
+  if (!(cni_given(y) && y && (y->flags & CNI_DEFERRED) && cni_alive(g, y)) && !cni_readable(g, y, true)) return false;
   if (cni_is_float((cn_dtype)y->dtype)) return true;
   cn_fail(g, CN_DTYPE, "the result is %s, which has no gradient", cn_dtype_name((cn_dtype)y->dtype));
   return false;

@@ -11,7 +11,8 @@
 
 enum {
   CNI_VARIABLE = 1, CNI_SYMBOLIC = 2, CNI_NEEDS = 4 /* depends on a trainable variable or a watched tensor */, CNI_WATCHED = 8, CNI_TEMPORARY = 16 /* made by a rule that is not recorded */,
-  CNI_RELEASED = 32, CNI_TARGET = 64 /* of the gradient being computed */, CNI_KEEP = 128 /* not to be released early */, CNI_PLANNED = 256 /* belongs to a plan, which uses header and buffer again */
+  CNI_RELEASED = 32, CNI_TARGET = 64 /* of the gradient being computed */, CNI_KEEP = 128 /* not to be released early */, CNI_PLANNED = 256 /* belongs to a plan, which uses header and buffer again */,
+  CNI_DEFERRED = 512 /* with CNI_RELEASED: not computed yet */
 };
 
 /* What only variables, watched and named tensors have. */
@@ -73,7 +74,7 @@ typedef struct cni_temps { cn_tensor **v; int64_t count, capacity; } cni_temps;
 struct cn_graph {
   cni_context core;
   uint32_t epoch, sweep;
-  bool recording, replaying, check_finite, in_rule /* inside a rule that is not recorded */, remark /* a watch or a thaw came after the readers */;
+  bool recording, replaying, check_finite, deferring /* large results are computed when they are first read */, in_rule /* inside a rule that is not recorded */, remark /* a watch or a thaw came after the readers */;
   cni_arena step[2];                   /* headers, nodes and args of this step and, untouched, of the one before */
   cni_arena keep;                      /* headers and nodes of persistent tensors */
   cn_node **tape;
@@ -106,6 +107,11 @@ static inline cni_arena *cni_step_arena(cn_graph *g) { return &g->step[g->epoch 
 static inline bool cni_is_float(cn_dtype d) { return d == CN_F32 || d == CN_F64; }
 static inline bool cni_given(const cn_tensor *t) { return t != &cn_no_tensor_; }
 static inline uint32_t cni_version(const cn_tensor *t) { return t->buffer ? t->buffer->version : t->version; }
+/* Whether input i of a recorded call still has the value that the call read. */
+static inline bool cni_unchanged(const cn_node *n, int32_t i) {
+  const cn_tensor *x = n->x[i];
+  return (x->epoch != CNI_PERSISTENT && !x->buffer) || cni_version(x) == n->versions[i];
+}
 static inline const cni_kernels *cni_kernels_of(const cn_call *c) { return c->graph->core.kernels[c->x[0]->dtype == CN_F64]; }
 static inline const cni_kernels *cni_kernels_for(const cn_graph *g, cn_dtype dtype) { return g->core.kernels[dtype == CN_F64]; }
 static inline bool cni_alive(const cn_graph *g, const cn_tensor *t) { return t->graph == g && (t->epoch == g->epoch || t->epoch == CNI_PERSISTENT); }
@@ -136,6 +142,7 @@ bool cni_check_finite(cn_graph *g, const cn_tensor *t, const char *what);
 int64_t cni_call_outputs(cn_graph *g, const cn_op *op, const void *args); /* how many outputs a call has; -1 after an error */
 bool cni_call_run(const cn_call *c); /* check and forward */
 void cni_note_inputs(cn_graph *g, cn_node *n);
+bool cni_compute_deferred(cn_graph *g, cn_node *n);                 /* now; false after an error */
 extern cn_tensor *const cni_nulls[];  /* what a failed call returns */
 void cni_plan_leave(cn_graph *g);     /* plan.c */
 

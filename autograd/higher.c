@@ -13,12 +13,21 @@ static const char *enter(cn_graph *g, const char *name) {
 
 static cn_tensor **room_for(cn_graph *g, int64_t n) { return cni_arena_take(g, cni_step_arena(g), (size_t)(n > 0 ? n : 1) * sizeof(cn_tensor *)); }
 
+/* A recorded gradient of which only the gradient is asked for: values that nothing reads are not computed. */
+static bool vjp_deferred(cn_graph *g, cn_tensor *y, cn_tensor *weights, cn_tensor *const *x, int64_t n, cn_tensor **dx) {
+  const bool deferring = g->deferring;
+  g->deferring = true;
+  const bool ok = cn_vjp(g, &y, &weights, 1, x, n, true, dx);
+  g->deferring = deferring;
+  return ok;
+}
+
 cn_tensor *cn_jvp(cn_graph *g, cn_tensor *y, cn_tensor *const *x, cn_tensor *const *v, int64_t n) {
   if (!cn_ok(g)) return NULL;
   const char *where = enter(g, "jvp");
   cn_tensor **products = room_for(g, n), *out = NULL;
   cn_tensor *weights = products && cni_result_ok(g, y) ? cn_ones_like(g, y) : NULL; /* any value does: the products are linear in them */
-  if (weights && cn_vjp(g, &y, &weights, 1, x, n, true, products)) cn_vjp(g, products, v, n, &weights, 1, false, &out);
+  if (weights && vjp_deferred(g, y, weights, x, n, products)) cn_vjp(g, products, v, n, &weights, 1, false, &out);
   g->core.where = where;
   return out;
 }
@@ -28,7 +37,7 @@ bool cn_hvp(cn_graph *g, cn_tensor *y, cn_tensor *const *x, cn_tensor *const *v,
   if (!cn_ok(g)) return false;
   const char *where = enter(g, "hvp");
   cn_tensor **dx = room_for(g, n);
-  const bool ok = dx && cn_gradients(g, y, CN_NO_TENSOR, x, n, true, dx) && cn_vjp(g, dx, v, n, x, n, false, hv);
+  const bool ok = dx && vjp_deferred(g, y, CN_NO_TENSOR, x, n, dx) && cn_vjp(g, dx, v, n, x, n, false, hv);
   g->core.where = where;
   return ok;
 }

@@ -45,6 +45,38 @@ Test(autograd_higher, hessian_vector_product) { /* y = sum x_i^3 + x_0 x_1 */
   CHECK_NEAR(cn_at(hv, 2), 6 * 1.1 * 0.5, 1e-10);
 }
 
+/* y = c x with a gradient that passes an operation which counts its runs. */
+#define COUNTED(X, S) CN_IN(X, S, x, "input")
+typedef struct cn_counted_args { cn_graph *graph; COUNTED(CN_FIELD_, ) } cn_counted_args;
+static int runs;
+static cn_code counted_forward(const cn_call *c) {
+  runs++;
+  memcpy((void *)(uintptr_t)cn_data(c->y[0]), cn_data(c->x[0]), (size_t)cn_count(c->x[0]) * sizeof(double));
+  return CN_OK;
+}
+static void counted_vjp(cn_graph *graph, const cn_node *n, cn_tensor *const *gy, const bool *want, cn_tensor **gx) {
+  const cn_counted_args a = { graph, gy[0] };
+  (void)want;
+  gx[0] = cn_apply(graph, cn_node_op(n), &a)[0];
+}
+CN_SCHEMA_DATA_(counted, cn_counted_args, COUNTED)
+static const cn_op counted = { .name = "counted", .schema = CN_SCHEMA_(counted, "counted", cn_counted_args), .inputs = 1, .outputs = 1, .infer = cn_infer_same, .forward = counted_forward, .vjp = counted_vjp };
+
+/* y = sum of x^2 over 20,000 elements, read through `counted`: the first gradient is 2 x, whose own value only the product with v needs. */
+Test(autograd_higher, what_nobody_reads_is_not_computed) {
+  enum { N = 20000 };
+  cn_tensor *big = cn_variable(g, CN_F64, CN_DIMS(N), NULL), *v = cn_ones(g, CN_F64, CN_DIMS(N)), *hv = NULL, *dx = NULL;
+  const cn_counted_args a = { g, big };
+  cn_tensor *seen = cn_apply(g, &counted, &a)[0], *y = cn_sum(g, cn_square(g, seen));
+  cr_assert_eq(runs, 1);
+  cr_assert(cn_hvp(g, y, &big, &v, 1, &hv), "%s", cn_error(g));
+  for (int i = 0; i < N; i += 999) cr_assert_eq(cn_at(hv, i), 2);
+  cr_assert_eq(runs, 3, "%d", runs); /* forward and twice in the second gradient: the first one's last step was never run */
+  cr_assert(cn_vjp(g, &y, NULL, 1, &big, 1, true, &dx));
+  cr_assert_eq(runs, 4);
+  cr_assert(cn_backward(g, y, .release = true) && cn_item(cn_sum(g, cn_grad(big))) == 0);
+}
+
 Test(autograd_higher, jacobian_vector_product) { /* y = tanh(w x) */
   cn_tensor *y = cn_tanh(g, cn_reshape(g, cn_matmul(g, w, cn_reshape(g, x, CN_INTS(3, 1))), CN_INTS(2))), *v = VECTOR(0.5, 1, -1);
   cn_tensor *moved = cn_jvp(g, y, &x, &v, 1), *whole = cn_jacobian(g, y, x);

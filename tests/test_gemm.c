@@ -153,7 +153,7 @@ Test(core_gemm, no_memory) {
   counting n;
   begin(&g, &n, NULL);
   static float x[200 * 200], y[200 * 200], z[200 * 200];
-  const cni_gemm_args a = { .m = 200, .n = 200, .k = 200, .a = x, .b = y, .c = z, .batch = 1 };
+  const cni_gemm_args a = { .transpose_b = true, .m = 200, .n = 200, .k = 200, .a = x, .b = y, .c = z, .batch = 1 };
   n.fail_at = -1;
   cr_assert(cni_gemm_by(&g, &a, CNI_GEMM_OWN) == CN_NO_MEMORY);
   cr_assert(cn_error_code(&g) == CN_NO_MEMORY);

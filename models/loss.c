@@ -1,12 +1,8 @@
-#include "loss.h"
-#include "model_private.h"
-
-#define VALUES(name) static cn_tensor *name(const cn_object *self, cn_graph *g, cn_tensor *t, cn_tensor *p, cn_tensor **mask)
-#define UNUSED (void)self, (void)mask
+/* Losses: shapes, weights and reductions; the classes stand in loss_*.c. */
+#include "loss_private.h"
 
 /* ---- shapes ---- */
-/* Keras' squeeze_or_expand_to_same_rank: ranks that differ by a trailing 1 are made equal. */
-static bool align(cn_graph *g, cn_tensor **a, cn_tensor **b) {
+bool cni_align(cn_graph *g, cn_tensor **a, cn_tensor **b) {
   cn_tensor **large = (*a)->dims.rank > (*b)->dims.rank ? a : b, **small = large == a ? b : a;
   const int r = (*large)->dims.rank;
   if (r != (*small)->dims.rank + 1 || (*large)->dims.d[r - 1] != 1) return true;
@@ -17,65 +13,40 @@ static bool align(cn_graph *g, cn_tensor **a, cn_tensor **b) {
 
 static cn_tensor *to(cn_graph *g, cn_tensor *x, cn_dtype dtype) { return !x || (cn_dtype)x->dtype == dtype ? x : cn_cast(g, x, .dtype = cn_dtype_name(dtype)); }
 
-static bool shapes_fit(cn_graph *g, const char *name, const cn_tensor *t, const cn_tensor *p) {
+bool cni_loss_shapes(cn_graph *g, const cn_object *self, cn_tensor **t, cn_tensor **p) {
   cn_dims both;
   char a[160], b[160];
-  if (cn_dims_broadcast(&t->dims, &p->dims, &both)) return true;
-  cn_fail(g, CN_SHAPE, "%s: y_true %s and y_pred %s do not fit", name, cn_dims_text(&t->dims, a, sizeof a), cn_dims_text(&p->dims, b, sizeof b));
+  if (!cni_align(g, t, p)) return false;
+  if (cn_dims_broadcast(&(*t)->dims, &(*p)->dims, &both)) return true;
+  cn_fail(g, CN_SHAPE, "%s: y_true %s and y_pred %s do not fit", self->cls->schema.name, cn_dims_text(&(*t)->dims, a, sizeof a), cn_dims_text(&(*p)->dims, b, sizeof b));
   return false;
+}
+
+bool cni_broadcast_both(cn_graph *g, cn_tensor **t, cn_tensor **p) {
+  cn_dims both;
+  if (!cn_dims_broadcast(&(*t)->dims, &(*p)->dims, &both)) return false;
+  const cn_ints shape = { both.d, both.rank };
+  if (!cn_dims_equal(&(*t)->dims, &both)) *t = cn_broadcast_to(g, *t, .shape = shape);
+  if (!cn_dims_equal(&(*p)->dims, &both)) *p = cn_broadcast_to(g, *p, .shape = shape);
+  return *t && *p;
 }
 
 static cn_tensor *last_mean(cn_graph *g, cn_tensor *v) { return v && v->dims.rank ? cn_mean(g, v, .axis = CN_INTS(-1)) : v; }
 
-/* ---- values ---- */
-VALUES(squared_error) {
-  UNUSED;
-  return align(g, &t, &p) && shapes_fit(g, "MeanSquaredError", t, p) ? cn_squared_difference(g, p, t) : NULL;
-}
-VALUES(absolute_error) {
-  UNUSED;
-  return align(g, &t, &p) && shapes_fit(g, "MeanAbsoluteError", t, p) ? cn_abs(g, cn_subtract(g, t, p)) : NULL;
-}
-
-/* t (1 - s) + s / n */
-static cn_tensor *smoothed(cn_graph *g, cn_tensor *t, double s, double n) {
+/* ---- what several losses use ---- */
+cn_tensor *cni_smoothed(cn_graph *g, cn_tensor *t, double s, double n) {
   return s == 0 || !t ? t : cn_add(g, cn_multiply(g, t, cn_scalar_like(g, t, 1 - s)), cn_scalar_like(g, t, s / n));
 }
 
-VALUES(binary_crossentropy) {
-  UNUSED;
-  const cn_loss_BinaryCrossentropyOptions *o = self->options;
-  if (!align(g, &t, &p) || !shapes_fit(g, "BinaryCrossentropy", t, p)) return NULL;
-  t = smoothed(g, t, o->label_smoothing, 2);
-  if (!t) return NULL;
-  cn_dims both;
-  if (cn_dims_broadcast(&t->dims, &p->dims, &both)) {
-    const cn_ints shape = { both.d, both.rank };
-    if (!cn_dims_equal(&t->dims, &both)) t = cn_broadcast_to(g, t, .shape = shape);
-    if (!cn_dims_equal(&p->dims, &both)) p = cn_broadcast_to(g, p, .shape = shape);
-  }
-  cn_tensor *v = cn_binary_crossentropy(g, t, p, .from_logits = o->from_logits);
-  return v && v->dims.rank ? cn_mean(g, v, .axis = CN_INTS(o->axis)) : v;
+cn_tensor *cni_at_least(cn_graph *g, cn_tensor *x, double low) {
+  cn_tensor *least = x ? cn_scalar_like(g, x, low) : NULL;
+  return cn_where(g, cn_greater_equal(g, x, least), x, least);
 }
 
-VALUES(categorical_crossentropy) {
-  UNUSED;
-  const cn_loss_CategoricalCrossentropyOptions *o = self->options;
-  t = smoothed(g, t, o->label_smoothing, p->dims.rank ? (double)p->dims.d[p->dims.rank - 1] : 1);
-  return cn_categorical_crossentropy(g, t, p, .from_logits = o->from_logits, .axis = o->axis);
-}
-
-VALUES(sparse_categorical_crossentropy) {
-  const cn_loss_SparseCategoricalCrossentropyOptions *o = self->options;
-  const int r = t->dims.rank;
-  if (r && r == p->dims.rank && t->dims.d[r - 1] == 1) t = cn_squeeze(g, t, .axis = CN_INTS(-1));
-  if (!t) return NULL;
-  if (o->ignore_class != CN_NONE) *mask = cn_not_equal(g, t, cn_scalar_like(g, t, (double)o->ignore_class));
-  return cn_sparse_categorical_crossentropy(g, t, p, .from_logits = o->from_logits, .ignore_class = o->ignore_class, .axis = o->axis);
-}
+double cni_classes_of(const cn_tensor *p) { return p->dims.rank ? (double)p->dims.d[p->dims.rank - 1] : 1; }
 
 /* ---- classes ---- */
-static bool loss_init(cn_object *self) {
+bool cni_loss_init(cn_object *self) {
   static const char *const known[] = { "sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", NULL };
   const int i = cni_option_find(&self->cls->schema, "reduction");
   const char *r = *(const char *const *)cni_option_at_const(&self->cls->schema, self->options, i);
@@ -85,17 +56,13 @@ static bool loss_init(cn_object *self) {
   cn_fail(self->graph, CN_VALUE, "reduction must be sum_over_batch_size, mean, sum, mean_with_sample_weight or none, got \"%s\"", r);
   return false;
 }
-#define LOSS(C, LIST, values_, elementwise_, ...)                         \
-  static const char *const C##_names[] = { __VA_ARGS__, NULL };           \
-  static const cn_loss_methods C##_methods = { values_, elementwise_ };   \
-  CN_OBJECT(loss, LOSS, C, LIST, .methods = &C##_methods, .aliases = C##_names, .init = loss_init)
-LOSS(MeanSquaredError, CN_LOSS_PLAIN, squared_error, true, "mse", "MSE")
-LOSS(MeanAbsoluteError, CN_LOSS_PLAIN, absolute_error, true, "mae", "MAE")
-LOSS(BinaryCrossentropy, CN_LOSS_BINARY_CROSSENTROPY, binary_crossentropy, false, "bce", "BCE")
-LOSS(CategoricalCrossentropy, CN_LOSS_CATEGORICAL_CROSSENTROPY, categorical_crossentropy, false, "categorical_crossentropy")
-LOSS(SparseCategoricalCrossentropy, CN_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY, sparse_categorical_crossentropy, false, "sparse_categorical_crossentropy")
-const cn_class *const cni_loss_classes[] = { &cn_class_loss_BinaryCrossentropy, &cn_class_loss_CategoricalCrossentropy, &cn_class_loss_MeanAbsoluteError, &cn_class_loss_MeanSquaredError,
-                                             &cn_class_loss_SparseCategoricalCrossentropy, NULL };
+
+const cn_class *const cni_loss_classes[] = {
+  &cn_class_loss_BinaryCrossentropy, &cn_class_loss_BinaryFocalCrossentropy, &cn_class_loss_CategoricalCrossentropy, &cn_class_loss_CategoricalFocalCrossentropy,
+  &cn_class_loss_CategoricalGeneralizedCrossEntropy, &cn_class_loss_CategoricalHinge, &cn_class_loss_Circle, &cn_class_loss_CosineSimilarity, &cn_class_loss_Dice,
+  &cn_class_loss_Hinge, &cn_class_loss_Huber, &cn_class_loss_KLDivergence, &cn_class_loss_LogCosh, &cn_class_loss_MeanAbsoluteError, &cn_class_loss_MeanAbsolutePercentageError,
+  &cn_class_loss_MeanSquaredError, &cn_class_loss_MeanSquaredLogarithmicError, &cn_class_loss_Poisson, &cn_class_loss_SparseCategoricalCrossentropy, &cn_class_loss_SquaredHinge,
+  &cn_class_loss_Tversky, NULL };
 
 cn_object *cn_loss_from(cn_graph *g, const char *text) { return cn_ok(g) && text ? cni_models_factory.from_text(g, CN_KIND_LOSS, text) : NULL; }
 bool cn_register_loss(cn_graph *g, const char *name, cn_function2 fn, void *user) { return cn_register_function(g, CN_KIND_LOSS, name, NULL, fn, user); }
@@ -116,7 +83,7 @@ static cn_tensor *mask_weight(cn_graph *g, cn_tensor *mask, cn_dtype dtype, bool
 }
 
 static cn_tensor *weighted(cn_graph *g, cn_tensor *a, cn_tensor *b) {
-  if (!a || !b || !align(g, &a, &b)) return NULL;
+  if (!a || !b || !cni_align(g, &a, &b)) return NULL;
   return cn_multiply(g, a, b);
 }
 
@@ -135,7 +102,7 @@ static cn_tensor *join_masks(cn_graph *g, cn_tensor *a, cn_tensor *b) {
   if (!a || !b) return a ? a : b;
   a = to(g, a, CN_BOOL);
   b = to(g, b, CN_BOOL);
-  return a && b && align(g, &a, &b) ? cn_logical_and(g, a, b) : NULL;
+  return a && b && cni_align(g, &a, &b) ? cn_logical_and(g, a, b) : NULL;
 }
 
 typedef struct resolved { cn_object *object; cn_ref ref; bool made; } resolved;
@@ -155,11 +122,10 @@ static cn_tensor *values_of(cn_graph *g, const resolved *r, cn_tensor *t, cn_ten
   if (!cni_readable(g, t, false) || !cni_readable(g, p, false)) return NULL;
   const cn_dtype dtype = cni_is_float((cn_dtype)p->dtype) ? (cn_dtype)p->dtype : CN_F32;
   cn_tensor *q = to(g, p, dtype);
-  const bool labels = r->object && r->object->cls == &cn_class_loss_SparseCategoricalCrossentropy;
-  if (!labels) t = to(g, t, dtype);
+  const cn_loss_methods *methods = r->object ? r->object->cls->methods : NULL;
+  if (!methods || !methods->labels) t = to(g, t, dtype);
   if (!t || !q) return NULL;
   if (!r->object) return r->ref.fn2(g, t, q, r->ref.user);
-  const cn_loss_methods *methods = r->object->cls->methods;
   cn_tensor *v = methods->values(r->object, g, t, q, mask);
   if (elementwise) *elementwise = methods->elementwise;
   return methods->elementwise && !elementwise ? last_mean(g, v) : v;
@@ -192,7 +158,7 @@ cn_tensor *cn_loss_apply(cn_graph *g, const cn_ref *loss, cn_tensor *y_true, cn_
   }
   if (v && w) {
     cn_tensor *a = v, *b = w;
-    v = align(g, &a, &b) ? cn_multiply(g, a, b) : NULL;
+    v = cni_align(g, &a, &b) ? cn_multiply(g, a, b) : NULL;
     w = b;
   }
   v = cn_ok(g) ? reduce(g, reduction, v, w) : NULL;

@@ -5,6 +5,7 @@
 #include "ops_binary.h"
 #include "ops_diagonal.h"
 #include "ops_einsum.h"
+#include "ops_factor.h"
 #include "ops_index.h"
 #include "ops_join.h"
 #include "ops_linalg.h"

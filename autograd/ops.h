@@ -6,6 +6,7 @@
 #include "ops_diagonal.h"
 #include "ops_einsum.h"
 #include "ops_factor.h"
+#include "ops_fft.h"
 #include "ops_index.h"
 #include "ops_join.h"
 #include "ops_linalg.h"

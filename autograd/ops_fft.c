@@ -260,4 +260,33 @@ CN_OP(irfft, CN_LIST_IRFFT, .outputs = 1, .infer = irfft_infer, .forward = irfft
       .rejects = CN_TEXTS("f[3], f[4] => real and imag differ in shape: [3] and [4]", "f[1], f[1] => a single number has no length without fft_length, got [1]", "f[], f[] => needs at least one axis, got []",
                           "f[3], f[3], fft_length=0 => fft_length must be positive, got 0"));
 
-const cn_op *const cni_ops_fft[] = { &cn_op_fft, &cn_op_ifft, &cn_op_fft2, &cn_op_ifft2, &cn_op_rfft, &cn_op_irfft, NULL };
+/* ---- parts of real tensors ---- */
+static cn_code part_infer(const cn_call *c) { return cni_refuse_strings(c) ? CN_DTYPE : (cni_sig_like(c, &c->x[0]->dims), (cn_code)CN_OK); }
+static void itself_compose(cn_graph *g, const cn_call *c, cn_tensor **y) { y[0] = cn_identity(g, c->x[0]); }
+static void itself_reference(const cn_reference *r) {
+  for (int64_t i = 0; i < r->call->y[0]->count; i++) r->y[0][i] = r->x[0][i];
+}
+static void imag_compose(cn_graph *g, const cn_call *c, cn_tensor **y) { y[0] = cn_zeros_like(g, c->x[0]); }
+static void imag_reference(const cn_reference *r) {
+  for (int64_t i = 0; i < r->call->y[0]->count; i++) r->y[0][i] = 0;
+}
+static cn_code angle_infer(const cn_call *c) {
+  if (part_infer(c)) return CN_DTYPE;
+  if (!cni_is_float(c->sig[0].dtype)) c->sig[0].dtype = CN_F32;
+  return CN_OK;
+}
+static void angle_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
+  cn_tensor *x = cni_is_float((cn_dtype)c->x[0]->dtype) ? c->x[0] : cn_cast(g, c->x[0], .dtype = "float32");
+  if (x) y[0] = cn_arctan2(g, cn_zeros_like(g, x), x);
+}
+static void angle_reference(const cn_reference *r) {
+  for (int64_t i = 0; i < r->call->y[0]->count; i++) r->y[0][i] = r->x[0][i] < 0 ? TWO_PI / 2 : 0;
+}
+#define PARTS .samples = CN_TEXTS("f[3,4]", "f[]", "f[0,3]", "i[5]@-3:3", "b[4]"), .rejects = CN_TEXTS("s[3] => string")
+CN_OP(real, CN_LIST_X, .outputs = 1, .infer = part_infer, .compose = itself_compose, .reference = itself_reference, PARTS);
+CN_OP(conj, CN_LIST_X, .outputs = 1, .infer = part_infer, .compose = itself_compose, .reference = itself_reference, PARTS);
+CN_OP(conjugate, CN_LIST_X, .outputs = 1, .infer = part_infer, .compose = itself_compose, .reference = itself_reference, PARTS);
+CN_OP(imag, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = part_infer, .compose = imag_compose, .reference = imag_reference, PARTS);
+CN_OP(angle, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = angle_infer, .compose = angle_compose, .reference = angle_reference, PARTS);
+
+const cn_op *const cni_ops_fft[] = { &cn_op_real, &cn_op_conj, &cn_op_conjugate, &cn_op_imag, &cn_op_angle, &cn_op_fft, &cn_op_ifft, &cn_op_fft2, &cn_op_ifft2, &cn_op_rfft, &cn_op_irfft, NULL };

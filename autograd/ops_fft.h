@@ -51,6 +51,17 @@ CN_OP_DECLARE(stft, CN_LIST_STFT)
 /* The signal [..., length] back: inverse transforms, windowed, added where they overlap and divided by the sum of squared windows (1 where that is below 1e-10). With window None Keras leaves a factor of fft_length /
  * sequence_stride, and so does this. */
 CN_OP_DECLARE(istft, CN_LIST_ISTFT)
+/* Parts of a tensor as a complex one, which here is real: x itself, zeros, and the angle 0 or, where x is negative, pi. Integers have the angle in float32. */
+CN_OP_DECLARE(real, CN_LIST_X)
+CN_FUNCTION_X(real)
+CN_OP_DECLARE(conj, CN_LIST_X)
+CN_FUNCTION_X(conj)
+CN_OP_DECLARE(conjugate, CN_LIST_X)
+CN_FUNCTION_X(conjugate)
+CN_OP_DECLARE(imag, CN_LIST_X)
+CN_FUNCTION_X(imag)
+CN_OP_DECLARE(angle, CN_LIST_X)
+CN_FUNCTION_X(angle)
 
 #ifndef __cplusplus
 static inline cn_complex cni_complex(cn_tensor *const *y) { return (cn_complex){ y[0], y[1] }; }

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 #include "ops.h"
-#include "ops_layout_private.h"
+#include "ops_linalg_private.h"
 #include "ops_private.h"
 
 #define LAPACK(T, p)                                                                                                    \
@@ -15,45 +15,51 @@ LAPACK(float, s)
 LAPACK(double, d)
 
 /* ---- shapes ---- */
-static cn_code refuse(const cn_call *c, const char *what) {
+cn_code cni_refuse_shape(const cn_call *c, const char *what) {
   char text[160];
   return cn_fail(c->graph, CN_SHAPE, "%s, got %s", what, cn_dims_text(&c->x[0]->dims, text, sizeof text));
 }
-static cn_code need_square(const cn_call *c) {
+cn_code cni_need_matrices(const cn_call *c) {
   const cn_dims *d = &c->x[0]->dims;
   if (cni_need_float(c, 0)) return CN_DTYPE;
-  if (d->rank < 2) return refuse(c, "needs matrices");
-  const int64_t m = d->d[d->rank - 2], n = d->d[d->rank - 1];
-  if (m != n && m != CN_UNKNOWN && n != CN_UNKNOWN) return refuse(c, "needs square matrices");
-  return n > INT32_MAX || m > INT32_MAX ? refuse(c, "the matrices are too large") : CN_OK;
+  if (d->rank < 2) return cni_refuse_shape(c, "needs matrices");
+  return d->d[d->rank - 1] > INT32_MAX || d->d[d->rank - 2] > INT32_MAX ? cni_refuse_shape(c, "the matrices are too large") : CN_OK;
 }
-static cn_dims batch_of(const cn_dims *d) {
+cn_code cni_need_square(const cn_call *c) {
+  const cn_dims *d = &c->x[0]->dims;
+  if (cni_need_matrices(c)) return cn_error_code(c->graph);
+  const int64_t m = d->d[d->rank - 2], n = d->d[d->rank - 1];
+  return m != n && m != CN_UNKNOWN && n != CN_UNKNOWN ? cni_refuse_shape(c, "needs square matrices") : CN_OK;
+}
+cn_dims cni_batch_of(const cn_dims *d) {
   cn_dims b = *d;
   b.rank -= 2;
   return b;
 }
-/* Matrices of x, rows of one, and columns of one. */
-typedef struct extent { int64_t batch, m, n; } extent;
-static extent extent_of(const cn_dims *d) {
-  const cn_dims b = batch_of(d);
-  return (extent){ cn_dims_count(&b), d->d[d->rank - 2], d->d[d->rank - 1] };
+cni_extent cni_extent_of(const cn_dims *d) {
+  const cn_dims b = cni_batch_of(d);
+  return (cni_extent){ cn_dims_count(&b), d->d[d->rank - 2], d->d[d->rank - 1] };
+}
+
+void cni_fill_identity(cn_tensor *t) {
+  const cni_extent e = cni_extent_of(&t->dims);
+  for (int64_t i = 0; i < t->count; i++) cni_value_set(t, i, i / e.n % e.m == i % e.n);
 }
 
 /* ---- pieces of gradients ---- */
-static cn_tensor *transposed(cn_graph *g, cn_tensor *x) {
+cn_tensor *cni_transposed(cn_graph *g, cn_tensor *x) {
   const cn_swapaxes_args o = { g, x, -2, -1 };
   return cn_apply(g, &cn_op_swapaxes, &o)[0];
 }
-static cn_tensor *product(cn_graph *g, cn_tensor *a, cn_tensor *b, bool ta, bool tb) {
+cn_tensor *cni_product(cn_graph *g, cn_tensor *a, cn_tensor *b, bool ta, bool tb) {
   const cn_matmul_args o = { g, a, b, ta, tb };
   return cn_apply(g, &cn_op_matmul, &o)[0];
 }
-static cn_tensor *triangle(cn_graph *g, const cn_op *op, cn_tensor *x, int64_t k) {
-  const cn_tril_args o = { g, x, k }; /* triu's are the same */
-  return cn_apply(g, op, &o)[0];
-}
-static cn_tensor *half(cn_graph *g, cn_tensor *x) { return x ? cn_multiply(g, x, cn_scalar_like(g, x, 0.5)) : NULL; }
-static cn_tensor *solve_triangle(cn_graph *g, cn_tensor *a, cn_tensor *b, bool lower) {
+cn_tensor *cni_lower(cn_graph *g, cn_tensor *x, int64_t k) { return cn_tril(g, x, .k = k); }
+cn_tensor *cni_upper(cn_graph *g, cn_tensor *x, int64_t k) { return cn_triu(g, x, .k = k); }
+cn_tensor *cni_plus(cn_graph *g, cn_tensor *a, cn_tensor *b) { return !a ? b : b ? cn_add(g, a, b) : a; }
+cn_tensor *cni_half(cn_graph *g, cn_tensor *x) { return x ? cn_multiply(g, x, cn_scalar_like(g, x, 0.5)) : NULL; }
+cn_tensor *cni_solve_triangle(cn_graph *g, cn_tensor *a, cn_tensor *b, bool lower) {
   const cn_solve_triangular_args o = { g, a, b, lower };
   return cn_apply(g, &cn_op_solve_triangular, &o)[0];
 }
@@ -61,7 +67,7 @@ static cn_tensor *solve_triangle(cn_graph *g, cn_tensor *a, cn_tensor *b, bool l
 /* ---- tril, triu ---- */
 static cn_code triangle_infer(const cn_call *c) {
   if (cni_refuse_strings(c)) return CN_DTYPE;
-  if (c->x[0]->dims.rank < 2) return refuse(c, "needs matrices");
+  if (c->x[0]->dims.rank < 2) return cni_refuse_shape(c, "needs matrices");
   return cni_sig_like(c, &c->x[0]->dims), CN_OK;
 }
 /* The columns of row i that stay: from, to. */
@@ -72,7 +78,7 @@ static void kept(int64_t i, int64_t n, int64_t k, bool lower, int64_t *from, int
   *to = lower ? inside : n;
 }
 static cn_code triangle_forward(const cn_call *c, bool lower) {
-  const extent e = extent_of(&c->x[0]->dims);
+  const cni_extent e = cni_extent_of(&c->x[0]->dims);
   const size_t width = cni_width_of(c);
   const char *x = c->x[0]->data;
   char *y = c->y[0]->data;
@@ -88,7 +94,7 @@ static cn_code triangle_forward(const cn_call *c, bool lower) {
 static cn_code tril_forward(const cn_call *c) { return triangle_forward(c, true); }
 static cn_code triu_forward(const cn_call *c) { return triangle_forward(c, false); }
 static void triangle_reference(const cn_reference *r, bool lower) {
-  const extent e = extent_of(&r->call->x[0]->dims);
+  const cni_extent e = cni_extent_of(&r->call->x[0]->dims);
   const int64_t k = ((const cn_tril_args *)r->call->args)->k;
   for (int64_t i = 0; i < r->call->y[0]->count; i++) {
     const int64_t above = i % e.n - i / e.n % e.m;
@@ -97,8 +103,8 @@ static void triangle_reference(const cn_reference *r, bool lower) {
 }
 static void tril_reference(const cn_reference *r) { triangle_reference(r, true); }
 static void triu_reference(const cn_reference *r) { triangle_reference(r, false); }
-CNI_VJP(tril) { (void)want, gx[0] = triangle(g, &cn_op_tril, gy[0], ((const cn_tril_args *)n->args)->k); }
-CNI_VJP(triu) { (void)want, gx[0] = triangle(g, &cn_op_triu, gy[0], ((const cn_tril_args *)n->args)->k); }
+CNI_VJP(tril) { (void)want, gx[0] = cni_lower(g, gy[0], ((const cn_tril_args *)n->args)->k); }
+CNI_VJP(triu) { (void)want, gx[0] = cni_upper(g, gy[0], ((const cn_tril_args *)n->args)->k); }
 #define TRIANGLES .samples = CN_TEXTS("f[3,3]", "f[2,3,4], k=1", "f[4,3], k=-1", "f[2,2], k=9", "f[2,2], k=-9", "f[0,3]", "f[1,1]", "i[2,3]@-4:4", "b[3,3]"), \
                   .rejects = CN_TEXTS("f[3] => needs matrices, got [3]", "s[2,2] => string")
 CN_OP(tril, CN_LIST_TRIANGLE, .outputs = 1, .infer = triangle_infer, .forward = tril_forward, .vjp = tril_vjp, .reference = tril_reference, TRIANGLES);
@@ -106,7 +112,7 @@ CN_OP(triu, CN_LIST_TRIANGLE, .outputs = 1, .infer = triangle_infer, .forward = 
 
 /* ---- cholesky ---- */
 static cn_code square_infer(const cn_call *c) {
-  if (need_square(c)) return cn_error_code(c->graph);
+  if (cni_need_square(c)) return cn_error_code(c->graph);
   return cni_sig_like(c, &c->x[0]->dims), CN_OK;
 }
 /* y = the factor of the symmetric part of x, [n, n]; LAPACK's info. */
@@ -123,7 +129,7 @@ static cn_code square_infer(const cn_call *c) {
 CHOLESKY(float, s)
 CHOLESKY(double, d)
 static cn_code cholesky_forward(const cn_call *c) {
-  const extent e = extent_of(&c->x[0]->dims);
+  const cni_extent e = cni_extent_of(&c->x[0]->dims);
   const bool upper = ((const cn_cholesky_args *)c->args)->upper;
   for (int64_t b = 0; c->y[0]->count && b < e.batch; b++) {
     const int64_t at = b * e.n * e.n;
@@ -136,13 +142,13 @@ static cn_code cholesky_forward(const cn_call *c) {
 CNI_VJP(cholesky) {
   (void)want;
   const bool upper = ((const cn_cholesky_args *)n->args)->upper;
-  cn_tensor *lt = upper ? n->y[0] : transposed(g, n->y[0]), *p = product(g, lt, gy[0], false, upper);
-  cn_tensor *phi = half(g, cn_add(g, triangle(g, &cn_op_tril, p, 0), triangle(g, &cn_op_tril, p, -1)));
-  cn_tensor *s = transposed(g, solve_triangle(g, lt, transposed(g, solve_triangle(g, lt, phi, false)), false));
-  gx[0] = half(g, cn_add(g, s, transposed(g, s)));
+  cn_tensor *lt = upper ? n->y[0] : cni_transposed(g, n->y[0]), *p = cni_product(g, lt, gy[0], false, upper);
+  cn_tensor *phi = cni_half(g, cn_add(g, cni_lower(g, p, 0), cni_lower(g, p, -1)));
+  cn_tensor *s = cni_transposed(g, cni_solve_triangle(g, lt, cni_transposed(g, cni_solve_triangle(g, lt, phi, false)), false));
+  gx[0] = cni_half(g, cn_add(g, s, cni_transposed(g, s)));
 }
 static void cholesky_reference(const cn_reference *r) {
-  const extent e = extent_of(&r->call->x[0]->dims);
+  const cni_extent e = cni_extent_of(&r->call->x[0]->dims);
   const bool upper = ((const cn_cholesky_args *)r->call->args)->upper;
   const int64_t n = e.n;
   for (int64_t b = 0; b < e.batch * (n > 0); b++) {
@@ -163,7 +169,7 @@ CN_OP(cholesky, CN_LIST_CHOLESKY, .outputs = 1, .infer = square_infer, .forward 
 
 /* ---- solve, solve_triangular ---- */
 static cn_code solve_infer(const cn_call *c) {
-  if (need_square(c)) return cn_error_code(c->graph);
+  if (cni_need_square(c)) return cn_error_code(c->graph);
   const cn_dims *a = &c->x[0]->dims, *b = &c->x[1]->dims;
   if (c->x[1]->dtype != c->x[0]->dtype) return cn_fail(c->graph, CN_DTYPE, "a and b differ in dtype");
   bool fits = b->rank == a->rank || b->rank == a->rank - 1;
@@ -175,7 +181,7 @@ static cn_code solve_infer(const cn_call *c) {
 }
 static int64_t columns(const cn_call *c) { return c->x[1]->dims.rank == c->x[0]->dims.rank ? c->x[1]->dims.d[c->x[1]->dims.rank - 1] : 1; }
 static cn_code solve_triangular_forward(const cn_call *c) {
-  const extent e = extent_of(&c->x[0]->dims);
+  const cni_extent e = cni_extent_of(&c->x[0]->dims);
   const int64_t k = columns(c);
   const int n = (int)e.n;
   const CBLAS_UPLO part = ((const cn_solve_triangular_args *)c->args)->lower ? CblasLower : CblasUpper;
@@ -218,14 +224,14 @@ static void substitute(const cn_call *c, const char *trans, int n, int k, const 
   if (c->x[0]->dtype == CN_F64) dgetrs_(trans, &n, &k, w->a, &n, w->pivots, to, &n, &info, 1);
   else sgetrs_(trans, &n, &k, w->a, &n, w->pivots, to, &n, &info, 1);
 }
-static cn_code singular(const cn_call *c, int64_t b) { return cn_fail(c->graph, CN_VALUE, "matrix %lld of the batch is singular", (long long)b); }
-static void turn(const cn_call *c, void *to, const void *from, int64_t rows, int64_t cols) { /* [rows, cols] -> [cols, rows] */
+cn_code cni_singular(const cn_call *c, int64_t b) { return cn_fail(c->graph, CN_VALUE, "matrix %lld of the batch is singular", (long long)b); }
+void cni_turn(const cn_call *c, void *to, const void *from, int64_t rows, int64_t cols) { /* [rows, cols] -> [cols, rows] */
   const cn_dims dims = { 2, { cols, rows } };
   const int64_t steps[] = { 1, cols };
   cni_gather(c->graph, cni_width_of(c), &dims, to, from, steps);
 }
 static cn_code solve_forward(const cn_call *c) {
-  const extent e = extent_of(&c->x[0]->dims);
+  const cni_extent e = cni_extent_of(&c->x[0]->dims);
   const int64_t k = columns(c);
   const size_t bytes = (size_t)(e.n * k) * cni_width_of(c);
   cn_code code = CN_OK;
@@ -234,12 +240,12 @@ static cn_code solve_forward(const cn_call *c) {
   if (!work_take(c, e.n, k, &w)) return CN_NO_MEMORY;
   for (int64_t b = 0; b < e.batch && !code; b++) {
     if (factor(c, b, (int)e.n, &w)) {
-      code = singular(c, b);
+      code = cni_singular(c, b);
       continue;
     }
-    turn(c, w.b, (const char *)c->x[1]->data + (size_t)b * bytes, e.n, k);
+    cni_turn(c, w.b, (const char *)c->x[1]->data + (size_t)b * bytes, e.n, k);
     substitute(c, "T", (int)e.n, (int)k, &w, w.b);
-    turn(c, (char *)c->y[0]->data + (size_t)b * bytes, w.b, k, e.n);
+    cni_turn(c, (char *)c->y[0]->data + (size_t)b * bytes, w.b, k, e.n);
   }
   work_drop(c, &w);
   return code;
@@ -249,17 +255,17 @@ static cn_tensor *matrix_gradient(cn_graph *g, const cn_node *n, cn_tensor *gb) 
   const bool vector = n->x[1]->dims.rank < n->x[0]->dims.rank;
   cn_dims d = n->x[1]->dims;
   if (vector) d.d[d.rank++] = 1;
-  return cn_negative(g, product(g, vector ? cni_to_shape(g, gb, &d) : gb, vector ? cni_to_shape(g, n->y[0], &d) : n->y[0], false, true));
+  return cn_negative(g, cni_product(g, vector ? cni_to_shape(g, gb, &d) : gb, vector ? cni_to_shape(g, n->y[0], &d) : n->y[0], false, true));
 }
 CNI_VJP(solve) {
-  cn_tensor *gb = cn_solve(g, transposed(g, n->x[0]), gy[0]);
+  cn_tensor *gb = cn_solve(g, cni_transposed(g, n->x[0]), gy[0]);
   if (want[0]) gx[0] = matrix_gradient(g, n, gb);
   if (want[1]) gx[1] = gb;
 }
 CNI_VJP(solve_triangular) {
   const bool lower = ((const cn_solve_triangular_args *)n->args)->lower;
-  cn_tensor *gb = solve_triangle(g, transposed(g, n->x[0]), gy[0], !lower);
-  if (want[0]) gx[0] = triangle(g, lower ? &cn_op_tril : &cn_op_triu, matrix_gradient(g, n, gb), 0);
+  cn_tensor *gb = cni_solve_triangle(g, cni_transposed(g, n->x[0]), gy[0], !lower);
+  if (want[0]) gx[0] = (lower ? cni_lower : cni_upper)(g, matrix_gradient(g, n, gb), 0);
   if (want[1]) gx[1] = gb;
 }
 /* Element i, j of the matrix that is meant. */
@@ -291,14 +297,14 @@ static double eliminate(double *a, double *b, int64_t n, int64_t k) {
 }
 /* A matrix of input 0's size; lives as long as the step. */
 static double *matrix_room(const cn_reference *r) {
-  const extent e = extent_of(&r->call->x[0]->dims);
+  const cni_extent e = cni_extent_of(&r->call->x[0]->dims);
   return cni_arena_take(r->call->graph, cni_step_arena(r->call->graph), (size_t)(e.n * e.n + 1) * sizeof(double));
 }
 static void copy_part(double *to, const double *from, int64_t n, part *keeps) {
   for (int64_t i = 0; i < n * n; i++) to[i] = keeps(i / n, i % n) ? from[i] : 0;
 }
 static void solve_any_reference(const cn_reference *r, part *keeps) {
-  const extent e = extent_of(&r->call->x[0]->dims);
+  const cni_extent e = cni_extent_of(&r->call->x[0]->dims);
   const int64_t k = columns(r->call);
   double *a = matrix_room(r);
   if (!a) return;
@@ -319,7 +325,7 @@ CN_OP(solve_triangular, CN_LIST_SOLVE_TRIANGULAR, .outputs = 1, .infer = solve_i
 
 /* ---- inv ---- */
 static cn_code inv_forward(const cn_call *c) {
-  const extent e = extent_of(&c->x[0]->dims);
+  const cni_extent e = cni_extent_of(&c->x[0]->dims);
   const size_t width = cni_width_of(c), bytes = (size_t)(e.n * e.n) * width;
   cn_code code = CN_OK;
   work w;
@@ -328,7 +334,7 @@ static cn_code inv_forward(const cn_call *c) {
   for (int64_t b = 0; b < e.batch && !code; b++) {
     char *y = (char *)c->y[0]->data + (size_t)b * bytes;
     if (factor(c, b, (int)e.n, &w)) {
-      code = singular(c, b);
+      code = cni_singular(c, b);
       continue;
     }
     memset(y, 0, bytes);
@@ -343,10 +349,10 @@ static cn_code inv_forward(const cn_call *c) {
 }
 CNI_VJP(inv) {
   (void)want;
-  gx[0] = cn_negative(g, product(g, product(g, n->y[0], gy[0], true, false), n->y[0], false, true));
+  gx[0] = cn_negative(g, cni_product(g, cni_product(g, n->y[0], gy[0], true, false), n->y[0], false, true));
 }
 static void inv_reference(const cn_reference *r) {
-  const extent e = extent_of(&r->call->x[0]->dims);
+  const cni_extent e = cni_extent_of(&r->call->x[0]->dims);
   double *a = matrix_room(r);
   if (!a) return;
   for (int64_t i = 0; i < r->call->y[0]->count; i++) r->y[0][i] = i % (e.n * e.n) % (e.n + 1) == 0;
@@ -362,8 +368,8 @@ CN_OP(inv, CN_LIST_X, .outputs = 1, .infer = square_infer, .forward = inv_forwar
 
 /* ---- det, slogdet ---- */
 static cn_code det_infer(const cn_call *c) {
-  if (need_square(c)) return cn_error_code(c->graph);
-  const cn_dims d = batch_of(&c->x[0]->dims);
+  if (cni_need_square(c)) return cn_error_code(c->graph);
+  const cn_dims d = cni_batch_of(&c->x[0]->dims);
   for (int64_t i = 0; i < c->ny; i++) c->sig[i] = (cn_sig){ (cn_dtype)c->x[0]->dtype, d };
   return CN_OK;
 }
@@ -373,7 +379,7 @@ static void put(const cn_tensor *t, int64_t i, double v) {
 }
 /* det, or sign and log |det|. */
 static cn_code determinants(const cn_call *c) {
-  const extent e = extent_of(&c->x[0]->dims);
+  const cni_extent e = cni_extent_of(&c->x[0]->dims);
   work w;
   if (!work_take(c, e.n, 0, &w)) return CN_NO_MEMORY;
   for (int64_t b = 0; b < e.batch; b++) {
@@ -395,7 +401,7 @@ static cn_code determinants(const cn_call *c) {
 static cn_tensor *scaled_inverse(cn_graph *g, cn_tensor *x, cn_tensor *s) {
   cn_dims d = x->dims;
   d.d[d.rank - 2] = d.d[d.rank - 1] = 1;
-  return cn_multiply(g, cni_to_shape(g, s, &d), transposed(g, cn_inv(g, x)));
+  return cn_multiply(g, cni_to_shape(g, s, &d), cni_transposed(g, cn_inv(g, x)));
 }
 CNI_VJP(det) { (void)want, gx[0] = scaled_inverse(g, n->x[0], cn_multiply(g, gy[0], n->y[0])); }
 CNI_VJP(slogdet) {
@@ -403,7 +409,7 @@ CNI_VJP(slogdet) {
   if (gy[1]) gx[0] = scaled_inverse(g, n->x[0], gy[1]);
 }
 static void determinants_reference(const cn_reference *r) {
-  const extent e = extent_of(&r->call->x[0]->dims);
+  const cni_extent e = cni_extent_of(&r->call->x[0]->dims);
   double *a = matrix_room(r);
   if (!a) return;
   for (int64_t b = 0; b < e.batch; b++) {

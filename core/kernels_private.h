@@ -77,12 +77,14 @@ typedef struct cni_random_kernels {
 } cni_random_kernels;
 
 typedef struct cni_product_kernels cni_product_kernels; /* kernels_product_private.h, for gemm.c */
+typedef struct cni_fft_kernels cni_fft_kernels;         /* kernels_fft_private.h, for fft.c */
 
 /* ---- the table ---- */
 struct cni_kernels {
   const char *isa; /* "baseline", "avx2", "avx512" */
   const cni_random_kernels *random;
   const cni_product_kernels *product;
+  const cni_fft_kernels *fft;
 #define MEMBER(name) cni_unary *name;
 #define MEMBER_WITH_GRADIENT(name, reads) cni_unary *name; cni_unary_grad *name##_grad;
 #define MEMBER_BINARY(name) cni_binary *name;

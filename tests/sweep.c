@@ -66,7 +66,7 @@ static const char *skip(const char *p) {
 }
 /* Whether an option ("name=...") or the end stands here. */
 static bool at_options(const char *p) {
-  while (*p == '_' || (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9')) p++;
+  while (*p == '_' || (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9')) p++;
   return *p == '=' || !*p;
 }
 

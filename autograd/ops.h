@@ -3,6 +3,7 @@
 #define CN_AUTOGRAD_OPS_H
 #include "ops_activation.h"
 #include "ops_binary.h"
+#include "ops_conv.h"
 #include "ops_einsum.h"
 #include "ops_index.h"
 #include "ops_join.h"

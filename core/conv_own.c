@@ -6,7 +6,6 @@
 
 #define BLOCK ((int64_t)1 << 18) /* bytes of patches a thread, about half of a second cache, */
 #define LEAST 128                /* but no fewer positions: a product of fewer rows is slow */
-#define SLACK 64                 /* bytes that `patches` may write behind its end */
 
 typedef struct job {
   cn_graph *graph;
@@ -104,7 +103,7 @@ static cn_code by_patches(job *j, cni_conv_kind kind) {
   const int64_t positions = positions_of(c->out, c->batch), fit = cni_context_of_const(j->graph)->threads * BLOCK / (j->depth * j->width), most = fit < LEAST ? LEAST : fit;
   const bool whole = patches_are_x(c);
   const int64_t block = whole || most > positions ? positions : most;
-  cni_buffer *buffer = whole ? NULL : cni_buffer_take(j->graph, (size_t)(block * j->depth * j->width) + SLACK, false);
+  cni_buffer *buffer = whole ? NULL : cni_buffer_take(j->graph, (size_t)(block * j->depth * j->width), false);
   cn_code code = CN_OK;
   if (!whole && !buffer) return CN_NO_MEMORY;
   j->patches = buffer ? buffer->data : NULL;

@@ -4,6 +4,7 @@
 #include "ops_activation.h"
 #include "ops_binary.h"
 #include "ops_diagonal.h"
+#include "ops_conv.h"
 #include "ops_einsum.h"
 #include "ops_factor.h"
 #include "ops_fft.h"

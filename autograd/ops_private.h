@@ -8,5 +8,6 @@ extern const cn_op *const cni_ops_activation[], *const cni_ops_activation_option
 extern const cn_op *const cni_ops_index[], *const cni_ops_item[], *const cni_ops_join[], *const cni_ops_rearrange[], *const cni_ops_reduce[], *const cni_ops_scan[], *const cni_ops_shape[], *const cni_ops_slice[], *const cni_ops_sort[];
 extern const cn_op *const cni_ops_einsum[], *const cni_ops_linalg[], *const cni_ops_linear[];
 extern const cn_op *const cni_ops_diagonal[], *const cni_ops_factor[], *const cni_ops_spectral[], *const cni_ops_norm[], *const cni_ops_fft[], *const cni_ops_frames[];
+extern const cn_op *const cni_ops_conv[], *const cni_ops_conv_general[];
 
 #endif

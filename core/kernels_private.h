@@ -5,6 +5,7 @@
 #ifndef CN_CORE_KERNELS_PRIVATE_H
 #define CN_CORE_KERNELS_PRIVATE_H
 #include "context_private.h"
+#include "conv_private.h"
 #include "gemm_private.h"
 
 /* ---- elementwise, one input: y = f(x; p) ----
@@ -85,6 +86,7 @@ struct cni_kernels {
   const cni_random_kernels *random;
   const cni_product_kernels *product;
   const cni_fft_kernels *fft;
+  const cni_conv_kernels *conv;
 #define MEMBER(name) cni_unary *name;
 #define MEMBER_WITH_GRADIENT(name, reads) cni_unary *name; cni_unary_grad *name##_grad;
 #define MEMBER_BINARY(name) cni_binary *name;

@@ -79,7 +79,9 @@ static const int64_t sizes[] = { 0, 1, 7, 15, 16, 17, 33, 1000 };
 
 /* Naive references whose work grows with the square of the size or worse. */
 static bool quadratic(const cn_op *op) {
-  static const char *const names[] = { "sort", "argsort", "top_k", "sparsemax", "einsum", "tensordot", "dot", "inner", "vdot", "outer", "tie_shares", "var", "std", "logsumexp", "kron", NULL };
+  static const char *const names[] = { "sort", "argsort", "top_k", "sparsemax", "einsum", "tensordot", "dot", "inner", "vdot", "outer", "tie_shares",
+                                       "var", "std", "logsumexp", "kron", "conv", "conv_bias", "depthwise_conv", "separable_conv", "conv_transpose",
+                                       "conv_general", "conv_input_gradient", "conv_kernel_gradient", NULL };
   for (int i = 0; names[i]; i++)
     if (!strcmp(op->name, names[i])) return true;
   return false;

@@ -9,6 +9,7 @@
 #include "ops_linalg.h"
 #include "ops_loss.h"
 #include "ops_math.h"
+#include "ops_norm.h"
 #include "ops_product.h"
 #include "ops_random.h"
 #include "ops_rearrange.h"

@@ -66,6 +66,20 @@ typedef void cni_update_pass(void *update, int64_t begin, int64_t end);
  * adagrad      slot {accumulator}           a += g^2;  w -= rate g / sqrt(a + epsilon) */
 #define CNI_UPDATES(X) X(sgd) X(sgd_momentum) X(adam) X(rmsprop) X(adagrad)
 
+/* ---- normalization of rows ----
+ * y = (x - mean) rstd gamma + beta along each row, rstd = 1 / sqrt(variance + epsilon); without `center` the mean counts as 0.
+ * Gradient: with d = gy gamma and h = (x - mean) rstd,
+ *   gx = rstd (d - mean(d) - h mean(d h)) + gmean / n - grstd rstd^2 h / n;  ggamma += sum over rows of gy h;  gbeta += sum over rows of gy. */
+typedef struct cni_standard {
+  void *y, *mean, *rstd;                 /* y, x, gx, gy [rows, n]; mean, rstd, gmean, grstd [rows]; gamma, beta [n] or NULL */
+  const void *x, *gamma, *beta;
+  void *gx, *ggamma, *gbeta;             /* each may be NULL */
+  const void *gy, *gmean, *grstd;        /* the last two may be NULL */
+  int64_t n;
+  double epsilon;
+  bool center;
+} cni_standard;
+
 /* ---- random numbers: element i is number counter + i of the stream `key` (random.h); the same bits in every table ---- */
 typedef struct cni_random_kernels {
   void (*uniform)(void *y, int64_t n, uint64_t key, uint64_t counter, double low, double high);
@@ -140,6 +154,10 @@ struct cni_kernels {
   void (*activation_grad)(void *gx, const void *gy, const void *y, int64_t n, int activation);
   /* The same gradient of a fused product, and the bias's in the same pass: gx = gy f'(x), gbias [n] = column sums of gx. */
   void (*bias_activation_grad)(void *gx, void *gbias, const void *gy, const void *y, int64_t rows, int64_t n, int activation);
+
+  /* Rows begin .. end. The gradient adds to ggamma and gbeta, which the caller has set to 0. */
+  void (*standardize)(const cni_standard *s, int64_t begin, int64_t end);
+  void (*standardize_grad)(const cni_standard *s, int64_t begin, int64_t end);
 };
 
 extern const cni_kernels cni_kernels_baseline_f32, cni_kernels_baseline_f64;

@@ -10,6 +10,7 @@
 #include "ops_loss.h"
 #include "ops_math.h"
 #include "ops_norm.h"
+#include "ops_pool.h"
 #include "ops_product.h"
 #include "ops_random.h"
 #include "ops_rearrange.h"

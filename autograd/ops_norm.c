@@ -23,7 +23,7 @@ static cn_dims sizes_at(const cn_dims *x, uint32_t bits) {
   return d;
 }
 /* Parameters have as many elements as the normalized axes, in their order; their own shape does not matter, as in Keras. */
-static cn_code need_parameter(const cn_call *c, int64_t i, const cn_dims *want) {
+cn_code cni_need_parameter(const cn_call *c, int64_t i, const cn_dims *want) {
   const cn_tensor *p = c->x[i];
   char text[160], got[160];
   if (!cni_given(p)) return CN_OK;
@@ -38,7 +38,7 @@ static cn_code infer_rows(const cn_call *c, cn_ints axis, int64_t parameters) {
   if (!cni_axes(c->graph, axis, c->x[0]->dims.rank, &bits)) return cn_error_code(c->graph);
   const cn_dims want = sizes_at(&c->x[0]->dims, bits);
   for (int64_t i = 1; i <= parameters; i++)
-    if (need_parameter(c, i, &want)) return cn_error_code(c->graph);
+    if (cni_need_parameter(c, i, &want)) return cn_error_code(c->graph);
   return cni_sig_like(c, &c->x[0]->dims), CN_OK;
 }
 
@@ -75,7 +75,7 @@ static cn_code standardize_forward(const cn_call *c) {
   const cni_runs r = rows_of(c, &bits);
   const cn_tensor *x = c->x[0];
   cni_values from, to;
-  if (!x->count) return CN_OK;
+  if (!x->count) return cni_fill(c->y[1], NAN), cni_fill(c->y[2], NAN), CN_OK; /* as the mean of nothing */
   if (!cni_pack(c->graph, &x->dims, (cn_dtype)x->dtype, x->data, bits, r, &from)) return CN_NO_MEMORY;
   const bool room = cni_pack_target(c->graph, x->count, (cn_dtype)x->dtype, c->y[0]->data, r, &to);
   if (room) {
@@ -168,9 +168,9 @@ static cn_tensor *parameter(cn_graph *g, const cn_tensor *x, uint32_t bits, cn_t
   return cni_to_shape(g, p, &dims);
 }
 /* The sum over the axes that are not normalized, in the parameter's shape. */
-static cn_tensor *summed(cn_graph *g, cn_tensor *d, uint32_t bits, const cn_tensor *p) {
+static cn_tensor *summed(cn_graph *g, cn_tensor *d, int rank, uint32_t bits, const cn_tensor *p) {
   int64_t axes[CN_MAX_RANK], n = 0;
-  for (int i = 0; i < d->dims.rank; i++)
+  for (int i = 0; i < rank; i++)
     if (!(bits & 1u << i)) axes[n++] = i;
   const cn_ints others = { axes, n };
   return cni_to_shape(g, cn_sum(g, d, .axis = others), &p->dims);
@@ -192,8 +192,8 @@ CNI_VJP(standardize) {
   if (want[0] && gy[1] && o->center) d = added(g, d, cni_spread(g, cn_scale(g, gy[1], each), &x->dims));
   if (want[0] && gy[2]) d = added(g, d, cn_multiply(g, cn_scale(g, cn_multiply(g, gy[2], cn_square(g, r)), -each), h));
   gx[0] = d;
-  if (want[1] && gy[0]) gx[1] = summed(g, cn_multiply(g, gy[0], h), bits, n->x[1]);
-  if (want[2] && gy[0]) gx[2] = summed(g, gy[0], bits, n->x[2]);
+  if (want[1] && gy[0]) gx[1] = summed(g, cn_multiply(g, gy[0], h), x->dims.rank, bits, n->x[1]);
+  if (want[2] && gy[0]) gx[2] = summed(g, gy[0], x->dims.rank, bits, n->x[2]);
 }
 
 /* The group of elements that share statistics with element i, and its number among them. */
@@ -211,9 +211,12 @@ static int64_t group_of(const cn_dims *x, uint32_t bits, int64_t i, int64_t *ins
 static void statistics(const cn_reference *r, uint32_t bits, double epsilon, bool center, double *mean, double *rstd) {
   const cn_tensor *x = r->call->x[0];
   const cn_dims sizes = sizes_at(&x->dims, bits);
-  const int64_t n = cn_dims_count(&sizes), groups = n ? x->count / n : 0;
+  const int64_t n = cn_dims_count(&sizes);
+  cn_dims kept;
   int64_t inside;
-  for (int64_t k = 0; k < groups; k++) mean[k] = rstd[k] = 0;
+  cni_reduced_dims(&x->dims, bits, false, &kept);
+  const int64_t groups = cn_dims_count(&kept);
+  for (int64_t k = 0; k < groups; k++) mean[k] = rstd[k] = n ? 0 : NAN;
   for (int64_t i = 0; center && i < x->count; i++) mean[group_of(&x->dims, bits, i, &inside)] += r->x[0][i] / (double)n;
   for (int64_t i = 0; i < x->count; i++) {
     const int64_t k = group_of(&x->dims, bits, i, &inside);
@@ -232,12 +235,13 @@ static void standardize_reference(const cn_reference *r) {
     r->y[0][i] = (r->x[0][i] - r->y[1][k]) * r->y[2][k] * (r->x[1] ? r->x[1][j] : 1) + (r->x[2] ? r->x[2][j] : 0);
   }
 }
-#define ROWS_SAMPLES "f[3,4], f[4], f[4]", "f[3,4]", "f[2,3,4], f[3,4], f[3,4], axis=[1,2]", "f[4,3], f[4], _, axis=[0]", "f[2,3,4], f[3], _, axis=[1], epsilon=0.1", "f[2,3,4], f[2,4], f[2,4], axis=[0,2]", \
+#define ROWS_SAMPLES "f[3,4], f[4], f[4]", "f[3,4]", "f[2,3,4], f[3,4], f[3,4], axis=[1,2]", "f[4,3], f[4], axis=[0]", "f[2,3,4], f[3], axis=[1], epsilon=0.1", "f[2,3,4], f[2,4], f[2,4], axis=[0,2]", \
                      "f[5,33], f[33], f[33], axis=[-1], epsilon=0.001", "f[0,3], f[3], f[3]", "f[7,1], f[1], f[1], epsilon=1", "f[600,3], f[3], f[3], epsilon=0.01"
+#define ROWS_COMPOSED "f[3,4], f[4], f[4]", "f[3,4]", "f[2,3,4], f[3,4], f[3,4], axis=[1,2]", "f[2,3,4], f[3], axis=[1], epsilon=0.1"
 #define ROWS_REJECTS "f[2,3], f[3], f[3], axis=[2] => axis 2 is out of range for rank 2", "f[2,3], axis=[1,-1] => axis 1 is given twice", "i[2,3]@0:3 => works on float32 and float64, got int32", "f[2,3], i[3]@0:3 => must be float32 as x"
 CN_OP(standardize, CN_LIST_STANDARDIZE, .outputs = 3, .infer = standardize_infer, .forward = standardize_forward, .vjp = standardize_vjp, .backward = standardize_backward,
       .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1) | CN_READS_Y(2), .reference = standardize_reference,
-      .samples = CN_TEXTS(ROWS_SAMPLES, "f[3,4], f[4], f[4], center=false", "f[3,4], _, f[4]", "f[2,3,4], axis=[0,2], center=false", "f[3], f[], f[], axis=[]"),
+      .samples = CN_TEXTS(ROWS_SAMPLES, "f[3,4], f[4], f[4], center=false", "f[2,3,4], axis=[0,2], center=false", "f[3], f[], f[], axis=[]"),
       .rejects = CN_TEXTS(ROWS_REJECTS, "f[2,3], f[4] => gamma must have shape [3], got [4]", "f[2,3], f[3], f[2] => beta must have shape [3], got [2]"));
 
 /* ---- layer_normalization ---- */
@@ -252,8 +256,8 @@ static void layer_normalization_compose(cn_graph *g, const cn_call *c, cn_tensor
   y[0] = cn_multiply(g, o->x, cn_rsqrt(g, cn_shift(g, cn_var(g, o->x, .axis = o->axis, .keepdims = true), cni_epsilon(o->epsilon))));
   if (cni_given(o->gamma)) y[0] = cn_multiply(g, y[0], parameter(g, o->x, bits_of(c, o->axis), o->gamma));
 }
-/* Room for the statistics of the reference. */
-static double *reference_rows(const cn_call *c) { return cni_arena_take(c->graph, cni_step_arena(c->graph), (size_t)(2 * c->x[0]->count + 2) * sizeof(double)); }
+/* Room for the statistics of the reference; a group has an element, or there is none to be computed. */
+static double *reference_rows(const cn_call *c) { return c->x[0]->count ? cni_arena_take(c->graph, cni_step_arena(c->graph), (size_t)(2 * c->x[0]->count + 2) * sizeof(double)) : NULL; }
 static void rows_reference(const cn_reference *r, cn_ints axis, double epsilon, bool center, bool plain) {
   const cn_tensor *x = r->call->x[0];
   const uint32_t bits = bits_of(r->call, axis);
@@ -271,7 +275,7 @@ static void layer_normalization_reference(const cn_reference *r) {
   rows_reference(r, o->axis, o->epsilon, true, o->rms_scaling);
 }
 CN_OP(layer_normalization, CN_LIST_LAYER_NORMALIZATION, .outputs = 1, .infer = layer_normalization_infer, .compose = layer_normalization_compose, .reference = layer_normalization_reference,
-      .samples = CN_TEXTS(ROWS_SAMPLES, "f[3,4], f[4], _, rms_scaling=true", "f[2,3,4], f[2,3], f[2,3], axis=[0,1], rms_scaling=true"),
+      .samples = CN_TEXTS(ROWS_COMPOSED, "f[3,4], f[4], rms_scaling=true", "f[2,3,4], f[2,3], f[2,3], axis=[0,1], rms_scaling=true"),
       .rejects = CN_TEXTS(ROWS_REJECTS, "f[2,3], f[4] => gamma must have shape [3], got [4]", "f[2,3], f[3], f[2] => beta must have shape [3], got [2]"));
 
 /* ---- rms_normalization ---- */

@@ -4,5 +4,6 @@
 #include "ops_layout_private.h"
 
 double cni_epsilon(double given); /* Keras' standard, 1e-7, for None */
+cn_code cni_need_parameter(const cn_call *c, int64_t i, const cn_dims *want); /* input i, if given, has x's dtype and as many elements as want */
 
 #endif

@@ -155,9 +155,25 @@ struct cni_kernels {
   /* The same gradient of a fused product, and the bias's in the same pass: gx = gy f'(x), gbias [n] = column sums of gx. */
   void (*bias_activation_grad)(void *gx, void *gbias, const void *gy, const void *y, int64_t rows, int64_t n, int activation);
 
+  /* gelu and its derivative; gx += gy times the second derivative. */
+  void (*gelu_slope)(void *y, void *slope, const void *x, int64_t n, bool approximate);
+  void (*gelu_bend)(void *gx, const void *gy, const void *x, int64_t n, bool approximate);
+
   /* Rows begin .. end. The gradient adds to ggamma and gbeta, which the caller has set to 0. */
   void (*standardize)(const cni_standard *s, int64_t begin, int64_t end);
   void (*standardize_grad)(const cni_standard *s, int64_t begin, int64_t end);
+  /* Channels: x, y, gx, gy [rows, channels, inner]; the others [channels]. squares: sums of (x - mean)^2. */
+  void (*channel_moments)(double *mean, double *squares, const void *x, int64_t rows, int64_t channels, int64_t inner);
+  void (*channel_slopes)(double *plain, double *with, const void *gy, const void *x, const void *mean, int64_t rows, int64_t channels, int64_t inner); /* sums of gy and of gy (x - mean) */
+  void (*channel_affine)(void *y, const void *x, const void *mean, const void *a, const void *b, int64_t rows, int64_t channels, int64_t inner);       /* (x - mean) a + b */
+  /* gx = gy a + (x - mean) b + c */
+  void (*channel_gradient)(void *gx, const void *gy, const void *x, const void *mean, const void *a, const void *b, const void *c, int64_t rows, int64_t channels, int64_t inner);
+
+  /* One window of x [positions, channels]: taps are its positions, ascending, count > 0. The maximum's first place (a NaN wins); the mean, and its transpose, which adds. */
+  void (*pool_max)(void *y, int32_t *index, const void *x, const int64_t *taps, int64_t count, int64_t channels);
+  void (*pool_max_grad)(void *gx, const void *gy, const int32_t *index, int64_t windows, int64_t channels); /* adds; gy, index [windows, channels] */
+  void (*pool_mean)(void *y, const void *x, const int64_t *taps, int64_t count, int64_t channels);
+  void (*pool_spread)(void *y, const void *x, const int64_t *taps, int64_t count, int64_t channels);
 };
 
 extern const cni_kernels cni_kernels_baseline_f32, cni_kernels_baseline_f64;

@@ -14,6 +14,8 @@
 #include "ops_loss.h"
 #include "ops_math.h"
 #include "ops_norm.h"
+#include "ops_normalization.h"
+#include "ops_pool.h"
 #include "ops_product.h"
 #include "ops_random.h"
 #include "ops_rearrange.h"

@@ -45,7 +45,7 @@ CN_OP_DECLARE(squareplus, CN_SQUAREPLUS)
 /* x > threshold ? x : default_value */
 #define CN_THRESHOLD(X, S) CN_IN(X, S, x, "input") X(S, double, threshold, CN_REQUIRED_REAL, ANY, "values above it pass") X(S, double, default_value, CN_REQUIRED_REAL, ANY, "taken by the others")
 CN_OP_DECLARE(threshold, CN_THRESHOLD)
-/* x Phi(x) = x/2 (1 + erf(x / sqrt 2)); approximate: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (Hendrycks and Gimpel 2016) */
+/* x Phi(x) = x/2 (1 + erf(x / sqrt 2)); approximate: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (Hendrycks and Gimpel 2016). The second output is dy/dx, which shares most of its work with y. */
 #define CN_GELU(X, S) CN_IN(X, S, x, "input") X(S, bool, approximate, true, ANY, "whether the tanh form is used; the activation named gelu uses the other")
 CN_OP_DECLARE(gelu, CN_GELU)
 /* x1 sigmoid(x2), x1 and x2 the halves of x along axis; an odd size is a SHAPE error. */

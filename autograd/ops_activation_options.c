@@ -118,24 +118,57 @@ CN_OP(threshold, CN_THRESHOLD, FUNCTIONS(threshold), .reads = CN_READS_X(0), .sa
 
 /* ---- gelu ---- */
 #define SQRT_2_PI 0.79788456080286535588
-static cn_code gelu_forward(const cn_call *c) { return cni_map(c, ((const cn_gelu_args *)c->args)->approximate ? K->gelu_tanh : K->gelu, NULL); }
-static cn_code gelu_backward(const cn_call *c) { return cni_map_grad(c, ((const cn_gelu_args *)c->args)->approximate ? K->gelu_tanh_grad : K->gelu_grad, NULL); }
-CNI_VJP(gelu) {
-  CNI_UNUSED_VJP;
-  cn_tensor *x = X0, *slope;
-  if (((const cn_gelu_args *)cn_node_args(n))->approximate) { /* (1 + t)/2 + x/2 (1 - t^2) sqrt(2/pi) (1 + 3 * 0.044715 x^2) */
-    cn_tensor *x2 = cn_square(g, x), *t = cn_tanh(g, cn_scale(g, cn_multiply(g, x, cn_shift(g, cn_scale(g, x2, 0.044715), 1)), SQRT_2_PI));
-    cn_tensor *inner = cn_multiply(g, cn_shift(g, cn_negative(g, cn_square(g, t)), 1), cn_shift(g, cn_scale(g, x2, 3 * 0.044715), 1));
-    slope = cn_scale(g, cn_add(g, cn_shift(g, t, 1), cn_scale(g, cn_multiply(g, x, inner), SQRT_2_PI)), 0.5);
-  } else { /* Phi(x) + x phi(x) */
-    cn_tensor *phi = cn_scale(g, cn_exp(g, cn_scale(g, cn_square(g, x), -0.5)), 0.39894228040143267794);
-    slope = cn_add(g, cn_scale(g, cn_shift(g, cn_erf(g, cn_scale(g, x, M_SQRT1_2)), 1), 0.5), cn_multiply(g, x, phi));
-  }
-  gx[0] = cn_multiply(g, gy[0], slope);
+static bool approximate(const cn_call *c) { return ((const cn_gelu_args *)c->args)->approximate; }
+static cn_code gelu_infer(const cn_call *c) {
+  const cn_code code = cn_infer_same_float(c);
+  c->sig[1] = c->sig[0];
+  return code;
 }
-CNI_REFERENCE1(gelu, o->approximate ? 0.5 * x * (1 + tanh(SQRT_2_PI * (x + 0.044715 * x * x * x))) : 0.5 * x * (1 + erf(x * M_SQRT1_2)))
-CN_OP(gelu, CN_GELU, .outputs = 1, .reads = CN_READS_X(0), .infer = cn_infer_same_float, .forward = gelu_forward, .vjp = gelu_vjp, .backward = gelu_backward, .reference = gelu_reference,
-      .samples = CN_TEXTS("f[3,4]", "f[3,4], approximate=false", "f[]", "f[0]"), FLOAT_REJECTS);
+/* One pass of a kernel over elements begin .. end. */
+typedef struct gelu_job { const cni_kernels *k; char *y, *slope; const char *x, *gy; size_t w; bool approximate; } gelu_job;
+static void gelu_part(void *ctx, int64_t begin, int64_t end) {
+  const gelu_job *j = ctx;
+  const size_t at = (size_t)begin * j->w;
+  if (j->gy) j->k->gelu_bend(j->y + at, j->gy + at, j->x + at, end - begin, j->approximate);
+  else j->k->gelu_slope(j->y + at, j->slope + at, j->x + at, end - begin, j->approximate);
+}
+static cn_code gelu_forward(const cn_call *c) {
+  gelu_job j = { K, c->y[0]->data, c->y[1]->data, c->x[0]->data, NULL, cn_dtype_size((cn_dtype)c->x[0]->dtype), approximate(c) };
+  return cni_parallel(c->graph, c->y[0]->count, CNI_GRAIN / 4, gelu_part, &j), CN_OK;
+}
+static cn_code gelu_backward(const cn_call *c) {
+  const cn_tensor *x = c->x[0];
+  gelu_job j = { K, c->gx[0], NULL, x->data, c->gy[1], cn_dtype_size((cn_dtype)x->dtype), approximate(c) };
+  if (!c->gx[0]) return CN_OK;
+  if (c->gy[0]) cni_binary_raw(c->graph, K->multiply, c->gx[0], j.w, &x->dims, c->gy[0], &x->dims, c->y[1]->data, &x->dims, j.w);
+  else if (x->count) memset(c->gx[0], 0, (size_t)x->count * j.w);
+  if (j.gy) cni_parallel(c->graph, x->count, CNI_GRAIN / 4, gelu_part, &j);
+  return CN_OK;
+}
+/* The derivative of the second output: phi(x) (2 - x^2); of the tanh form, with s = (1 + t)/2 and u = 2 sqrt(2/pi) (1 + 3 * 0.044715 x^2): s (1 - s) (2 u + x ((1 - 2 s) u^2 + u')). */
+static cn_tensor *gelu_second(cn_graph *g, cn_tensor *x, bool tanh_form) {
+  cn_tensor *x2 = cn_square(g, x);
+  if (!tanh_form) return cn_multiply(g, cn_scale(g, cn_exp(g, cn_scale(g, x2, -0.5)), 0.39894228040143267794), cn_shift(g, cn_negative(g, x2), 2));
+  cn_tensor *s = cn_sigmoid(g, cn_scale(g, cn_multiply(g, x, cn_shift(g, cn_scale(g, x2, 0.044715), 1)), 2 * SQRT_2_PI)), *u = cn_scale(g, cn_shift(g, cn_scale(g, x2, 3 * 0.044715), 1), 2 * SQRT_2_PI);
+  cn_tensor *inner = cn_add(g, cn_multiply(g, cn_shift(g, cn_scale(g, s, -2), 1), cn_square(g, u)), cn_scale(g, x, 12 * 0.044715 * SQRT_2_PI));
+  return cn_multiply(g, cn_multiply(g, s, cn_shift(g, cn_negative(g, s), 1)), cn_add(g, cn_scale(g, u, 2), cn_multiply(g, x, inner)));
+}
+CNI_VJP(gelu) {
+  (void)want;
+  if (gy[0]) gx[0] = cn_multiply(g, gy[0], n->y[1]);
+  cn_tensor *second = gy[1] ? cn_multiply(g, gy[1], gelu_second(g, X0, ((const cn_gelu_args *)cn_node_args(n))->approximate)) : NULL;
+  if (second) gx[0] = gx[0] ? cn_add(g, gx[0], second) : second;
+}
+static void gelu_reference(const cn_reference *r) {
+  const cn_gelu_args *o = r->call->args;
+  for (int64_t i = 0; i < r->call->y[0]->count; i++) {
+    const double x = r->x[0][i], t = tanh(SQRT_2_PI * (x + 0.044715 * x * x * x)), phi = exp(-0.5 * x * x) * 0.39894228040143267794;
+    r->y[0][i] = 0.5 * x * (1 + (o->approximate ? t : erf(x * M_SQRT1_2)));
+    r->y[1][i] = o->approximate ? 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * SQRT_2_PI * (1 + 3 * 0.044715 * x * x) : 0.5 * (1 + erf(x * M_SQRT1_2)) + x * phi;
+  }
+}
+CN_OP(gelu, CN_GELU, .outputs = 2, .reads = CN_READS_X(0) | CN_READS_Y(1), .infer = gelu_infer, .forward = gelu_forward, .vjp = gelu_vjp, .backward = gelu_backward, .reference = gelu_reference,
+      .samples = CN_TEXTS("f[3,4]", "f[3,4], approximate=false", "f[]", "f[0]", "f[5,33]@-9:9, approximate=false"), FLOAT_REJECTS);
 
 /* ---- glu ---- */
 typedef struct halves { int64_t outer, half, inner; } halves; /* x: [outer, 2 half, inner] */

@@ -17,6 +17,7 @@ struct workload {
   cn_model *m;
   cn_tensor *v[8];         /* variables */
   cn_tensor *directions[6];
+  cn_tensor *parameters[20]; /* of ln_gelu */
   float *x, *y;            /* data of 8 batches */
   int32_t *labels;
   int64_t *ids[3];

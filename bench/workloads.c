@@ -204,6 +204,30 @@ static void hvp_step(workload *w, int64_t i) {
   cn_graph_reset(g);
 }
 
+/* ---- layer normalization and gelu ---- */
+enum { NORM_WIDTH = 1024, NORM_LAYERS = 10 };
+static bool norm_setup(workload *w) {
+  cn_graph *g = w->g;
+  float ones[NORM_WIDTH];
+  for (int i = 0; i < NORM_WIDTH; i++) ones[i] = 1;
+  for (int k = 0; k < NORM_LAYERS; k++) {
+    w->parameters[2 * k] = cn_variable(g, CN_F32, CN_DIMS(NORM_WIDTH), ones);
+    w->parameters[2 * k + 1] = cn_variable(g, CN_F32, CN_DIMS(NORM_WIDTH), NULL);
+  }
+  w->x = floats(w, 8 * w->batch * NORM_WIDTH, 1000, 1);
+  w->optimizer = cn_optimizer_from(g, "sgd(0.01)");
+  return cn_optimizer_build(w->optimizer, w->parameters, 2 * NORM_LAYERS);
+}
+static void norm_step(workload *w, int64_t i) {
+  cn_graph *g = w->g;
+  cn_tensor *h = cn_array(g, CN_F32, CN_DIMS(w->batch, NORM_WIDTH), row(w->x, w->batch, i, NORM_WIDTH));
+  for (int k = 0; k < NORM_LAYERS; k++) h = cn_gelu(g, cn_layer_normalization(g, h, w->parameters[2 * k], w->parameters[2 * k + 1], .epsilon = 1e-5), .approximate = false);
+  cn_tensor *loss = cn_mean(g, cn_square(g, h));
+  if (i < 4) w->value = cn_item(loss);
+  cn_optimizer_minimize(w->optimizer, loss, true);
+  cn_graph_reset(g);
+}
+
 /* ---- the main job ---- */
 static cn_dataset *read_part(cn_graph *g, const char *part) {
   const char *directory = getenv("FMNIST_DIR") ? getenv("FMNIST_DIR") : "/usr/share/datasets/fashion-mnist";
@@ -247,6 +271,7 @@ workload workloads[] = {
   { .name = "infer_mlp_b1", .setup = infer_setup, .step = infer_step, .loss = value },
   { .name = "graph_overhead", .setup = scalars_setup, .step = scalars_step, .loss = value },
   { .name = "hvp_mlp", .setup = hvp_setup, .step = hvp_step, .loss = value, .batch = 128 },
+  { .name = "ln_gelu", .setup = norm_setup, .step = norm_step, .loss = value, .batch = 256 },
   { .name = "fmnist_main", .step = main_job, .whole_job = true },
   { .name = NULL },
 };

@@ -4,6 +4,7 @@
 #include "kernels_private.h"
 #define T float
 #define NUMBER f32
+#define SINGLE 1
 #define LANES 32
 #define M(function) function##f
 #include "kernels_template.inc"

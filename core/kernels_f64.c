@@ -4,6 +4,7 @@
 #include "kernels_private.h"
 #define T double
 #define NUMBER f64
+#define SINGLE 0
 #define LANES 16
 #define M(function) function
 #include "kernels_template.inc"

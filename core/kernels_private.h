@@ -67,6 +67,20 @@ typedef void cni_update_pass(void *update, int64_t begin, int64_t end);
  * adagrad      slot {accumulator}           a += g^2;  w -= rate g / sqrt(a + epsilon) */
 #define CNI_UPDATES(X) X(sgd) X(sgd_momentum) X(adam) X(rmsprop) X(adagrad)
 
+/* ---- normalization of rows ----
+ * y = (x - mean) rstd gamma + beta along each row, rstd = 1 / sqrt(variance + epsilon); without `center` the mean counts as 0.
+ * Gradient: with d = gy gamma and h = (x - mean) rstd,
+ *   gx = rstd (d - mean(d) - h mean(d h)) + gmean / n - grstd rstd^2 h / n;  ggamma += sum over rows of gy h;  gbeta += sum over rows of gy. */
+typedef struct cni_standard {
+  void *y, *mean, *rstd;                 /* y, x, gx, gy [rows, n]; mean, rstd, gmean, grstd [rows]; gamma, beta [n] or NULL */
+  const void *x, *gamma, *beta;
+  void *gx, *ggamma, *gbeta;             /* each may be NULL */
+  const void *gy, *gmean, *grstd;        /* the last two may be NULL */
+  int64_t n;
+  double epsilon;
+  bool center;
+} cni_standard;
+
 /* ---- random numbers: element i is number counter + i of the stream `key` (random.h); the same bits in every table ---- */
 typedef struct cni_random_kernels {
   void (*uniform)(void *y, int64_t n, uint64_t key, uint64_t counter, double low, double high);
@@ -144,6 +158,26 @@ struct cni_kernels {
   void (*activation_grad)(void *gx, const void *gy, const void *y, int64_t n, int activation);
   /* The same gradient of a fused product, and the bias's in the same pass: gx = gy f'(x), gbias [n] = column sums of gx. */
   void (*bias_activation_grad)(void *gx, void *gbias, const void *gy, const void *y, int64_t rows, int64_t n, int activation);
+
+  /* gelu and its derivative; gx += gy times the second derivative. */
+  void (*gelu_slope)(void *y, void *slope, const void *x, int64_t n, bool approximate);
+  void (*gelu_bend)(void *gx, const void *gy, const void *x, int64_t n, bool approximate);
+
+  /* Rows begin .. end. The gradient adds to ggamma and gbeta, which the caller has set to 0. */
+  void (*standardize)(const cni_standard *s, int64_t begin, int64_t end);
+  void (*standardize_grad)(const cni_standard *s, int64_t begin, int64_t end);
+  /* Channels: x, y, gx, gy [rows, channels, inner]; the others [channels]. squares: sums of (x - mean)^2. */
+  void (*channel_moments)(double *mean, double *squares, const void *x, int64_t rows, int64_t channels, int64_t inner);
+  void (*channel_slopes)(double *plain, double *with, const void *gy, const void *x, const void *mean, int64_t rows, int64_t channels, int64_t inner); /* sums of gy and of gy (x - mean) */
+  void (*channel_affine)(void *y, const void *x, const void *mean, const void *a, const void *b, int64_t rows, int64_t channels, int64_t inner);       /* (x - mean) a + b */
+  /* gx = gy a + (x - mean) b + c */
+  void (*channel_gradient)(void *gx, const void *gy, const void *x, const void *mean, const void *a, const void *b, const void *c, int64_t rows, int64_t channels, int64_t inner);
+
+  /* One window of x [positions, channels]: taps are its positions, ascending, count > 0. The maximum's first place (a NaN wins); the mean, and its transpose, which adds. */
+  void (*pool_max)(void *y, int32_t *index, const void *x, const int64_t *taps, int64_t count, int64_t channels);
+  void (*pool_max_grad)(void *gx, const void *gy, const int32_t *index, int64_t windows, int64_t channels); /* adds; gy, index [windows, channels] */
+  void (*pool_mean)(void *y, const void *x, const int64_t *taps, int64_t count, int64_t channels);
+  void (*pool_spread)(void *y, const void *x, const int64_t *taps, int64_t count, int64_t channels);
 };
 
 extern const cni_kernels cni_kernels_baseline_f32, cni_kernels_baseline_f64;

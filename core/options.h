@@ -56,7 +56,7 @@ typedef struct cn_schema {
 /* Kinds whose value points at something that must be copied to be kept. */
 #define CN_COUNT_DEEP_(S, type, name, value, check, doc) \
   +_Generic((type *)0, const char **: 1, cn_ints *: 1, cn_reals *: 1, cn_strings *: 1, cn_ref *: 1, cn_layers *: 1, default: 0)
-#define CN_COUNT_NUMBERS_(S, type, name, value, check, doc) +_Generic((type *)0, int64_t *: 1, double *: 1, default: 0)
+#define CN_COUNT_NUMBERS_(S, type, name, value, check, doc) +_Generic((type *)0, int64_t *: 1, double *: 1, cn_size *: 1, default: 0)
 /* Defines the static rows and defaults of a struct: CN_SCHEMA_DATA_(dense, cn_DenseOptions, CN_DENSE CN_LAYER_LIST). */
 #define CN_SCHEMA_DATA_(id, S, LIST)                             \
   static const cn_row id##_rows[] = { LIST(CN_ROW_, S) { 0 } };  \

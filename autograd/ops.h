@@ -2,6 +2,7 @@
 #ifndef CN_AUTOGRAD_OPS_H
 #define CN_AUTOGRAD_OPS_H
 #include "ops_activation.h"
+#include "ops_attention.h"
 #include "ops_binary.h"
 #include "ops_einsum.h"
 #include "ops_index.h"

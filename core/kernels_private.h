@@ -77,6 +77,8 @@ typedef struct cni_random_kernels {
 } cni_random_kernels;
 
 typedef struct cni_product_kernels cni_product_kernels; /* kernels_product_private.h, for gemm.c */
+struct cni_attention;                                    /* kernels_attention_private.h */
+struct cni_attention_part;
 
 /* ---- the table ---- */
 struct cni_kernels {
@@ -140,6 +142,13 @@ struct cni_kernels {
   void (*activation_grad)(void *gx, const void *gy, const void *y, int64_t n, int activation);
   /* The same gradient of a fused product, and the bias's in the same pass: gx = gy f'(x), gbias [n] = column sums of gx. */
   void (*bias_activation_grad)(void *gx, void *gbias, const void *gy, const void *y, int64_t rows, int64_t n, int activation);
+
+  /* One head of an attention, never with more than a tile of its scores in memory. Bytes of scratch memory that a thread needs; puts the keys and values into it; rows row .. row + rows from them; and the gradients
+   * that `part` (its rows with its keys) adds to: of gq for all keys, of gk and gv for all rows. */
+  size_t (*attention_scratch)(const struct cni_attention *a, bool backward);
+  void (*attention_pack)(const struct cni_attention *a, void *scratch);
+  void (*attention_rows)(const struct cni_attention *a, int64_t row, int64_t rows, void *scratch);
+  void (*attention_grad)(const struct cni_attention *a, const struct cni_attention_part *part, void *scratch);
 };
 
 extern const cni_kernels cni_kernels_baseline_f32, cni_kernels_baseline_f64;

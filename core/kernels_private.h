@@ -122,6 +122,8 @@ struct cni_kernels {
   void (*logsumexp)(void *y, const void *x, int64_t rows, int64_t k);                                 /* y [rows] */
   void (*softmax_grad)(void *gx, const void *gy, const void *y, int64_t rows, int64_t k);             /* (gy - sum(gy y)) y */
   void (*log_softmax_grad)(void *gx, const void *gy, const void *y, int64_t rows, int64_t k);         /* gy - exp(y) sum(gy) */
+  /* y = ln(e^a + e^b + e^c) + plus, without e^c where `third` is 0; plus may be NULL. Minus infinity stands for a sum of nothing. Outputs overlap no input. */
+  void (*log_add3)(void *y, const void *a, const void *b, const void *c, const uint8_t *third, const void *plus, int64_t n);
   /* loss [rows] = lse - x[label], lse [rows] = logsumexp(x) (kept for the gradient); label == ignore: loss 0 (INT64_MIN: none is ignored). Labels are in 0
    * .. k-1 or ignore. */
   void (*sparse_cross_entropy)(void *loss, void *lse, const void *x, const int64_t *labels, int64_t rows, int64_t k, int64_t ignore);

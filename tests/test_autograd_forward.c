@@ -86,7 +86,7 @@ static bool quadratic(const cn_op *op) {
 }
 
 static bool cubic(const cn_op *op) {
-  static const char *const names[] = { "sparsemax", "cholesky", "solve", "solve_triangular", "inv", "det", "slogdet", NULL };
+  static const char *const names[] = { "sparsemax", "cholesky", "solve", "solve_triangular", "inv", "det", "slogdet", "ctc_decode", NULL };
   for (int i = 0; names[i]; i++)
     if (!strcmp(op->name, names[i])) return true;
   return false;

@@ -197,14 +197,9 @@ cn_tensor *const *cn_map_run(const cn_map_args *a) {
 /* ---- associative scan ---- */
 typedef struct prefixes { const flow *f; cn_block block; void *user; int64_t n; int axis; } prefixes;
 
-/* Elements start, start + 2, ... below stop of each tensor along the axis. */
-static bool every_other(const prefixes *p, cn_tensor *const *x, int64_t start, int64_t stop, cn_tensor **y) {
-  cn_tensor *index = cn_arange(p->f->g, CN_I64, (double)start, (double)stop, 2);
-  for (int64_t i = 0; i < p->n; i++) y[i] = cn_take(p->f->g, x[i], index, .axis = p->axis);
-  return cn_ok(p->f->g);
-}
-static bool rows(const prefixes *p, cn_tensor *const *x, int64_t start, int64_t stop, cn_tensor **y) {
-  cn_tensor *index = cn_arange(p->f->g, CN_I64, (double)start, (double)stop, 1);
+/* Elements start, start + step, ... below stop of each tensor along the axis. */
+static bool elements(const prefixes *p, cn_tensor *const *x, int64_t start, int64_t stop, int64_t step, cn_tensor **y) {
+  cn_tensor *index = cn_arange(p->f->g, CN_I64, (double)start, (double)stop, (double)step);
   for (int64_t i = 0; i < p->n; i++) y[i] = cn_take(p->f->g, x[i], index, .axis = p->axis);
   return cn_ok(p->f->g);
 }
@@ -225,11 +220,11 @@ static bool prefixes_of(const prefixes *p, cn_tensor *const *x, cn_tensor **y) {
   if (size < 2) return copy(y, x, n), true;
   cn_tensor **pair = tensors(p->f, 2 * n), **odd = tensors(p->f, n), **even = tensors(p->f, n), **first = tensors(p->f, n);
   if (!pair || !odd || !even || !first) return false;
-  if (!every_other(p, x, 0, size - 1, pair) || !every_other(p, x, 1, size, pair + n) || !run(p->f, p->block, pair, 2 * n, even, n, p->user) || !same_kinds(p->f, pair, even, n) || !prefixes_of(p, even, odd)) return false;
-  if (!rows(p, x, 0, 1, first)) return false;
+  if (!elements(p, x, 0, size - 1, 2, pair) || !elements(p, x, 1, size, 2, pair + n) || !run(p->f, p->block, pair, 2 * n, even, n, p->user) || !same_kinds(p->f, pair, even, n) || !prefixes_of(p, even, odd)) return false;
+  if (!elements(p, x, 0, 1, 1, first)) return false;
   if (size == 2) return interleave(p, first, odd, y);
   const int64_t more = (size - 1) / 2; /* even elements behind the first */
-  if (!rows(p, odd, 0, more, pair) || !every_other(p, x, 2, size, pair + n) || !run(p->f, p->block, pair, 2 * n, even, n, p->user) || !same_kinds(p->f, pair, even, n)) return false;
+  if (!elements(p, odd, 0, more, 1, pair) || !elements(p, x, 2, size, 2, pair + n) || !run(p->f, p->block, pair, 2 * n, even, n, p->user) || !same_kinds(p->f, pair, even, n)) return false;
   for (int64_t i = 0; i < n; i++) first[i] = cn_concatenate(p->f->g, CN_TENSORS(first[i], even[i]), .axis = p->axis);
   return cn_ok(p->f->g) && interleave(p, first, odd, y);
 }

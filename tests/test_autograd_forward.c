@@ -79,7 +79,7 @@ static const int64_t sizes[] = { 0, 1, 7, 15, 16, 17, 33, 1000 };
 
 /* Naive references whose work grows with the square of the size or worse. */
 static bool quadratic(const cn_op *op) {
-  static const char *const names[] = { "sort", "argsort", "top_k", "sparsemax", "einsum", "tensordot", "dot", "inner", "vdot", "outer", "tie_shares", "var", "std", "logsumexp", NULL };
+  static const char *const names[] = { "sort", "argsort", "top_k", "sparsemax", "einsum", "tensordot", "dot", "inner", "vdot", "outer", "tie_shares", "var", "std", "logsumexp", "dot_product_attention", "ctc_loss", NULL };
   for (int i = 0; names[i]; i++)
     if (!strcmp(op->name, names[i])) return true;
   return false;

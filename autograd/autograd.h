@@ -1,6 +1,7 @@
 /* Index of autograd's public headers. */
 #ifndef CN_AUTOGRAD_AUTOGRAD_H
 #define CN_AUTOGRAD_AUTOGRAD_H
+#include "control.h"
 #include "engine.h"
 #include "explain.h"
 #include "gradcheck.h"

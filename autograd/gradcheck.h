@@ -13,7 +13,7 @@ typedef cn_tensor *(*cn_gradcheck_function)(cn_graph *g, cn_tensor *const *x, in
 
 #define CN_GRADCHECK(X, S)                                                                                                                                              \
   X(S, cn_gradcheck_function, function, NULL, ANY, "f(x)")                                                                                                              \
-  X(S, cn_tensors, inputs, { 0 }, ANY, "where: float tensors are checked (in float64), others are handed on as they are; a float64 variable in place")                   \
+  X(S, cn_tensors, inputs, { 0 }, ANY, "where: float tensors are checked (in float64), others are handed on as they are, CN_NO_TENSOR too; a float64 variable in place")                   \
   X(S, void *, user, NULL, ANY, "handed to the function")                                                                                                               \
   X(S, int64_t, order, 1, POSITIVE, "1: gradients, 2: Hessians, ...; every order up to this one is checked")                                                            \
   X(S, int64_t, directions, 5, POSITIVE, "random directions for each order")                                                                                            \

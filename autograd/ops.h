@@ -2,9 +2,11 @@
 #ifndef CN_AUTOGRAD_OPS_H
 #define CN_AUTOGRAD_OPS_H
 #include "ops_activation.h"
+#include "ops_attention.h"
 #include "ops_binary.h"
 #include "ops_diagonal.h"
 #include "ops_conv.h"
+#include "ops_ctc.h"
 #include "ops_einsum.h"
 #include "ops_factor.h"
 #include "ops_fft.h"
@@ -16,6 +18,7 @@
 #include "ops_norm.h"
 #include "ops_normalization.h"
 #include "ops_pool.h"
+#include "ops_nn.h"
 #include "ops_product.h"
 #include "ops_random.h"
 #include "ops_rearrange.h"

@@ -136,8 +136,14 @@ static cn_code logsumexp_forward(const cn_call *c) {
   cni_buffer_drop(c->graph, buffer, false);
   return CN_OK;
 }
-CNI_VJP(logsumexp) { (void)want, gx[0] = cn_multiply(g, cni_kept_axes(g, n, gy[0]), cn_exp(g, cn_subtract(g, n->x[0], cni_kept_axes(g, n, n->y[0])))); }
-CN_OP(logsumexp, CN_LIST_REDUCE, .outputs = 1, .infer = infer, .forward = logsumexp_forward, .vjp = logsumexp_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = logsumexp_reference,
+CNI_VJP(logsumexp) { /* from x alone: the result of large x is rounded too much to give the shares back */
+  const cn_sum_args *o = n->args;
+  if (!n->x[0]->count) return;
+  cn_tensor *x = n->x[0], *most = cn_stop_gradient(g, cn_max(g, x, .axis = o->axis, .keepdims = true));
+  cn_tensor *e = cn_exp(g, cn_subtract(g, x, cn_where(g, cn_isfinite(g, most), most, NUMBER(x, 0))));
+  (void)want, gx[0] = cn_multiply(g, cni_kept_axes(g, n, gy[0]), cn_divide(g, e, cn_sum(g, e, .axis = o->axis, .keepdims = true)));
+}
+CN_OP(logsumexp, CN_LIST_REDUCE, .outputs = 1, .infer = infer, .forward = logsumexp_forward, .vjp = logsumexp_vjp, .reads = CN_READS_X(0), .reference = logsumexp_reference,
       .samples = CN_TEXTS(SAMPLES, "f[]", "f[1,7], axis=[0]"), REJECTS);
 
 const cn_op *const cni_ops_moments[] = { &cn_op_var, &cn_op_std, &cn_op_logsumexp, NULL };

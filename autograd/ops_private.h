@@ -10,5 +10,6 @@ extern const cn_op *const cni_ops_einsum[], *const cni_ops_linalg[], *const cni_
 extern const cn_op *const cni_ops_diagonal[], *const cni_ops_factor[], *const cni_ops_spectral[], *const cni_ops_norm[], *const cni_ops_fft[], *const cni_ops_frames[];
 extern const cn_op *const cni_ops_conv[], *const cni_ops_conv_general[];
 extern const cn_op *const cni_ops_normalization[], *const cni_ops_normalization_channels[], *const cni_ops_pool[];
+extern const cn_op *const cni_ops_attention[], *const cni_ops_nn[];
 
 #endif

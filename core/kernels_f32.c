@@ -1,7 +1,8 @@
 /* The kernels for float. */
 #include <string.h>
 #include "kernels_math_private.h"
-#include "kernels_private.h"
+#include "kernels_attention_private.h"
+#include "kernels_product_private.h"
 #define T float
 #define NUMBER f32
 #define SINGLE 1

@@ -1,7 +1,8 @@
 /* The kernels for double. */
 #include <string.h>
 #include "kernels_math_private.h"
-#include "kernels_private.h"
+#include "kernels_attention_private.h"
+#include "kernels_product_private.h"
 #define T double
 #define NUMBER f64
 #define SINGLE 0

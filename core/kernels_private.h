@@ -93,6 +93,8 @@ typedef struct cni_random_kernels {
 
 typedef struct cni_product_kernels cni_product_kernels; /* kernels_product_private.h, for gemm.c */
 typedef struct cni_fft_kernels cni_fft_kernels;         /* kernels_fft_private.h, for fft.c */
+struct cni_attention;                                    /* kernels_attention_private.h */
+struct cni_attention_part;
 
 /* ---- the table ---- */
 struct cni_kernels {
@@ -138,6 +140,8 @@ struct cni_kernels {
   void (*logsumexp)(void *y, const void *x, int64_t rows, int64_t k);                                 /* y [rows] */
   void (*softmax_grad)(void *gx, const void *gy, const void *y, int64_t rows, int64_t k);             /* (gy - sum(gy y)) y */
   void (*log_softmax_grad)(void *gx, const void *gy, const void *y, int64_t rows, int64_t k);         /* gy - exp(y) sum(gy) */
+  /* y = ln(e^a + e^b + e^c) + plus, without e^c where `third` is 0; plus may be NULL. Minus infinity stands for a sum of nothing. Outputs overlap no input. */
+  void (*log_add3)(void *y, const void *a, const void *b, const void *c, const uint8_t *third, const void *plus, int64_t n);
   /* loss [rows] = lse - x[label], lse [rows] = logsumexp(x) (kept for the gradient); label == ignore: loss 0 (INT64_MIN: none is ignored). Labels are in 0
    * .. k-1 or ignore. */
   void (*sparse_cross_entropy)(void *loss, void *lse, const void *x, const int64_t *labels, int64_t rows, int64_t k, int64_t ignore);
@@ -178,6 +182,12 @@ struct cni_kernels {
   void (*pool_max_grad)(void *gx, const void *gy, const int32_t *index, int64_t windows, int64_t channels); /* adds; gy, index [windows, channels] */
   void (*pool_mean)(void *y, const void *x, const int64_t *taps, int64_t count, int64_t channels);
   void (*pool_spread)(void *y, const void *x, const int64_t *taps, int64_t count, int64_t channels);
+  /* One head of an attention, never with more than a tile of its scores in memory. Bytes of scratch memory that a thread needs; puts the keys and values into it; rows row .. row + rows from them; and the gradients
+   * that `part` (its rows with its keys) adds to: of gq for all keys, of gk and gv for all rows. */
+  size_t (*attention_scratch)(const struct cni_attention *a, bool backward);
+  void (*attention_pack)(const struct cni_attention *a, void *scratch);
+  void (*attention_rows)(const struct cni_attention *a, int64_t row, int64_t rows, void *scratch);
+  void (*attention_grad)(const struct cni_attention *a, const struct cni_attention_part *part, void *scratch);
 };
 
 extern const cni_kernels cni_kernels_baseline_f32, cni_kernels_baseline_f64;

@@ -16,6 +16,8 @@ typedef struct run {
   double rtol, atol;
   bool per_element;     /* tolerance by each element's size, not the array's largest */
   double scale;         /* of the array's largest, at least this (1 in most families) */
+  cn_dtype real;        /* what float64 arrays become: CN_F32 with --f32 */
+  bool rounded;         /* inputs are rounded to float32 first */
 } run;
 
 bool fail(run *r, const char *format, ...) CN_PRINTF(2, 3);           /* returns false */

@@ -18,17 +18,17 @@ typedef struct cn_complex { cn_tensor *real, *imag; } cn_complex;
 #define CN_LIST_EXTRACT_SEQUENCES(X, S) CN_IN(X, S, x, "[..., n]") CN_FRAMES_(X, S)
 #define CN_LIST_OVERLAP_SEQUENCES(X, S) \
   CN_IN(X, S, x, "[..., frames, length]") X(S, int64_t, sequence_stride, CN_REQUIRED, POSITIVE, "from one frame's start to the next's") X(S, int64_t, size, CN_NONE, NONNEGATIVE, "of the result; None: up to the last frame's end")
-#define CN_WINDOW_(X, S) X(S, const char *, window, "hann", ANY, "hann, hamming, or None: ones")
+#define CN_FRAME_WINDOW_(X, S) X(S, const char *, window, "hann", ANY, "hann, hamming, or None: ones")
 #define CN_LIST_STFT_WINDOW(X, S)                                                                                                                        \
   X(S, int64_t, sequence_length, CN_REQUIRED, POSITIVE, "of the window") X(S, int64_t, fft_length, CN_REQUIRED, POSITIVE, "with zeros at both ends")      \
-  CN_WINDOW_(X, S) X(S, const char *, dtype, "float32", DTYPE, "float32 or float64")
+  CN_FRAME_WINDOW_(X, S) X(S, const char *, dtype, "float32", DTYPE, "float32 or float64")
 #define CN_LIST_STFT(X, S)                                                                                                                               \
   CN_IN(X, S, x, "[..., n]") CN_IN_OPTIONAL(X, S, window_values, "[sequence_length], instead of window") CN_FRAMES_(X, S)                                 \
-  X(S, int64_t, fft_length, CN_REQUIRED, POSITIVE, "at least sequence_length") CN_WINDOW_(X, S) X(S, bool, center, true, ANY, "x is mirrored by fft_length / 2 at both ends")
+  X(S, int64_t, fft_length, CN_REQUIRED, POSITIVE, "at least sequence_length") CN_FRAME_WINDOW_(X, S) X(S, bool, center, true, ANY, "x is mirrored by fft_length / 2 at both ends")
 #define CN_LIST_ISTFT(X, S)                                                                                                                              \
   CN_LIST_COMPLEX(X, S) CN_IN_OPTIONAL(X, S, window_values, "[sequence_length], instead of window") CN_FRAMES_(X, S)                                      \
   X(S, int64_t, fft_length, CN_REQUIRED, POSITIVE, "at least sequence_length") X(S, int64_t, length, CN_NONE, NONNEGATIVE, "of the result, at most")      \
-  CN_WINDOW_(X, S) X(S, bool, center, true, ANY, "as it was for stft")
+  CN_FRAME_WINDOW_(X, S) X(S, bool, center, true, ANY, "as it was for stft")
 
 /* y_k = sum over j of x_j e^(-2 pi i j k / n), and its inverse, which divides by n. dx = n ifft(dy), fft(dy) / n. */
 CN_OP_DECLARE(fft, CN_LIST_COMPLEX)

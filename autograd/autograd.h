@@ -9,5 +9,7 @@
 #include "op.h"
 #include "ops.h"
 #include "parameter.h"
+#include "profile.h"
+#include "segment.h"
 #include "tensor.h"
 #endif

@@ -12,7 +12,7 @@
 #define ROW 92.0       /* from row to row */
 #define HEIGHT 52.0
 #define MARGIN 20.0
-#define GLYPH 7.0      /* width of a letter */
+#define GLYPH 8.0      /* width of a bold letter */
 
 typedef enum { OPERATION, VARIABLE, DATA, CUT, BEND } kind;
 

@@ -83,11 +83,11 @@ bool cni_call_run(const cn_call *c) {
   cn_graph *g = c->graph;
   const cn_op *op = c->op;
   if (op->check && op->check(c) != CN_OK) return false;
-  if (!(op->flags & CN_OP_VIEW) && op->forward(c) != CN_OK) {
+  if (!(op->flags & CN_OP_VIEW) && cni_run_forward(c) != CN_OK) {
     cn_fail(g, CN_VALUE, "failed");
     return false;
   }
-  if (g->check_finite)
+  if (g->check_finite && !g->in_rule) /* of a rule, what it gives is looked at, under the name of its operation */
     for (int64_t i = 0; i < c->ny; i++)
       if (!cni_check_finite(g, c->y[i], "the result")) return false;
   return true;
@@ -298,3 +298,5 @@ cn_tensor *cn_node_input(const cn_node *n, int64_t i) { return n->x[i]; }
 int64_t cn_node_outputs(const cn_node *n) { return n->ny; }
 cn_tensor *cn_node_output(const cn_node *n, int64_t i) { return n->y[i]; }
 cn_node *cn_node_of(const cn_tensor *x) { return x ? x->node : NULL; }
+int64_t cn_node_number(const cn_node *n) { return n->id; }
+const char *cn_node_scope(const cn_node *n) { return n->scope ? n->scope + (n->scope[0] == '/') : ""; }

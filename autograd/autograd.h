@@ -10,5 +10,7 @@
 #include "op.h"
 #include "ops.h"
 #include "parameter.h"
+#include "profile.h"
+#include "segment.h"
 #include "tensor.h"
 #endif

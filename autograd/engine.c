@@ -41,7 +41,7 @@ static bool give(const cni_walk *w, cn_tensor *x, cn_tensor *c) {
   }
   cni_values_add(g, x->slot, c);
   if (g->capture) cni_capture_add(x->slot, c);
-  return true;
+  return !g->check_finite || cni_check_finite(g, x->slot, "the sum of the gradients");
 }
 
 /* A step tensor with the value of a slot, sharing its memory. */
@@ -171,7 +171,7 @@ static bool fused(const cni_walk *w, const cn_node *n, edges *e) {
     e->pgx[i] = e->gx[i]->data;
   }
   const cn_call c = { .graph = g, .op = n->op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny, .gy = e->pgy, .gx = e->pgx };
-  if (n->op->backward(&c) == CN_OK) {
+  if (cni_run_rule(&c) == CN_OK) {
     if (g->capture) cni_capture_rule(&c, e->gy);
     return true;
   }
@@ -179,8 +179,9 @@ static bool fused(const cni_walk *w, const cn_node *n, edges *e) {
   return false;
 }
 
-static bool deliver(const cni_walk *w, cn_node *n, edges *e) {
+static bool deliver(cni_walk *w, cn_node *n, edges *e, bool rows) {
   cn_graph *g = w->g;
+  if (w->steps && !cni_step_taken(w, n, e->gy, e->gx, rows)) return false;
   for (int32_t i = 0; i < n->nx; i++) {
     if (!e->want[i] || !e->gx[i]) continue;
     cn_tensor *x = n->x[i];
@@ -193,11 +194,12 @@ static bool deliver(const cni_walk *w, cn_node *n, edges *e) {
 }
 
 /* Runs the node's rule and hands its inputs their gradients. */
-static bool differentiate(const cni_walk *w, cn_node *n, edges *e) {
+static bool differentiate(cni_walk *w, cn_node *n, edges *e) {
   cn_graph *g = w->g;
   const int64_t mark = g->temps.count;
+  const bool rows = e->want[0] && rows_edge(w, n, 0) && is_sparse(w, n->x[0]);
   bool ok = true;
-  if (e->want[0] && rows_edge(w, n, 0) && is_sparse(w, n->x[0])) {
+  if (rows) {
     ok = cni_piece_add(g, n);
     e->want[0] = false;
     for (int32_t i = 1; i < n->nx; i++) e->want[i] = false;
@@ -207,18 +209,18 @@ static bool differentiate(const cni_walk *w, cn_node *n, edges *e) {
     n->op->vjp(g, n, e->gy, e->want, e->gx);
     ok = cn_ok(g);
   }
-  ok = ok && deliver(w, n, e);
+  ok = ok && deliver(w, n, e, rows);
   if (!w->record) cni_temporaries_drop(g, mark);
   return ok;
 }
 
 /* An edge of the tape has been walked: completes the leaf that it was the last one of. */
 static bool count_reader(const cni_walk *w, cn_tensor *x) {
-  if (!w->all || !is_leaf(x) || --x->uses > 0) return true;
+  if (!w->all || !is_leaf(x) || --x->uses > 0 || w->steps) return true;
   return complete(w, x);
 }
 
-static bool node_backward(const cni_walk *w, cn_node *n) {
+static bool node_backward(cni_walk *w, cn_node *n) {
   cn_graph *g = w->g;
   cn_tensor *few_t[2 * SMALL];
   void *few_p[2 * SMALL];
@@ -236,6 +238,7 @@ static bool node_backward(const cni_walk *w, cn_node *n) {
     e.gx[i] = NULL;
   }
   g->core.where = n->op->name;
+  g->current_scope = g->core.path = n->scope;
   if (any && wants && !differentiate(w, n, &e)) return false;
   for (int32_t i = 0; i < n->nx; i++)
     if (cni_wanted(w, n->x[i]) && !count_reader(w, n->x[i])) return false;
@@ -338,19 +341,23 @@ static bool seeds(const cni_walk *w) {
   return true;
 }
 
-static bool compute(const cni_walk *w, int32_t low) {
+static bool compute(cni_walk *w, int32_t low) {
   cn_graph *g = w->g;
   const bool recording = g->recording, in_rule = g->in_rule;
-  const char *where = g->core.where;
+  const char *const where = g->core.where, *const path = g->core.path, *const scope = g->current_scope;
   if (g->capture) cni_capture_backward(g);
   g->recording = w->record;
   g->in_rule = !w->record;
+  g->walks++;
   bool ok = seeds(w);
   g->temps.count = 0;
   for (int32_t id = w->root ? w->root->id : -1; ok && id >= low; id--)
     if (g->tape[id]->sweep == w->sweep) ok = node_backward(w, g->tape[id]);
   if (g->capture) cni_capture_done(g);
+  g->walks--;
   g->core.where = where;
+  g->core.path = path;
+  g->current_scope = scope;
   g->recording = recording;
   g->in_rule = in_rule;
   return ok;
@@ -358,6 +365,7 @@ static bool compute(const cni_walk *w, int32_t low) {
 
 bool cni_walk_back(cni_walk *w) {
   cn_graph *g = w->g;
+  if (g->stepping) return cn_fail(g, CN_STATE, "the callback of a backward that is stepped through cannot differentiate"), false;
   g->met_count = g->pieces_count = 0;
   w->sweep = ++g->sweep;
   w->root = NULL;
@@ -389,6 +397,13 @@ static void remark(cn_graph *g) {
   g->remark = false;
 }
 
+/* After a walk that was stepped through: what it would have done on its way. */
+static bool complete_leaves(const cni_walk *w) {
+  for (int64_t i = 0; i < w->g->met_count; i++)
+    if (!complete(w, w->g->met[i])) return false;
+  return true;
+}
+
 /* Watched tensors that operations made, and variables that the result does not depend on. */
 static bool finish_all(const cni_walk *w) {
   cn_graph *g = w->g;
@@ -416,9 +431,9 @@ bool cni_backward(const cn_backward_args *a, const cni_sink *sink) {
   g->core.where = "backward";
   bool ok = cni_result_ok(g, a->y);
   if (ok && g->remark) remark(g);
-  cni_walk w = { .g = g, .release = a->release, .accumulate = a->accumulate, .all = true, .sink = sink, .y = &y, .gradient = &gradient, .outputs = 1 };
+  cni_walk w = { .g = g, .release = a->release && !a->step, .steps = a->step ? a : NULL, .accumulate = a->accumulate, .all = true, .sink = sink, .y = &y, .gradient = &gradient, .outputs = 1 };
   if (ok && !a->y->node) cn_fail(g, CN_STATE, "the result was not made by a recorded operation"), ok = false;
-  ok = ok && cni_walk_back(&w) && finish_all(&w);
+  ok = ok && (cni_walk_back(&w) || (w.steps && (cni_steps_undo(&w), false))) && (!w.steps || complete_leaves(&w)) && finish_all(&w);
   g->core.where = where;
   return ok;
 }

@@ -16,6 +16,8 @@ typedef struct cni_walk {
   uint32_t mark;                         /* targets: nodes that depend on them carry it */
   uint32_t sweep;
   const cni_sink *sink;
+  const cn_backward_args *steps;         /* with a callback; or NULL. Leaves are completed only when the walk is over, so that a stop changes none */
+  int64_t step;                          /* callbacks so far */
 } cni_walk;
 
 static inline bool cni_wanted(const cni_walk *w, const cn_tensor *x) {
@@ -34,6 +36,13 @@ bool cni_walk_back(cni_walk *w);                                                
 cn_tensor *cni_publish(cn_graph *g, cn_tensor *slot);                           /* a step tensor with the value of a slot, sharing its memory */
 void cni_slot_drop(cn_graph *g, cn_tensor *x);
 void cni_temporaries_drop(cn_graph *g, int64_t mark);                           /* those made since mark that nothing holds; the others belong to their slots */
+
+/* targets.c */
+bool cni_walk_to(cni_walk *w, cn_tensor *const *x, int64_t n, int64_t from);    /* the gradients of x, into their slots; no node before `from` on the tape is passed */
+
+/* steps.c */
+bool cni_step_taken(cni_walk *w, const cn_node *n, cn_tensor *const *gy, cn_tensor **gx, bool rows); /* shows what the rule gave; gx is brought to the inputs' shapes */
+void cni_steps_undo(const cni_walk *w);                                         /* after a stop: no slot holds anything */
 
 /* rows.c */
 bool cni_piece_add(cn_graph *g, const cn_node *n);                              /* the gradient of a look-up's output */

@@ -2,11 +2,10 @@
 #include "explain.h"
 #include <math.h>
 #include <stdio.h>
-#include "text_private.h"
+#include "explain_private.h"
 
 /* ---- the operations of a result ---- */
-/* Marks with a new sweep what y was computed from; the number of operations, or -1 after an error. */
-static int64_t mark(cn_graph *g, cn_tensor *y, const char *where) {
+int64_t cni_explain_mark(cn_graph *g, cn_tensor *y, const char *where) {
   const char *old = g->core.where;
   g->core.where = where;
   const bool known = cni_readable(g, y, true);
@@ -25,10 +24,9 @@ static int64_t mark(cn_graph *g, cn_tensor *y, const char *where) {
   return n;
 }
 
-static bool is_marked(const cn_graph *g, int64_t id) { return g->tape[id]->sweep == g->sweep; }
+static bool is_marked(const cn_graph *g, int64_t id) { return cni_explain_marked(g, id); }
 
-/* "#3" of an operation, "#3:1" of its second output; a leaf's name and shape. */
-static const char *name_of(const cn_tensor *x, char *s, size_t size) {
+const char *cni_explain_name(const cn_tensor *x, char *s, size_t size) {
   char dims[160];
   if (!cni_given(x)) snprintf(s, size, "-");
   else if (x->node && x->output) snprintf(s, size, "#%d:%d", (int)x->node->id, (int)x->output);
@@ -55,16 +53,24 @@ static const char *range_of(const cn_tensor *x, char *s, size_t size) {
   return s;
 }
 
+/* Of the gradient that the last backward left: a variable's, or that of a watched tensor. */
+static const char *gradient_range(const cn_tensor *x, char *s, size_t size) {
+  const cni_extra *e = x->extra;
+  return !e ? "-" : e->grad ? range_of(e->grad, s, size) : e->zero ? "0" : e->rows.values ? range_of(e->rows.values, s, size) : "-";
+}
+
 /* ---- the table ---- */
-static void write_operation(cni_text *t, const cn_node *n) {
-  char inputs[256] = "", word[200], dims[160], result[200], range[80];
+static void write_operation(cni_text *t, const cn_node *n, bool backward) {
+  char inputs[256] = "", word[200], dims[160], result[200], range[80], gradient[80];
   size_t used = 0;
-  for (int32_t i = 0; i < n->nx && used < sizeof inputs; i++) used += (size_t)snprintf(inputs + used, sizeof inputs - used, "%s%s", i ? ", " : "", name_of(n->x[i], word, sizeof word));
+  for (int32_t i = 0; i < n->nx && used < sizeof inputs; i++) used += (size_t)snprintf(inputs + used, sizeof inputs - used, "%s%s", i ? ", " : "", cni_explain_name(n->x[i], word, sizeof word));
   for (int32_t k = 0; k < n->ny; k++) {
     const cn_tensor *y = n->y[k];
     snprintf(result, sizeof result, "%s %s", cn_dtype_name((cn_dtype)y->dtype), cn_dims_text(&y->dims, dims, sizeof dims));
-    if (k) cni_text_format(t, "%5s %-28s %-40s %-24s %-22s\n", "", "", "", result, range_of(y, range, sizeof range));
-    else cni_text_format(t, "%5d %-28s %-40s %-24s %-22s %s\n", (int)n->id, n->op->name, inputs, result, range_of(y, range, sizeof range), n->scope ? n->scope + (n->scope[0] == '/') : "");
+    if (k) cni_text_format(t, "%5s %-28s %-40s %-24s %-22s", "", "", "", result, range_of(y, range, sizeof range));
+    else cni_text_format(t, "%5d %-28s %-40s %-24s %-22s", (int)n->id, n->op->name, inputs, result, range_of(y, range, sizeof range));
+    if (backward) cni_text_format(t, " %-22s", gradient_range(y, gradient, sizeof gradient));
+    cni_text_format(t, "%s%s\n", k ? "" : " ", k ? "" : cn_node_scope(n));
   }
 }
 
@@ -80,24 +86,25 @@ static void write_variables(cni_text *t, const cn_graph *g) {
     if (!any) cni_text_format(t, "\n%-34s %-24s %-22s %s\n", "variable", "shape", "values", "gradient");
     any = true;
     cni_text_format(t, "%-34s %-24s %-22s %s\n", *cn_name_of(v) ? cn_name_of(v) : "variable", cn_dims_text(&v->dims, dims, sizeof dims), range_of(v, range, sizeof range),
-                    v->extra->grad ? range_of(v->extra->grad, gradient, sizeof gradient) : v->extra->zero ? "0" : v->extra->rows.values ? range_of(v->extra->rows.values, gradient, sizeof gradient) : "-");
+                    gradient_range(v, gradient, sizeof gradient));
   }
 }
 
 const char *cn_explain_text_run(const cn_explain_args *a) {
   cn_graph *g = a->graph;
   if (!cn_ok(g)) return "";
-  const int64_t n = mark(g, a->y, "explain"), half = a->most < 2 ? 1 : a->most / 2;
+  const int64_t n = cni_explain_mark(g, a->y, "explain"), half = a->most < 2 ? 1 : a->most / 2;
   if (n < 0) return "";
   cni_text t = { .g = g };
-  cni_text_format(&t, "%5s %-28s %-40s %-24s %-22s %s\n", "#", "operation", "inputs", "result", "values", "layer");
+  cni_text_format(&t, "%5s %-28s %-40s %-24s %-22s", "#", "operation", "inputs", "result", "values");
+  cni_text_format(&t, a->backward ? " %-22s %s\n" : "%.0s %s\n", "gradient", "layer");
   int64_t seen = 0;
   const int64_t last = a->y->node->id;
   for (int64_t k = 0; k <= last; k++) {
     const int64_t id = a->backward ? last - k : k;
     if (!is_marked(g, id)) continue;
     if (n > 2 * half && seen == half) cni_text_format(&t, "      ... %lld more\n", (long long)(n - 2 * half));
-    if (n <= 2 * half || seen < half || seen >= n - half) write_operation(&t, g->tape[id]);
+    if (n <= 2 * half || seen < half || seen >= n - half) write_operation(&t, g->tape[id], a->backward);
     seen++;
   }
   write_variables(&t, g);
@@ -139,7 +146,7 @@ static void write_node(cni_text *t, const cn_node *n, cn_tensor **leaves, int64_
     if (k < 0) {
       k = -k - 1;
       cni_text_format(t, "  t%lld [shape=ellipse%s, label=\"", (long long)k, x->flags & CNI_VARIABLE ? ", style=filled, fillcolor=\"#dce9f7\"" : "");
-      write_escaped(t, name_of(x, word, sizeof word));
+      write_escaped(t, cni_explain_name(x, word, sizeof word));
       cni_text_format(t, "\"];\n");
     }
     cni_text_format(t, "  t%lld -> n%d;\n", (long long)k, (int)n->id);
@@ -147,7 +154,7 @@ static void write_node(cni_text *t, const cn_node *n, cn_tensor **leaves, int64_
 }
 
 const char *cn_graph_dot(cn_graph *g, cn_tensor *y) {
-  if (!cn_ok(g) || mark(g, y, "graph_dot") < 0) return "";
+  if (!cn_ok(g) || cni_explain_mark(g, y, "graph_dot") < 0) return "";
   int64_t inputs = 0, count = 0;
   for (int64_t id = 0; id <= y->node->id; id++) inputs += is_marked(g, id) ? g->tape[id]->nx : 0;
   cn_tensor **leaves = cni_arena_take(g, cni_step_arena(g), (size_t)(inputs + 1) * sizeof *leaves);

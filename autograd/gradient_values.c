@@ -2,6 +2,7 @@
 #include "engine_private.h"
 #include "../core/threads_private.h"
 #include "ops_reduce.h"
+#include "profile.h"
 #include "ops_shape.h"
 
 typedef struct adding { const cni_kernels *k; char *y; const char *x; size_t width; } adding;
@@ -10,7 +11,7 @@ static void add_part(void *context, int64_t begin, int64_t end) {
   a->k->accumulate(a->y + (size_t)begin * a->width, a->x + (size_t)begin * a->width, end - begin);
 }
 
-void cni_values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x) {
+static void values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x) {
   if (y->count == 1) {
     if (y->dtype == CN_F32) *(float *)y->data += *(const float *)x->data;
     else *(double *)y->data += *(const double *)x->data;
@@ -18,6 +19,12 @@ void cni_values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x) {
   }
   adding a = { cni_kernels_for(g, (cn_dtype)y->dtype), y->data, x->data, cn_dtype_size((cn_dtype)y->dtype) };
   cni_parallel(g, y->count, CNI_GRAIN, add_part, &a);
+}
+
+void cni_values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x) {
+  const double began = g->profile ? cni_profile_clock() : 0;
+  values_add(g, y, x);
+  if (g->profile) cni_profile_add(g, "(sum of gradients)", CN_PHASE_BACKWARD, began, (double)y->count, 3 * (double)y->count * (double)cn_dtype_size((cn_dtype)y->dtype));
 }
 
 /* The one place where broadcasting is undone: the sum over the axes along which x was repeated. */

@@ -50,6 +50,11 @@ void cn_graph_free(cn_graph *g) {
 
 void cn_graph_reset(cn_graph *g) {
   if (!g) return;
+  if (g->stepping) {
+    g->core.where = "graph_reset";
+    cn_fail(g, CN_STATE, "the callback of a backward that is stepped through cannot reset the graph");
+    return;
+  }
   cni_buffers_reset(g);
   if (g->capture || g->sealing) cni_capture_seal(g);
   cni_plan_reset(g);

@@ -75,6 +75,7 @@ struct cn_graph {
   cni_context core;
   uint32_t epoch, sweep;
   bool recording, replaying, check_finite, deferring /* large results are computed when they are first read */, in_rule /* inside a rule that is not recorded */, remark /* a watch or a thaw came after the readers */;
+  bool recording, replaying, check_finite, in_rule /* inside a rule that is not recorded */, remark /* a watch or a thaw came after the readers */, stepping /* a step callback runs */;
   cni_arena step[2];                   /* headers, nodes and args of this step and, untouched, of the one before */
   cni_arena keep;                      /* headers and nodes of persistent tensors */
   cn_node **tape;
@@ -100,6 +101,10 @@ struct cn_graph {
   int64_t cursor;                      /* into the plan */
   int64_t last_count, repeats;         /* length of the last step's tape; steps with that length */
   int32_t misses, rest, pause;         /* steps that left their plan; steps to go without one, now and after the next failure */
+  struct cni_drawn *drawn;             /* of the segments that run now: streams that are drawn from (segment.c) */
+  bool repeating;                      /* a segment is computed again: variables that it assigns stay */
+  struct cni_profile *profile /* being measured; NULL: nothing is */, *profiled; /* profile.c */
+  int32_t walks;                       /* gradients that are being computed now, one inside the other */
   struct cni_replay *replays, *capture /* being noted */, *sealing /* noted, until the reset */; /* replay.c */
 };
 
@@ -145,6 +150,16 @@ void cni_note_inputs(cn_graph *g, cn_node *n);
 bool cni_compute_deferred(cn_graph *g, cn_node *n);                 /* now; false after an error */
 extern cn_tensor *const cni_nulls[];  /* what a failed call returns */
 void cni_plan_leave(cn_graph *g);     /* plan.c */
+
+/* profile.c */
+cn_code cni_profile_call(const cn_call *c, bool rule);              /* forward, or a fused backward, measured */
+double cni_profile_clock(void);                                     /* seconds */
+void cni_profile_add(cn_graph *g, const char *name, int phase, double began, double flop, double bytes); /* one call that began then and is over now, in the scope that runs */
+static inline cn_code cni_run_forward(const cn_call *c) { return c->graph->profile ? cni_profile_call(c, false) : c->op->forward(c); }
+static inline cn_code cni_run_rule(const cn_call *c) { return c->graph->profile ? cni_profile_call(c, true) : c->op->backward(c); }
+
+/* segment.c */
+void cni_stream_drawn(cn_graph *g, cn_stream *s);                   /* about to be drawn from, while g->drawn is set */
 
 /* replay.c */
 void cni_capture_spoil(cn_graph *g);                                /* what runs now cannot be replayed: a user's own code, values that a list of actions would not renew */

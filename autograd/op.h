@@ -54,6 +54,7 @@ struct cn_op {
   void (*compose)(cn_graph *g, const cn_call *c, cn_tensor **y); /* instead of forward and vjp: makes the outputs of other operations, which are recorded in its place. infer and check come before it */
   int64_t (*offset)(const cn_call *c);                 /* VIEW: in elements */
   void (*vjp)(cn_graph *g, const cn_node *n, cn_tensor *const *gy, const bool *want, cn_tensor **gx); /* in operations: differentiable to any order. gy NULL where unused; leave gx NULL for a zero gradient */
+  double (*cost)(const cn_call *c);                    /* FLOP of forward; NULL: one for each element of the inputs or of the outputs, whichever are more */
   cn_code (*backward)(const cn_call *c);               /* a fused kernel with the values of vjp, optional; writes every gx that is not NULL */
   void (*reference)(const cn_reference *r);            /* a naive loop in double precision that never calls the kernel */
   const char *const *samples;                          /* calls for the sweep, NULL-terminated: "[3,4], [4]" inputs, then options as text; see tests/sweep.h */
@@ -72,6 +73,8 @@ CN_API cn_tensor *cn_node_input(const cn_node *n, int64_t i);   /* CN_NO_TENSOR 
 CN_API int64_t cn_node_outputs(const cn_node *n);
 CN_API cn_tensor *cn_node_output(const cn_node *n, int64_t i);
 CN_API cn_node *cn_node_of(const cn_tensor *x);                 /* the node that made x, or NULL */
+CN_API int64_t cn_node_number(const cn_node *n);                /* its place on the tape, as cn_explain writes it */
+CN_API const char *cn_node_scope(const cn_node *n);             /* path of the layer that called it, "mlp/dense_1"; "" outside of layers */
 
 /* Infer rules that operations share. */
 CN_API cn_code cn_infer_same(const cn_call *c);                 /* output = shape and dtype of input 0 */

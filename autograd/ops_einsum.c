@@ -308,12 +308,24 @@ static void vjp(cn_graph *g, const cn_node *n, cn_tensor *const *gy, const bool 
   }
 }
 
+/* A product and a sum for every combination of labels. */
+static double cost(const cn_call *c, bool (*plan)(const cn_call *c, cni_contraction *p)) {
+  cni_contraction p;
+  double all = (double)c->nx;
+  cni_contraction_init(&p);
+  if (!plan(c, &p)) return 0;
+  for (int l = 0; l < CNI_LABELS; l++)
+    if (p.size[l] >= 0) all *= (double)p.size[l];
+  return all;
+}
+
 #define CONTRACTION(op, LIST, ...)                                                                                                                                     \
   static cn_code op##_infer(const cn_call *c) { return infer(c, plan_##op); }                                                                                          \
   static cn_code op##_forward(const cn_call *c) { return forward(c, plan_##op); }                                                                                      \
+  static double op##_cost(const cn_call *c) { return cost(c, plan_##op); }                                                                                             \
   static void op##_reference(const cn_reference *r) { reference(r, plan_##op); }                                                                                       \
   static void op##_vjp(cn_graph *g, const cn_node *n, cn_tensor *const *gy, const bool *want, cn_tensor **gx) { vjp(g, n, gy, want, gx, plan_##op); }                   \
-  CN_OP(op, LIST, .outputs = 1, .reads = CN_READS_ALL_X, .infer = op##_infer, .forward = op##_forward, .vjp = op##_vjp, .reference = op##_reference, __VA_ARGS__)
+  CN_OP(op, LIST, .outputs = 1, .cost = op##_cost, .reads = CN_READS_ALL_X, .infer = op##_infer, .forward = op##_forward, .vjp = op##_vjp, .reference = op##_reference, __VA_ARGS__)
 #define TWO_FLOATS "i[2]@0:3, f[2] => needs inputs of float32 or of float64"
 
 CONTRACTION(einsum, CN_LIST_EINSUM,

@@ -111,6 +111,14 @@ CN_OP(tril, CN_LIST_TRIANGLE, .outputs = 1, .infer = triangle_infer, .forward = 
 CN_OP(triu, CN_LIST_TRIANGLE, .outputs = 1, .infer = triangle_infer, .forward = triu_forward, .vjp = triu_vjp, .reference = triu_reference, TRIANGLES);
 
 /* ---- cholesky ---- */
+/* FLOP of the algorithms on n x n matrices (Golub and Van Loan, "Matrix Computations"): n^3 / 3 for cholesky, 2 n^3 / 3 for an LU decomposition. */
+static double cubes(const cn_call *c) { return (double)c->x[0]->count * (double)(c->x[0]->dims.rank ? c->x[0]->dims.d[c->x[0]->dims.rank - 1] : 0); }
+static double cholesky_cost(const cn_call *c) { return cubes(c) / 3; }
+static double decomposition_cost(const cn_call *c) { return 2 * cubes(c) / 3; }
+static double inv_cost(const cn_call *c) { return 2 * cubes(c); }
+static double triangular_cost(const cn_call *c) { return (double)c->y[0]->count * (double)c->x[0]->dims.d[c->x[0]->dims.rank - 1]; }
+static double solve_cost(const cn_call *c) { return decomposition_cost(c) + 2 * triangular_cost(c); }
+
 static cn_code square_infer(const cn_call *c) {
   if (cni_need_square(c)) return cn_error_code(c->graph);
   return cni_sig_like(c, &c->x[0]->dims), CN_OK;
@@ -163,7 +171,7 @@ static void cholesky_reference(const cn_reference *r) {
       }
   }
 }
-CN_OP(cholesky, CN_LIST_CHOLESKY, .outputs = 1, .infer = square_infer, .forward = cholesky_forward, .vjp = cholesky_vjp, .reads = CN_READS_Y(0), .reference = cholesky_reference,
+CN_OP(cholesky, CN_LIST_CHOLESKY, .outputs = 1, .cost = cholesky_cost, .infer = square_infer, .forward = cholesky_forward, .vjp = cholesky_vjp, .reads = CN_READS_Y(0), .reference = cholesky_reference,
       .samples = CN_TEXTS("f[3,3]@definite", "f[2,4,4]@definite", "f[3,3]@definite, upper=true", "f[1,1]@definite", "f[0,0]", "f[0,2,2]"),
       .rejects = CN_TEXTS("f[2,3] => needs square matrices, got [2,3]", "f[3] => needs matrices, got [3]", "f[2,2]@-2:-1 => matrix 0 of the batch is not positive definite", "i[2,2]@0:2 => works on float32 and float64"));
 
@@ -318,9 +326,9 @@ static void solve_reference(const cn_reference *r) { solve_any_reference(r, all_
 static void solve_triangular_reference(const cn_reference *r) { solve_any_reference(r, ((const cn_solve_triangular_args *)r->call->args)->lower ? lower_of : upper_of); }
 #define SYSTEMS "f[3,3]@definite, f[3,2]", "f[3,3]@definite, f[3]", "f[2,3,3]@definite, f[2,3,1]", "f[2,3,3]@definite, f[2,3]", "f[1,1]@definite, f[1,1]", "f[0,0], f[0,2]", "f[2,2]@definite, f[2,0]"
 #define MISFITS "f[2,3], f[2] => needs square matrices, got [2,3]", "f[3,3], f[2,2] => a and b do not fit: [3,3] x [2,2]", "f[3,3], f[] => a and b do not fit", "i[2,2]@0:2, f[2] => works on float32 and float64"
-CN_OP(solve, CN_LIST_AB, .outputs = 1, .infer = solve_infer, .forward = solve_forward, .vjp = solve_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = solve_reference,
+CN_OP(solve, CN_LIST_AB, .outputs = 1, .cost = solve_cost, .infer = solve_infer, .forward = solve_forward, .vjp = solve_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = solve_reference,
       .samples = CN_TEXTS(SYSTEMS), .rejects = CN_TEXTS(MISFITS, "f[2,2]@0:0, f[2] => matrix 0 of the batch is singular"));
-CN_OP(solve_triangular, CN_LIST_SOLVE_TRIANGULAR, .outputs = 1, .infer = solve_infer, .forward = solve_triangular_forward, .vjp = solve_triangular_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0),
+CN_OP(solve_triangular, CN_LIST_SOLVE_TRIANGULAR, .outputs = 1, .cost = triangular_cost, .infer = solve_infer, .forward = solve_triangular_forward, .vjp = solve_triangular_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0),
       .reference = solve_triangular_reference, .samples = CN_TEXTS(SYSTEMS, "f[3,3]@definite, f[3,2], lower=true", "f[2,3,3]@definite, f[2,3], lower=true"), .rejects = CN_TEXTS(MISFITS));
 
 /* ---- inv ---- */
@@ -363,7 +371,7 @@ static void inv_reference(const cn_reference *r) {
 }
 #define NOT_SQUARE "f[2,3] => needs square matrices, got [2,3]", "f[3] => needs matrices, got [3]", "i[2,2]@0:2 => works on float32 and float64"
 #define MATRICES .samples = CN_TEXTS("f[3,3]@definite", "f[2,4,4]@definite", "f[1,1]@definite", "f[0,2,2]", "f[0,0]")
-CN_OP(inv, CN_LIST_X, .outputs = 1, .infer = square_infer, .forward = inv_forward, .vjp = inv_vjp, .reads = CN_READS_Y(0), .reference = inv_reference, MATRICES,
+CN_OP(inv, CN_LIST_X, .outputs = 1, .cost = inv_cost, .infer = square_infer, .forward = inv_forward, .vjp = inv_vjp, .reads = CN_READS_Y(0), .reference = inv_reference, MATRICES,
       .rejects = CN_TEXTS(NOT_SQUARE, "f[2,2]@0:0 => matrix 0 of the batch is singular"));
 
 /* ---- det, slogdet ---- */
@@ -419,7 +427,7 @@ static void determinants_reference(const cn_reference *r) {
     if (r->call->ny > 1) r->y[1][b] = log(fabs(det));
   }
 }
-CN_OP(det, CN_LIST_X, .outputs = 1, .infer = det_infer, .forward = determinants, .vjp = det_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = determinants_reference, MATRICES, .rejects = CN_TEXTS(NOT_SQUARE));
-CN_OP(slogdet, CN_LIST_X, .outputs = 2, .infer = det_infer, .forward = determinants, .vjp = slogdet_vjp, .reads = CN_READS_X(0), .reference = determinants_reference, MATRICES, .rejects = CN_TEXTS(NOT_SQUARE));
+CN_OP(det, CN_LIST_X, .outputs = 1, .cost = decomposition_cost, .infer = det_infer, .forward = determinants, .vjp = det_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = determinants_reference, MATRICES, .rejects = CN_TEXTS(NOT_SQUARE));
+CN_OP(slogdet, CN_LIST_X, .outputs = 2, .cost = decomposition_cost, .infer = det_infer, .forward = determinants, .vjp = slogdet_vjp, .reads = CN_READS_X(0), .reference = determinants_reference, MATRICES, .rejects = CN_TEXTS(NOT_SQUARE));
 
 const cn_op *const cni_ops_linalg[] = { &cn_op_tril, &cn_op_triu, &cn_op_cholesky, &cn_op_solve, &cn_op_solve_triangular, &cn_op_inv, &cn_op_det, &cn_op_slogdet, NULL };

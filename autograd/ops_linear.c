@@ -74,7 +74,8 @@ static void linear_reference(const cn_reference *r) {
     r->y[0][i] = cni_fused_value(activation, s);
   }
 }
-CN_OP(linear, CN_LINEAR, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(0), .infer = linear_infer, .forward = linear_forward, .vjp = linear_vjp, .backward = linear_backward,
+static double linear_cost(const cn_call *c) { return (double)c->y[0]->count * (2 * (double)c->x[1]->dims.d[0] + 2); }
+CN_OP(linear, CN_LINEAR, .outputs = 1, .cost = linear_cost, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(0), .infer = linear_infer, .forward = linear_forward, .vjp = linear_vjp, .backward = linear_backward,
       .reference = linear_reference,
       .samples = CN_TEXTS("f[3,4], f[4,5], f[5]", "f[3,4], f[4,5]", "f[3,4], f[4,5], f[5], activation=1", "f[3,4], f[4,5], f[5], activation=2", "f[3,4], f[4,5], activation=3", "f[2,3,4], f[4,5], f[5], activation=2",
                           "f[0,4], f[4,5], f[5]", "f[1,1], f[1,1], f[1]", "f[3,0], f[0,2], f[2], activation=3", "f[9,4], f[4,17], activation=1"),

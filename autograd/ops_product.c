@@ -202,7 +202,12 @@ static void matmul_reference(const cn_reference *r) {
         r->y[0][(i * s.m + row) * s.n + col] = sum;
       }
 }
-CN_OP(matmul, CN_MATMUL, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = matmul_infer, .forward = matmul_forward, .vjp = matmul_vjp, .backward = matmul_backward,
+static double matmul_cost(const cn_call *c) {
+  products s;
+  shape_of(c->args, &c->x[0]->dims, &c->x[1]->dims, &s);
+  return 2 * (double)c->y[0]->count * (double)s.k;
+}
+CN_OP(matmul, CN_MATMUL, .outputs = 1, .cost = matmul_cost, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = matmul_infer, .forward = matmul_forward, .vjp = matmul_vjp, .backward = matmul_backward,
       .reference = matmul_reference,
       .samples = CN_TEXTS("f[3,4], f[4,5]", "f[4,3], f[4,5], transpose_a=true", "f[3,4], f[5,4], transpose_b=true", "f[4,3], f[5,4], transpose_a=true, transpose_b=true", "f[4], f[4]", "f[4], f[4,3]", "f[3,4], f[4]",
                           "f[2,3,4], f[4,5]", "f[2,3,4], f[2,4,5]", "f[2,1,3,4], f[3,4,2]", "f[2,4,3], f[1,5,4], transpose_a=true, transpose_b=true", "f[0,3], f[3,2]", "f[2,0], f[0,3]", "f[1,1], f[1,1]", "f[2,3,4], f[4]"),

@@ -4,7 +4,11 @@
 
 /* The stream of a call: its own from a seed (in *own), the caller's, or the graph's. */
 static cn_stream *stream_of(cn_graph *g, int64_t seed, void *stream, cn_stream *own) {
-  if (seed == CN_NONE) return stream ? stream : &g->streams;
+  if (seed == CN_NONE) {
+    cn_stream *s = stream ? stream : &g->streams;
+    if (g->drawn) cni_stream_drawn(g, s);
+    return s;
+  }
   *own = (cn_stream){ (uint64_t)seed, 0 };
   return own;
 }

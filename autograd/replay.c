@@ -194,7 +194,7 @@ void cni_replays_free(cn_graph *g) {
 static bool run_rule(const action *a) {
   const cn_call *c = &a->u.call;
   for (int64_t i = 0; i < c->ny; i++) ((void **)(void *)(uintptr_t)c->gy)[i] = a->gy[i] ? a->gy[i]->data : NULL;
-  return c->op->backward(c) == CN_OK || (cn_fail(c->graph, CN_VALUE, "backward failed"), false);
+  return cni_run_rule(c) == CN_OK || (cn_fail(c->graph, CN_VALUE, "backward failed"), false);
 }
 
 static bool update_rows(cn_graph *g, const action *a, const cni_sink *sink) {

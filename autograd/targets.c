@@ -35,21 +35,27 @@ static bool targets_ok(cn_graph *g, cn_tensor *const *x, int64_t n) {
   return true;
 }
 
+bool cni_walk_to(cni_walk *w, cn_tensor *const *x, int64_t n, int64_t from) {
+  w->mark = ++w->g->sweep;
+  for (int64_t i = 0; i < n; i++) {
+    x[i]->flags |= CNI_TARGET;
+    x[i]->slot = NULL;
+  }
+  mark_dependents(w, from);
+  const bool ok = cni_walk_back(w);
+  for (int64_t i = 0; i < n; i++) x[i]->flags &= (uint16_t)~CNI_TARGET;
+  return ok;
+}
+
 static bool gradients(cni_walk *w, cn_tensor *const *x, int64_t n, cn_tensor **dx) {
   cn_graph *g = w->g;
   cni_capture_spoil(g);
   if (!outputs_ok(g, w->y, w->outputs) || !targets_ok(g, x, n)) return false;
   int64_t from = g->tape_count;
-  w->mark = ++g->sweep;
-  for (int64_t i = 0; i < n; i++) {
-    x[i]->flags |= CNI_TARGET;
-    x[i]->slot = NULL;
+  for (int64_t i = 0; i < n; i++)
     if (first_reader(g, x[i]) < from) from = first_reader(g, x[i]);
-  }
-  mark_dependents(w, from);
-  bool ok = cni_walk_back(w);
+  bool ok = cni_walk_to(w, x, n, from);
   for (int64_t i = 0; i < n; i++) {
-    x[i]->flags &= (uint16_t)~CNI_TARGET;
     if (ok) dx[i] = x[i]->slot ? cni_publish(g, x[i]->slot) : cn_zeros(g, (cn_dtype)x[i]->dtype, &x[i]->dims);
     ok = ok && dx[i];
   }

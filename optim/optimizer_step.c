@@ -1,5 +1,6 @@
 /* One step of an optimizer. */
 #include <math.h>
+#include "../autograd/profile.h"
 #include "../autograd/replay_private.h"
 #include "optimizer_private.h"
 
@@ -65,7 +66,7 @@ static void prepare(cn_optimizer *o) {
 }
 
 /* Updates one variable with a complete gradient. */
-static bool update(cn_optimizer *o, cni_gradient *x, double scale) {
+static bool update_one(cn_optimizer *o, cni_gradient *x, double scale) {
   cn_graph *g = o->object.graph;
   const struct cni_optimizer_state *s = o->state;
   const struct cni_optimizer_rules *r = cni_methods(o)->rules;
@@ -86,6 +87,15 @@ static bool update(cn_optimizer *o, cni_gradient *x, double scale) {
   else ok = cni_rows_pass(o, e, &x->rows, &c, pass, c.u.decay == 0 && !c.u.ema && r->rows_only && r->rows_only(o));
   if (e->average) e->averaged = s->calls;
   cni_touch(e->variable);
+  return ok;
+}
+static bool update(cn_optimizer *o, cni_gradient *x, double scale) {
+  cn_graph *g = o->object.graph;
+  if (!g->profile) return update_one(o, x, scale);
+  const cn_tensor *d = x->dense ? x->dense : x->rows.values;
+  const double began = cni_profile_clock(), count = d ? (double)d->count : 0, width = d ? (double)cn_dtype_size(cn_dtype_of(d)) : 0;
+  const bool ok = update_one(o, x, scale);
+  cni_profile_add(g, o->object.cls->schema.name, CN_PHASE_UPDATE, began, count, 3 * count * width); /* of the gradient and the variable; not of the rule's slots */
   return ok;
 }
 

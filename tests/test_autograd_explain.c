@@ -1,5 +1,6 @@
 /* A graph as a table and as a drawing. */
 #include "test_layers.h"
+#include <stdio.h>
 
 static cn_graph *g;
 static char printed[4096];
@@ -58,10 +59,22 @@ Test(autograd_explain, backward_and_long_graphs) {
   cn_tensor *loss = loss_of();
   const char *text = narrow(cn_explain_text(g, loss, .backward = true));
   cr_assert(strstr(text, "3 sum #2") < strstr(text, "1 multiply w"), "%s", text);
+  cr_assert(strstr(text, "2 square #1 float32 [2] 0.25 .. 36") && strstr(text, "\nw [2] -2 .. 0.5 -\n"), "%s", text); /* no gradient yet */
+  cn_backward(g, loss);
+  text = narrow(cn_explain_text(g, loss, .backward = true));
+  cr_assert(strstr(text, "\nw [2] -2 .. 0.5 -36 .. 1\n"), "%s", text);
   cn_tensor *y = w;
   for (int i = 0; i < 100; i++) y = cn_tanh(g, y);
   text = narrow(cn_explain_text(g, y, .most = 4));
   cr_assert(strstr(text, "... 96 more\n") && strstr(text, "103 tanh #102"), "%s", text);
+}
+
+Test(autograd_explain, gradients_of_watched_results) {
+  w = cn_variable(g, CN_F32, CN_DIMS(2), (const float[]){ 0.5, -2 });
+  cn_tensor *y = cn_watch(cn_square(g, w)), *loss = cn_sum(g, cn_square(g, y));
+  cn_backward(g, loss);
+  const char *text = narrow(cn_explain_text(g, loss, .backward = true));
+  cr_assert(strstr(text, "# operation inputs result values gradient layer\n") && strstr(text, "0 square variable [2] float32 [2] 0.25 .. 4 0.5 .. 8\n"), "%s", text);
 }
 
 Test(autograd_explain, layers_are_named) {
@@ -80,9 +93,53 @@ Test(autograd_explain, a_drawing) {
                                           "  n3 [shape=box, label=\"sum\\n[]\"];\n  n2 -> n3;\n}\n");
 }
 
+/* Tags closed in order, no bare & or <, attributes quoted: what an XML parser asks of this text. */
+static bool well_formed(const char *s) {
+  char open[16][32];
+  int depth = 0;
+  for (; *s; s++) {
+    if (*s == '&' && strncmp(s, "&lt;", 4) && strncmp(s, "&gt;", 4) && strncmp(s, "&amp;", 5) && strncmp(s, "&quot;", 6)) return false;
+    if (*s != '<') continue;
+    const char *end = strchr(s, '>');
+    if (!end || strcspn(s + 1, "<") < (size_t)(end - s)) return false;
+    const size_t n = strcspn(s + 1 + (s[1] == '/'), " />");
+    if (s[1] == '/' && (!depth || strlen(open[depth - 1]) != n || strncmp(open[--depth], s + 2, n))) return false;
+    if (s[1] != '/' && end[-1] != '/' && depth == 16) return false;
+    if (s[1] != '/' && end[-1] != '/') snprintf(open[depth++], sizeof *open, "%.*s", (int)n, s + 1);
+    s = end;
+  }
+  return depth == 0;
+}
+static int count_of(const char *s, const char *word) {
+  int n = 0;
+  for (; (s = strstr(s, word)); s++) n++;
+  return n;
+}
+
+Test(autograd_explain, svg) {
+  cn_tensor *loss = loss_of();
+  cn_set_name(w, "a<b & \"c\"");
+  const char *s = cn_graph_svg(g, loss);
+  cr_assert(well_formed(s), "%s", s);
+  cr_assert(count_of(s, "class=\"operation\"") == 3 && count_of(s, "class=\"variable\"") == 1 && count_of(s, "class=\"data\"") == 1 && count_of(s, "marker-end") == 4, "%s", s);
+  cr_assert(strstr(s, ">a&lt;b &amp; &quot;c&quot;<") && strstr(s, ">multiply<") && strstr(s, ">[2]<"), "%s", s);
+  cr_assert_str_eq(s, cn_graph_svg(g, loss));
+}
+
+Test(autograd_explain, svg_of_layers_and_of_long_graphs) {
+  cn_layer *l = cn_Dense(g, 3, .activation = "softmax", .name = "scores");
+  cr_assert(strstr(cn_graph_svg(g, cn_call(g, l, FLOATS(g, CN_DIMS(1, 2), 1, 2))), "class=\"scope\">scores<"));
+  cn_tensor *y = loss_of();
+  for (int i = 0; i < 1000; i++) y = cn_add(g, cn_tanh(g, y), w);
+  const char *s = cn_graph_svg(g, y);
+  cr_assert(well_formed(s) && count_of(s, "class=\"operation\"") == 200 && count_of(s, "class=\"cut\"") == 1);
+}
+
 Test(autograd_explain, refusals) {
   cr_assert_str_eq(cn_explain_text(g, cn_scalar(g, 1)), "");
   CHECK_REFUSED(g, CN_STATE, "explain: the result was not made by a recorded operation");
+  cr_assert_str_eq(cn_graph_svg(g, cn_scalar(g, 1)), "");
+  CHECK_REFUSED(g, CN_STATE, "graph_svg: the result was not made by a recorded operation");
   cr_assert_str_eq(cn_graph_dot(g, NULL), "");
   CHECK_REFUSED(g, CN_STATE, "graph_dot: an input is missing");
 }

@@ -330,7 +330,8 @@ int cn_rank(const cn_tensor *x) { return known(x) ? x->dims.rank : 0; }
 int64_t cn_dim(const cn_tensor *x, int axis) {
   if (!known(x)) return 0;
   if (axis < 0) axis += x->dims.rank;
-  return axis < 0 || axis >= x->dims.rank ? 0 : x->dims.d[axis];
+  if (axis < 0 || axis >= x->dims.rank) return 0;
+  return x->dims.d[axis] == CN_UNKNOWN ? (int64_t)((uint64_t)INT64_MIN + ((uint64_t)(uintptr_t)x | (uint64_t)axis)) : x->dims.d[axis];
 }
 int64_t cn_count(const cn_tensor *x) { return known(x) ? x->count : 0; }
 cn_graph *cn_graph_of(const cn_tensor *x) { return x ? x->graph : NULL; }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include "layer_private.h"
 
-const cn_class *const cni_layer_classes[] = { &cn_class_Activation, &cn_class_Dense, &cn_class_Dropout, &cn_class_Embedding, &cn_class_Flatten, &cn_class_GlobalAveragePooling1D, &cn_class_Rescaling, NULL };
+const cn_class *const cni_layer_classes[] = { &cn_class_Activation, &cn_class_Dense, &cn_class_Dropout, &cn_class_Embedding, &cn_class_Flatten, &cn_class_GlobalAveragePooling1D, &cn_class_InputLayer, &cn_class_Rescaling, NULL };
 
 static cn_class_list list_of(cn_kind kind) {
   switch (kind) {

@@ -5,6 +5,7 @@
 #include "constraint.h"
 #include "core_layers.h"
 #include "initializer.h"
+#include "input.h"
 #include "layer.h"
 #include "object.h"
 #include "pooling.h"

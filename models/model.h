@@ -24,6 +24,27 @@ CN_API bool cn_model_build(cn_model *m, const cn_dims *input);
 /* Frees a model with its layers, weights, compiled state. */
 CN_API void cn_model_free(cn_model *m);
 
+/* ---- functional models ---- */
+#define CN_MODEL(X, S)                                                                                                                          \
+  X(S, cn_tensors, inputs, { 0 }, ANY, "symbolic tensors: of cn_Input, or from within a graph, which is cut there")                             \
+  X(S, cn_tensors, outputs, { 0 }, ANY, "symbolic tensors made from them")                                                                      \
+  X(S, const char *, name, NULL, ANY, "default: functional, functional_1, ...")                                                                 \
+  X(S, bool, trainable, true, ANY, "whether the weights are updated")                                                                           \
+  X(S, cn_strings, input_keys, { 0 }, ANY, "names of the inputs where data comes as a dict")                                                    \
+  X(S, cn_strings, output_keys, { 0 }, ANY, "names of the outputs, for losses and metrics; default: those of the layers that made them")
+typedef struct cn_model_args { cn_graph *graph; CN_MODEL(CN_FIELD_, ) } cn_model_args;
+/* The layers' calls and operations between inputs and outputs as a model, which is a layer too. The layers are shared with whatever else uses them. cn_model_layers counts them in Keras' order: by their depth, then as a walk
+ * back from the outputs meets them, InputLayers included; the weights follow it. VALUE if an output depends on an input that is not given, or two layers have one name. Keras' Model(inputs, outputs). */
+CN_API cn_model *cn_model_run(const cn_model_args *args);
+CN_API int64_t cn_model_inputs(const cn_model *m);                      /* 0: a Sequential */
+CN_API int64_t cn_model_outputs(const cn_model *m);
+CN_API cn_tensor *cn_model_input(const cn_model *m, int64_t i);         /* the symbolic tensor; NULL if there is none */
+CN_API cn_tensor *cn_model_output(const cn_model *m, int64_t i);
+#ifndef __cplusplus
+/* cn_Model(g, CN_TENSORS(a, b), CN_TENSORS(y), .name = "m") */
+#define cn_Model(...) CN_WITH_OPTIONS_(cn_model *, cn_model_args, CN_MODEL, cn_model_run, __VA_ARGS__)
+#endif
+
 /* ---- compile ---- */
 #define CN_COMPILE(X, S)                                                                                                                        \
   X(S, cn_ref, optimizer, CN_NAME("rmsprop"), OPTIMIZER, "\"adam(1e-3)\" or an object")                                                         \

@@ -8,7 +8,8 @@
 
 /* Every kind of object that the library knows. */
 extern const cni_factory cni_models_factory;
-extern const cn_class cni_sequential_class;
+extern const cn_class cni_sequential_class, cni_functional_class;
+extern const cn_class *const cni_model_classes[];
 extern const cn_class *const cni_loss_classes[], *const cni_metric_classes[];
 
 /* A model: a layer whose sub-layers are called one after the other, and what compile added. */
@@ -33,7 +34,11 @@ struct cn_model {
   const char **history_names;
   double *history_values;
   int64_t history_capacity;
+  struct cni_program *program;   /* of a functional model; NULL: Sequential */
+  cn_dims at;                    /* Sequential that begins with an InputLayer: the shape after the last layer */
+  bool fed;                      /* it does */
 };
+void cni_model_finish(cn_object *self);
 
 void cni_compiled_free(cn_model *m);
 /* One training step on a batch: forward, loss with penalties, backward with the update. Returns the loss tensor (a step tensor), and the predictions. */

@@ -1,6 +1,7 @@
 /* Sequential: a layer whose sub-layers are called one after the other. */
 #include <stdio.h>
 #include "model_private.h"
+#include "program_private.h"
 
 typedef struct cn_SequentialOptions { cn_graph *graph; CN_LAYER_LIST(CN_FIELD_, ) } cn_SequentialOptions;
 static const cn_row rows[] = { CN_LAYER_LIST(CN_ROW_, cn_SequentialOptions) { 0 } };
@@ -44,17 +45,18 @@ static cn_tensor *compute_mask(cn_layer *l, cn_graph *g, const cn_inputs *in) {
   return NULL;
 }
 
-static void finish(cn_object *self) {
+void cni_model_finish(cn_object *self) {
   cn_model *m = model_of((cn_layer *)(void *)self);
   cn_graph *g = self->graph;
   cni_compiled_free(m);
   cni_free(g, m->history_names);
   cni_free(g, m->history_values);
+  cni_program_free(g, m->program);
   cn_layer_finish(self);
 }
 
 static const cn_layer_methods methods = { .build = build, .call = call, .output_shape = output_shape, .compute_mask = compute_mask };
-const cn_class cni_sequential_class = { .kind = CN_KIND_LAYER, .schema = { "Sequential", rows, (int)(sizeof rows / sizeof *rows) - 1, sizeof(cn_SequentialOptions), &defaults }, .size = sizeof(cn_model), .init = cn_layer_init, .finish = finish, .methods = &methods };
+const cn_class cni_sequential_class = { .kind = CN_KIND_LAYER, .schema = { "Sequential", rows, (int)(sizeof rows / sizeof *rows) - 1, sizeof(cn_SequentialOptions), &defaults }, .size = sizeof(cn_model), .init = cn_layer_init, .finish = cni_model_finish, .methods = &methods };
 
 cn_model *cn_Sequential(cn_graph *g, const char *name) {
   if (!cn_ok(g)) return NULL;

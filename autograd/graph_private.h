@@ -95,6 +95,7 @@ struct cn_graph {
   uint32_t watched;                    /* the epoch in which an operation's result was watched last */
   cn_stream streams;
   const char *current_scope;           /* the scope's copy that nodes share */
+  const char *naming;                  /* the name of the next symbolic operation; NULL: as Keras counts */
   uint32_t walks;                      /* over layers and symbolic nodes so far */
   cn_layer *calling;                   /* the layer whose call runs, or NULL */
   bool training;                       /* its training flag */
@@ -148,6 +149,7 @@ void cni_plan_leave(cn_graph *g);     /* plan.c */
 /* What a symbolic node is: a bare operation, or a layer's call, whose args and inputs the node has. It stands as long as the layer, or as the graph. */
 typedef struct cni_symbol {
   const char *name;                    /* of the layer, or the operation's own as Keras counts it */
+  const char *class_name;              /* Keras' class of an operation where a config gave it; NULL: the operation's name tells */
   cn_layer *layer;                     /* that was called, or NULL */
   cn_node *next;                       /* the layer's call before */
   const cn_schema *schema;             /* of the node's args */

@@ -127,7 +127,7 @@ static void hide_size(int64_t *at, void *user) {
 static cn_tensor *const *outputs_recorded(cn_call *c, const void *given) {
   cn_graph *g = c->graph;
   cn_node *n = cni_symbolic_node(g, &g->keep, c->op, &c->op->schema, given, c->ny);
-  if (!n || !(n->symbol->name = cni_unique_name(g, c->op->name))) return cni_nulls;
+  if (!n || !(n->symbol->name = g->naming ? cni_strdup(g, g->naming) : cni_unique_name(g, c->op->name))) return cni_nulls;
   for (int64_t i = 0; i < c->ny; i++)
     if (!cni_symbolic_output(g, n, i, c->sig[i].dtype, &c->sig[i].dims)) return cni_nulls;
   return n->y;

@@ -9,7 +9,7 @@ static size_t hash(const char *key) {
 }
 
 /* The key's entry, or the empty one where it belongs. The capacity is a power of 2 and never full. */
-static struct cni_entry *find(const cni_map *m, const char *key) {
+static struct cni_map_entry *find(const cni_map *m, const char *key) {
   size_t i = hash(key) & (m->capacity - 1);
   while (m->entries[i].key && strcmp(m->entries[i].key, key)) i = (i + 1) & (m->capacity - 1);
   return &m->entries[i];
@@ -28,9 +28,9 @@ static bool grow(cn_graph *g, cni_map *m) {
 
 bool cni_map_put(cn_graph *g, cni_map *m, const char *key, void *value) {
   if (2 * (m->count + 1) > m->capacity && !grow(g, m)) return false;
-  struct cni_entry *e = find(m, key);
+  struct cni_map_entry *e = find(m, key);
   m->count += !e->key;
-  *e = (struct cni_entry){ key, value };
+  *e = (struct cni_map_entry){ key, value };
   return true;
 }
 void *cni_map_get(const cni_map *m, const char *key) { return m->capacity ? find(m, key)->value : NULL; }

@@ -34,7 +34,15 @@ static bool output_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out
   *out = ((const input_layer *)l)->dims;
   return true;
 }
-CN_LAYER_INIT(InputLayer, input_layer, CN_INPUT_LAYER, init, .call = call, .output_shape = output_shape)
+
+static json_t *to_json(cn_graph *g, const cn_object *self) {
+  const input_layer *l = (const input_layer *)(const void *)self;
+  json_t *shape = json_array();
+  (void)g;
+  for (int i = 0; i < l->dims.rank; i++) json_array_append_new(shape, l->dims.d[i] == CN_UNKNOWN ? json_null() : json_integer(l->dims.d[i]));
+  return json_pack("{s:o, s:s, s:b, s:b, s:s, s:b}", "batch_shape", shape, "dtype", cn_dtype_name(l->base.dtype), "sparse", 0, "ragged", 0, "name", l->base.name, "optional", ((const cn_InputLayerOptions *)self->options)->optional);
+}
+CN_LAYER_OF(InputLayer, input_layer, CN_INPUT_LAYER, (.init = init, .to_json = to_json), .call = call, .output_shape = output_shape)
 
 cn_dims cni_input_dims(const cn_layer *l) { return ((const input_layer *)l)->dims; }
 

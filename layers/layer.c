@@ -21,7 +21,8 @@ static bool init_base(cn_layer *l) {
     return cn_fail(g, CN_UNSUPPORTED, "dtype \"%s\" is not supported: layers work in float32 and float64", *dtype), false;
   if (name && *name && strchr(*name, '/')) return cn_fail(g, CN_VALUE, "name \"%s\" must not contain \"/\"", *name), false;
   l->name = name && *name ? cni_strdup(g, *name) : cni_unique_name(g, l->object.cls->schema.name);
-  return l->name != NULL;
+  if (l->name && name && !*name) *(const char **)(uintptr_t)name = cni_strdup(g, l->name); /* the options are what a config is written from */
+  return cn_ok(g) && l->name;
 }
 
 /* Names among the options become objects at once, so that an unknown one is refused where it is written. The options hold them: they are freed with the layer. */
@@ -101,8 +102,8 @@ cn_layer *cn_add_layer(cn_layer *l, cn_layer *sub) {
 bool cni_adopt(cn_layer *l, cn_layer *sub) {
   if (l->layers_count == l->layers_capacity && !cni_grow(l->object.graph, (void **)&l->layers, l->layers_count, &l->layers_capacity, sizeof *l->layers)) return false;
   l->layers[l->layers_count++] = sub;
-  if (sub->adopted) sub->object.uses++;
-  sub->adopted = true;
+  if (sub->object.adopted) sub->object.uses++;
+  sub->object.adopted = true;
   if (!l->trainable) cn_layer_set_trainable(sub, false);
   return true;
 }

@@ -40,6 +40,7 @@ typedef struct cn_layer_methods {
   cn_tensor *(*compute_mask)(cn_layer *l, cn_graph *g, const cn_inputs *in);       /* mask of the output; without it the first input's passes if supports_masking */
   void (*reset)(cn_layer *l);                                                      /* back to the initial state (RNN states) */
   bool supports_masking;
+  bool separate_inputs;                                                            /* Keras' call takes several inputs as arguments of their own (query, value), not as a list */
   int min_rank, max_rank, rank;                                                    /* of every input; 0: any */
   int64_t min_inputs, max_inputs;                                                  /* 0: one */
 } cn_layer_methods;
@@ -66,7 +67,6 @@ struct cn_layer {
   struct { int axis; int64_t size; } axes[CN_LAYER_AXES]; /* what build found in the first input, and every call must have (cn_expect_axis) */
   int axes_count;
   struct cni_calls *calls;           /* the symbolic ones: nodes */
-  bool adopted;                      /* a layer that has it as a sub-layer took over its maker's use */
   uint32_t walk;                     /* the last walk over a graph of layers that met it, and its number in that walk */
   int32_t place;
 };
@@ -171,14 +171,15 @@ CN_API bool cn_layer_resolve(cn_layer *l, cn_kind kind, cn_ref *ref);
     CN_LOUD_ cn_l_;                                                                                                               \
   })
 /* Defines the class in its source file: CN_LAYER(Dense, dense, CN_DENSE, .build = ..., .call = ...). */
-#define CN_LAYER(L, type, LIST, ...) CN_LAYER_INIT(L, type, LIST, cn_layer_init, __VA_ARGS__)
-/* The same with an init of its own, which calls cn_layer_init first. */
-#define CN_LAYER_INIT(L, type, LIST, init_, ...)                                                                                  \
+#define CN_LAYER(L, type, LIST, ...) CN_LAYER_OF(L, type, LIST, (.init = cn_layer_init), __VA_ARGS__)
+/* The same with further fields of cn_class, in parentheses: (.init = my_init, .to_json = ...). An init of its own calls cn_layer_init first. */
+#define CN_UNWRAP_(...) __VA_ARGS__
+#define CN_LAYER_OF(L, type, LIST, class_fields, ...)                                                                                  \
   static const cn_row L##_rows[] = { LIST(CN_ROW_, cn_##L##Options) CN_LAYER_LIST(CN_ROW_, cn_##L##Options) { 0 } };              \
   static const cn_##L##Options L##_defaults = { LIST(CN_DEFAULT_, ) CN_LAYER_LIST(CN_DEFAULT_, ) .graph = NULL };                 \
   static const cn_layer_methods L##_methods = { __VA_ARGS__ };                                                                    \
   const cn_class cn_class_##L = { .kind = CN_KIND_LAYER, .schema = CN_SCHEMA_(L, #L, cn_##L##Options), .size = sizeof(type),      \
-                                  .init = init_, .finish = cn_layer_finish, .methods = &L##_methods };                    \
+                                  CN_UNWRAP_ class_fields, .finish = cn_layer_finish, .methods = &L##_methods };                    \
   cn_layer *cn_make_##L(const cn_##L##Options *options) { return (cn_layer *)(void *)cn_object_new(&cn_class_##L, options); }     \
   void cn_##L##Options_init(cn_##L##Options *options, size_t size) { memcpy(options, &L##_defaults, size < sizeof L##_defaults ? size : sizeof L##_defaults); }
 #endif

@@ -11,4 +11,5 @@
 #include "pooling.h"
 #include "regularization.h"
 #include "regularizer.h"
+#include "wrapper.h"
 #endif

@@ -31,7 +31,7 @@ static kept_ref *keep_ref(cn_layer *l, cn_kind kind, const cn_ref *given) {
   if ((!r.name && !r.object && !r.fn) || !cn_layer_resolve(l, kind, &r) || (!r.object && !r.fn)) return NULL;
   kept_ref *k = cni_alloc(g, sizeof *k);
   if (!k) return NULL;
-  *k = (kept_ref){ { &kept_class, g, NULL, 1 }, r };
+  *k = (kept_ref){ { &kept_class, g, NULL, 1, false }, r };
   if (own(l, &k->object)) return k;
   cni_free(g, k);
   return NULL;

@@ -1,7 +1,7 @@
 /* Functional models: a layer whose call runs a program. */
 #include <stdio.h>
 #include "model_private.h"
-#include "program_private.h"
+#include "config_private.h"
 
 typedef struct cn_FunctionalOptions { cn_graph *graph; CN_LAYER_LIST(CN_FIELD_, ) } cn_FunctionalOptions;
 static const cn_row rows[] = { CN_LAYER_LIST(CN_ROW_, cn_FunctionalOptions) { 0 } };
@@ -27,7 +27,8 @@ static cn_tensor *no_mask(cn_layer *l, cn_graph *g, const cn_inputs *in) {
 static const cn_layer_methods methods = { .call = call, .compute_mask = no_mask, .max_inputs = INT64_MAX };
 static const char *const aliases[] = { "Model", NULL };
 const cn_class cni_functional_class = { .kind = CN_KIND_LAYER, .schema = { "Functional", rows, (int)(sizeof rows / sizeof *rows) - 1, sizeof(cn_FunctionalOptions), &defaults }, .aliases = aliases,
-                                        .size = sizeof(cn_model), .init = cn_layer_init, .finish = cni_model_finish, .methods = &methods };
+                                        .size = sizeof(cn_model), .init = cn_layer_init, .finish = cni_model_finish, .methods = &methods,
+                                        .module = "keras.src.models.functional", .from_json = cni_functional_from_json, .to_json = cni_functional_to_json };
 
 /* ---- making ---- */
 static const char **keys_copy(cn_graph *g, cni_program *p, const cn_strings *keys) {

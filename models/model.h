@@ -14,7 +14,7 @@ extern "C" {
 /* ---- Sequential ---- */
 /* An empty stack of layers. `name` NULL: sequential, sequential_1, ... A model is a layer too: cn_model_layer. */
 CN_API cn_model *cn_Sequential(cn_graph *g, const char *name);
-/* Appends a layer. Refused once the model has been built. Returns the model. */
+/* Appends a layer. An InputLayer may come first: then each layer is built as it is added. Else refused once the model has been built. Returns the model. */
 CN_API cn_model *cn_push(cn_model *m, cn_layer *l);
 CN_API cn_layer *cn_model_layer(cn_model *m);
 CN_API int64_t cn_model_layers(cn_model *m);
@@ -40,6 +40,12 @@ CN_API int64_t cn_model_inputs(const cn_model *m);                      /* 0: a 
 CN_API int64_t cn_model_outputs(const cn_model *m);
 CN_API cn_tensor *cn_model_input(const cn_model *m, int64_t i);         /* the symbolic tensor; NULL if there is none */
 CN_API cn_tensor *cn_model_output(const cn_model *m, int64_t i);
+/* A model (or any model nested in it) from Keras' JSON {"class_name": "Sequential" or "Functional", "config", ...}; layers that the config says are built get new weights. FORMAT where it is not such a config. */
+CN_API cn_model *cn_model_from_config(cn_graph *g, const char *json);
+/* Keras' JSON of a model. Owned by the graph, until the next reset. */
+CN_API const char *cn_model_config(cn_model *m);
+/* A model of the same layers and connections with weights of its own, newly initialized. Keras' clone_model. */
+CN_API cn_model *cn_clone_model(cn_model *m);
 #ifndef __cplusplus
 /* cn_Model(g, CN_TENSORS(a, b), CN_TENSORS(y), .name = "m") */
 #define cn_Model(...) CN_WITH_OPTIONS_(cn_model *, cn_model_args, CN_MODEL, cn_model_run, __VA_ARGS__)
@@ -87,8 +93,23 @@ CN_API const char *cn_metric_name_at(cn_model *m, int64_t i);   /* 0: "loss" */
 CN_API cn_tensor *cn_predict(cn_model *m, cn_tensor *x, int64_t batch_size);
 /* The same for one batch into the caller's array of `count` floats; false on failure. */
 CN_API bool cn_predict_into(cn_model *m, cn_tensor *x, float *out, int64_t count);
-/* Prints Keras' table of layers, output shapes and parameter counts through the graph's output callback. */
-CN_API void cn_summary(cn_model *m);
+#define CN_SUMMARY(X, S)                                                                                                                        \
+  X(S, int64_t, line_length, CN_NONE, ANY, "columns; None: 76")                                                                                 \
+  X(S, bool, expand_nested, false, ANY, "the layers of models within the model too")                                                            \
+  X(S, bool, show_trainable, false, ANY, "a column that says which layers are trained")
+typedef struct cn_summary_args { cn_model *model; CN_SUMMARY(CN_FIELD_, ) } cn_summary_args;
+/* Prints Keras' table of layers, output shapes, parameter counts and, for functional models, connections, through the graph's output callback. */
+CN_API void cn_summary_run(const cn_summary_args *args);
+CN_API void cn_summary_args_init(cn_summary_args *args, size_t size); /* every default */
+#ifndef __cplusplus
+/* cn_summary(m, .expand_nested = true) */
+#define cn_summary(...)                                                                                                               \
+  do {                                                                                                                                \
+    CN_QUIET_ const cn_summary_args cn_o_ = { CN_SUMMARY(CN_DEFAULT_, ) .model = __VA_ARGS__ };                                       \
+    cn_summary_run(&cn_o_);                                                                                                           \
+    CN_LOUD_                                                                                                                          \
+  } while (0)
+#endif
 
 /* ---- files ---- */
 /* The weights by name ("mlp/dense/kernel") as safetensors. Written to a temporary file and renamed. */

@@ -1,6 +1,8 @@
 /* What models share inside the library. */
 #ifndef CN_MODELS_MODEL_PRIVATE_H
 #define CN_MODELS_MODEL_PRIVATE_H
+#include "../core/map_private.h"
+#include "../layers/input.h"
 #include "../layers/layer_private.h"
 #include "../optim/optim.h"
 #include "metric.h"
@@ -35,10 +37,12 @@ struct cn_model {
   double *history_values;
   int64_t history_capacity;
   struct cni_program *program;   /* of a functional model; NULL: Sequential */
-  cn_dims at;                    /* Sequential that begins with an InputLayer: the shape after the last layer */
-  bool fed;                      /* it does */
+  cn_layer *input;               /* of a Sequential that begins with an InputLayer */
+  cn_dims at;                    /* the shape after its last layer */
+  cni_map names;                 /* of a Sequential's layers */
 };
 void cni_model_finish(cn_object *self);
+const char *cni_layer_shape_text(cn_model *m, int64_t i, char *text, size_t size); /* of layer i's outputs, as the summary has it */
 
 void cni_compiled_free(cn_model *m);
 /* One training step on a batch: forward, loss with penalties, backward with the update. Returns the loss tensor (a step tensor), and the predictions. */

@@ -116,7 +116,7 @@ static int by_depth(const void *a, const void *b) {
   return p->index < q->index ? -1 : p->index > q->index;
 }
 static int by_turn(const void *a, const void *b) {
-  const cni_step *p = a, *q = b;
+  const cni_stage *p = a, *q = b;
   if (p->depth != q->depth) return p->depth > q->depth ? -1 : 1;
   return p->node->id < q->node->id ? -1 : p->node->id > q->node->id;
 }
@@ -175,7 +175,7 @@ static bool take_over(walker *w) {
   }
   p->parts_count = w->parts_count;
   for (int64_t k = 0; k < w->items_count; k++)
-    if (w->items[k].input < 0) p->steps[p->steps_count++] = (cni_step){ .node = w->items[k].node, .part = moved[w->items[k].part], .depth = w->items[k].depth };
+    if (w->items[k].input < 0) p->steps[p->steps_count++] = (cni_stage){ .node = w->items[k].node, .part = moved[w->items[k].part], .depth = w->items[k].depth };
     else p->parts[moved[w->items[k].part]].calls = 1;
   qsort(p->steps, (size_t)p->steps_count, sizeof *p->steps, by_turn);
   return true;
@@ -183,12 +183,12 @@ static bool take_over(walker *w) {
 
 /* A layer's calls are numbered in the order in which they were made. */
 static int by_id(const void *a, const void *b) {
-  const cni_step *p = *(cni_step *const *)a, *q = *(cni_step *const *)b;
+  const cni_stage *p = *(cni_stage *const *)a, *q = *(cni_stage *const *)b;
   return p->node->id < q->node->id ? -1 : p->node->id > q->node->id;
 }
 static bool number_calls(walker *w) {
   cni_program *p = w->p;
-  cni_step **s = cni_arena_take(w->g, &p->arena, (size_t)(p->steps_count + 1) * sizeof *s);
+  cni_stage **s = cni_arena_take(w->g, &p->arena, (size_t)(p->steps_count + 1) * sizeof *s);
   if (!s) return false;
   for (int64_t k = 0; k < p->steps_count; k++) s[k] = &p->steps[k];
   qsort(s, (size_t)p->steps_count, sizeof *s, by_id);

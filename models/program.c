@@ -3,7 +3,7 @@
 
 /* ---- making ---- */
 /* While it is made, tensor->sweep == walk says that tensor->uses is its value's number. */
-typedef struct filling { cn_graph *g; cni_program *p; cni_step *s; uint32_t walk; } filling;
+typedef struct filling { cn_graph *g; cni_program *p; cni_stage *s; uint32_t walk; } filling;
 
 static void feed(cn_tensor **at, void *user) {
   filling *f = user;
@@ -16,7 +16,7 @@ static void measure(int64_t *at, void *user) {
 }
 
 static bool fill_step(filling *f) {
-  cni_step *s = f->s;
+  cni_stage *s = f->s;
   cn_node *n = s->node;
   cni_arena *arena = &f->p->arena;
   s->args = cni_args_copy(f->g, n->symbol->schema, n->args, arena);
@@ -135,7 +135,7 @@ static bool take_input(cn_graph *g, cni_program *p, cn_layer *model, const cn_in
 }
 
 /* The outputs of a layer's call, and their masks behind them. */
-static bool run_layer(cni_program *p, const cni_step *s, bool training) {
+static bool run_layer(cni_program *p, const cni_stage *s, int64_t training) {
   cn_tensor *y[1 + CN_LAYER_OUTPUTS];
   int64_t n = 0;
   ((cn_call_args *)s->args)->training = training;
@@ -148,7 +148,7 @@ static bool run_layer(cni_program *p, const cni_step *s, bool training) {
   return true;
 }
 
-static bool run_step(cn_graph *g, cni_program *p, const cni_step *s, bool training) {
+static bool run_step(cn_graph *g, cni_program *p, const cni_stage *s, int64_t training) {
   for (int32_t k = 0; k < s->feeds_count; k++) {
     cn_tensor *x = p->values[s->feeds[k].value];
     *s->feeds[k].to = x ? x : CN_NO_TENSOR; /* a mask that there is none of */
@@ -159,6 +159,24 @@ static bool run_step(cn_graph *g, cni_program *p, const cni_step *s, bool traini
   if (!y[0]) return false;
   for (int32_t i = 0; i < s->node->ny; i++) p->values[s->first + i] = y[i];
   return true;
+}
+
+bool cni_program_again(cn_graph *g, cni_program *p, cn_tensor *const *inputs, cn_layer *const *layers, cn_tensor **y) {
+  bool ok = true;
+  for (int64_t i = 0; i < p->inputs_count; i++) p->values[i] = inputs[i];
+  for (int64_t k = 0; k < p->steps_count && ok; k++) {
+    cni_stage *s = &p->steps[k];
+    cn_call_args *a = s->node->symbol->layer ? s->args : NULL;
+    const int64_t training = a ? ((const cn_call_args *)s->node->args)->training : 0;
+    if (a) a->layer = layers[s->part];
+    else g->naming = s->node->symbol->name;
+    ok = run_step(g, p, s, training);
+    g->naming = NULL;
+    if (!a && ok && p->values[s->first]->node) p->values[s->first]->node->symbol->class_name = s->node->symbol->class_name;
+    if (a) a->layer = s->node->symbol->layer;
+  }
+  for (int64_t i = 0; i < p->outputs_count && ok; i++) y[i] = p->values[p->results[i]];
+  return ok && cn_ok(g);
 }
 
 bool cni_program_run(cn_graph *g, cni_program *p, cn_layer *model, const cn_inputs *in, cn_tensor **y) {

@@ -10,14 +10,14 @@ typedef struct cni_part { const char *name; cn_layer *layer; cn_node *node; int6
 /* One node: what runs, and where its tensors come from. `to` points into args. */
 typedef struct cni_feed { cn_tensor **to; int32_t value; } cni_feed;
 typedef struct cni_measure { int64_t *to; int32_t value, axis; } cni_measure;
-typedef struct cni_step {
+typedef struct cni_stage {
   cn_node *node;
   void *args;
   cni_feed *feeds;
   cni_measure *measures;         /* unknown sizes among the args' numbers */
   int32_t feeds_count, measures_count, first /* its outputs are values first, first + 1, ... */, part, call /* its number among the part's */;
   int64_t depth;
-} cni_step;
+} cni_stage;
 
 typedef struct cni_program {
   cni_arena arena;               /* of all that follows */
@@ -29,7 +29,7 @@ typedef struct cni_program {
   bool single_input, single_output;       /* written without a list */
   cni_part *parts;               /* in Keras' order */
   int64_t parts_count;
-  cni_step *steps;               /* in an order in which they can run */
+  cni_stage *steps;               /* in an order in which they can run */
   int64_t steps_count;
   int32_t *results;              /* values of the outputs */
   cn_tensor **values;            /* while it runs: inputs first */
@@ -44,6 +44,8 @@ void cni_program_free(cn_graph *g, cni_program *p);
 bool cni_program_order(cn_graph *g, cni_program *p, uint32_t walk);
 /* Runs it on in->x; the outputs go to y. */
 bool cni_program_run(cn_graph *g, cni_program *p, cn_layer *model, const cn_inputs *in, cn_tensor **y);
+/* Calls everything once more on other symbolic inputs and with other layers, those of the parts; what comes out goes to y. */
+bool cni_program_again(cn_graph *g, cni_program *p, cn_tensor *const *inputs, cn_layer *const *layers, cn_tensor **y);
 /* x with the rank of an input of shape `want`: a last axis of 1 is added or taken away, as Keras does; else an error. */
 cn_tensor *cni_fit_rank(cn_graph *g, const char *name, cn_tensor *x, const cn_dims *want);
 

@@ -24,7 +24,7 @@ static bool listed(const cn_class *cls, cn_class_list list) {
 }
 
 static void look_at(cn_layer *l, void *own) {
-  if (l->object.cls != &cni_sequential_class && !listed(l->object.cls, cni_layer_classes)) *(bool *)own = false;
+  if (!listed(l->object.cls, cni_model_classes) && !listed(l->object.cls, cni_layer_classes)) *(bool *)own = false;
 }
 
 static bool own_classes(cn_model *m) {

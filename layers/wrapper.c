@@ -80,12 +80,19 @@ static bool mask_fits(cn_graph *g, const cn_tensor *x, const cn_tensor *mask) {
   return fits;
 }
 
+/* In Keras what the layer inside adds to the losses is lost in the loop over the steps. */
+static void forget_losses(cn_layer *l, void *user) {
+  (void)user;
+  l->losses_count = 0;
+}
+
 /* Step by step where a mask goes along: the layer inside takes the mask of its step, of shape [n]. */
 static cn_tensor *steps_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   cn_tensor *x = in->x[0], *mask = in->mask[0];
   if (mask && !mask_fits(g, x, mask)) return NULL;
   cn_tensor *flat = fold(g, x), *flat_mask = mask && cn_wrapped(l)->supports_masking ? fold(g, mask) : CN_NO_TENSOR;
   cn_tensor *y = flat && flat_mask ? cn_call(g, cn_wrapped(l), flat, .training = in->training, .mask = flat_mask) : NULL;
+  cni_each_layer(cn_wrapped(l), forget_losses, NULL);
   return y ? unfold(g, y, &x->dims) : NULL;
 }
 CN_LAYER_OF(TimeDistributed, cn_layer, CN_TIME_DISTRIBUTED, (.init = cn_wrapper_init), .build = steps_build, .call = steps_call, .output_shape = steps_shape, .min_rank = 3, .supports_masking = true)

@@ -17,6 +17,8 @@ static bool in_any_list(const char *name) {
   return false;
 }
 
+bool layer_known(run *r, const char *name) { return in_any_list(name) || unsupported(r, "layer %s", name); }
+
 static bool has_class(run *r, const json_t *v, const char *name) {
   const char *module = json_string_value(json_object_get(v, "module")), *policy = text_of(json_object_get(v, "config"), "name");
   cn_dtype dtype;

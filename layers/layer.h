@@ -132,6 +132,7 @@ CN_API int64_t cn_trainable_weights(cn_layer *l, cn_tensor **out, int64_t capaci
 CN_API int64_t cn_non_trainable_weights(cn_layer *l, cn_tensor **out, int64_t capacity);
 /* Copies values into the weights, in the order of cn_weights; count, shapes and dtypes must fit, else nothing is written. */
 CN_API bool cn_set_weights(cn_layer *l, cn_tensor *const *values, int64_t n);
+/* How many numbers the weights have. STATE if the layer is not built yet. */
 CN_API int64_t cn_count_params(cn_layer *l);
 /* Whether the weights are trained, for the layer and everything below it. */
 CN_API void cn_layer_set_trainable(cn_layer *l, bool trainable);

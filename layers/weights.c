@@ -115,6 +115,7 @@ static cn_tensor **all_weights(cn_layer *l, int64_t *n) {
 
 int64_t cn_count_params(cn_layer *l) {
   if (!l || !cn_ok(l->object.graph)) return 0;
+  if (!l->built && (l->layers_count || ((const cn_layer_methods *)l->object.cls->methods)->build)) return cn_fail(l->object.graph, CN_STATE, "count_params: %s is not built", l->name), 0;
   int64_t n, sum = 0;
   cn_tensor **w = all_weights(l, &n);
   for (int64_t i = 0; w && i < n; i++) sum += w[i]->count;

@@ -138,6 +138,8 @@ static bool batch_fits(cn_model *m, const cn_batch *b) {
   cn_graph *g = m->base.object.graph;
   const int64_t ny = cni_ys(b).n, nw = cni_ws(b).n;
   if (ny && ny != c->outputs_count) return cn_fail(g, CN_VALUE, "%s has %lld outputs, the data has %lld targets", m->base.name, (long long)c->outputs_count, (long long)ny), false;
+  for (int64_t i = 0; !ny && i < c->outputs_count; i++)
+    if (c->outputs[i].loss.object) return cn_fail(g, CN_VALUE, "%s: the data has no targets", m->base.name), false;
   if (!ny && c->outputs_count > 1) return cn_fail(g, CN_VALUE, "%s has %lld outputs, the data has no targets", m->base.name, (long long)c->outputs_count), false;
   if (nw > 1 && nw != c->outputs_count) return cn_fail(g, CN_VALUE, "%s has %lld outputs, the data has weights for %lld", m->base.name, (long long)c->outputs_count, (long long)nw), false;
   return true;
@@ -176,8 +178,10 @@ bool cni_forward(cn_model *m, const cn_batch *b, bool training, cni_results *r) 
   return (r->loss = cn_total_loss(&m->base, total)) != NULL;
 }
 
+/* Without anything to train a step is a forward pass. */
 bool cni_recorded_step(cn_model *m, const cn_batch *b, cni_results *r) {
-  return cni_forward(m, b, true, r) && optimizer_ready(m) && cn_optimizer_minimize(m->compiled->optimizer, r->loss, true);
+  if (!cni_forward(m, b, true, r)) return false;
+  return !cn_trainable_weights(&m->base, NULL, 0) || (optimizer_ready(m) && cn_optimizer_minimize(m->compiled->optimizer, r->loss, true));
 }
 
 /* ---- metrics of a batch ---- */

@@ -233,7 +233,16 @@ static bool spread(cn_model *m, cni_compiled *c, const json_t *v, const char *wh
   return true;
 }
 
+/* Keras counts one loss where a single one is given for all outputs. */
+static bool weights_fit(cn_model *m, const json_t *config) {
+  const json_t *loss = json_object_get(config, "loss"), *weights = json_object_get(config, "loss_weights");
+  if (!json_is_array(weights) || !loss || json_is_array(loss) || (json_is_object(loss) && !json_object_get(loss, "class_name")) || json_array_size(weights) == 1) return true;
+  cn_fail(m->base.object.graph, CN_VALUE, "compile: there are 1 loss and %zu loss_weights", json_array_size(weights));
+  return false;
+}
+
 bool cni_outputs_from_json(cn_model *m, cni_compiled *c, const json_t *config) {
+  if (!weights_fit(m, config)) return false;
   return spread(m, c, json_object_get(config, "loss"), "loss", take_loss, false, true) && spread(m, c, json_object_get(config, "loss_weights"), "loss_weights", take_weight, false, true) &&
          spread(m, c, json_object_get(config, "metrics"), "metrics", take_metrics, false, false) && spread(m, c, json_object_get(config, "weighted_metrics"), "weighted_metrics", take_metrics, true, false) && name_losses(m, c);
 }

@@ -46,6 +46,7 @@ bool cni_program_order(cn_graph *g, cni_program *p, uint32_t walk);
 bool cni_program_run(cn_graph *g, cni_program *p, cn_layer *model, const cn_inputs *in, cn_tensor **y);
 /* Calls everything once more on other symbolic inputs and with other layers, those of the parts; what comes out goes to y. */
 bool cni_program_again(cn_graph *g, cni_program *p, cn_tensor *const *inputs, cn_layer *const *layers, cn_tensor **y);
+const char *cni_part_shape_text(const cni_program *p, int64_t k, char *text, size_t size); /* summary.c: "(None, 4)" of part k's outputs */
 /* x with the rank of an input of shape `want`: a last axis of 1 is added or taken away, as Keras does; else an error. */
 cn_tensor *cni_fit_rank(cn_graph *g, const char *name, cn_tensor *x, const cn_dims *want);
 

@@ -164,16 +164,19 @@ static void advance(cn_layer *l, chain *c, char *text, size_t size) {
   c->at = out;
 }
 
+const char *cni_part_shape_text(const cni_program *p, int64_t k, char *text, size_t size) {
+  const cni_part *part = &p->parts[k];
+  if (part->node) node_text(part->node, text, size);
+  else shape_text(&p->wanted[part->input].dims, text, size);
+  return text;
+}
+
 const char *cni_layer_shape_text(cn_model *m, int64_t i, char *text, size_t size) {
   chain c = chain_of(m);
   snprintf(text, size, "?");
   for (int64_t k = 0; !m->program && k <= i; k++) advance(m->base.layers[k], &c, text, size);
-  for (int64_t k = 0; m->program && k < m->program->parts_count; k++) {
-    const cni_part *part = &m->program->parts[k];
-    if (part->layer != m->base.layers[i]) continue;
-    if (part->node) node_text(part->node, text, size);
-    else shape_text(&m->program->wanted[part->input].dims, text, size);
-  }
+  for (int64_t k = 0; m->program && k < m->program->parts_count; k++)
+    if (m->program->parts[k].layer == m->base.layers[i]) cni_part_shape_text(m->program, k, text, size);
   return text;
 }
 
@@ -220,8 +223,7 @@ static void model_rows(table *t, cn_model *m, const cn_summary_args *a, const ch
     const cni_part *part = m->program ? &m->program->parts[k] : NULL;
     cn_layer *l = part ? part->layer : m->base.layers[k];
     if (!part) advance(l, &c, cell[1], CELL);
-    else if (part->node) node_text(part->node, cell[1], CELL);
-    else shape_text(&m->program->wanted[part->input].dims, cell[1], CELL);
+    else cni_part_shape_text(m->program, k, cell[1], CELL);
     if (l) snprintf(class_name, sizeof class_name, "%s", l->object.cls->schema.name);
     else cni_graph_class_name(part->node, class_name, sizeof class_name);
     if (t->connected && top && part) connections(m->program, k, cell[3], CELL);

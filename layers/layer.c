@@ -127,19 +127,19 @@ void cni_layer_leave(cn_layer *l, cni_scope_mark m) {
 /* ---- building ---- */
 static const cn_layer_methods *methods(const cn_layer *l) { return l->object.cls->methods; }
 
-static bool misfit(cn_layer *l, int64_t i, const cn_dims *in, const char *what, int64_t wanted, const char *found) {
-  char text[160];
-  cn_fail(l->object.graph, CN_SHAPE, "%s: input %lld does not fit: expected %s%lld, found %s%s", l->object.cls->schema.name, (long long)i, what, (long long)wanted, found, cn_dims_text(in, text, sizeof text));
+/* An input that does not fit; no text is made before. */
+static bool misfit(cn_layer *l, int64_t i, const cn_dims *in, const char *what, int64_t wanted, bool of_rank) {
+  char text[160], rank[32] = "";
+  if (of_rank) snprintf(rank, sizeof rank, "ndim=%d, ", in->rank);
+  cn_fail(l->object.graph, CN_SHAPE, "%s: input %lld does not fit: expected %s%lld, found %sshape %s", l->object.cls->schema.name, (long long)i, what, (long long)wanted, rank, cn_dims_text(in, text, sizeof text));
   return false;
 }
 
 static bool rank_fits(cn_layer *l, int64_t i, const cn_dims *in) {
   const cn_layer_methods *m = methods(l);
-  char found[32];
-  snprintf(found, sizeof found, "ndim=%d, shape ", in->rank);
-  if (m->rank && in->rank != m->rank) return misfit(l, i, in, "ndim=", m->rank, found);
-  if (in->rank < m->min_rank) return misfit(l, i, in, "min_ndim=", m->min_rank, found);
-  if (m->max_rank && in->rank > m->max_rank) return misfit(l, i, in, "max_ndim=", m->max_rank, found);
+  if (m->rank && in->rank != m->rank) return misfit(l, i, in, "ndim=", m->rank, true);
+  if (in->rank < m->min_rank) return misfit(l, i, in, "min_ndim=", m->min_rank, true);
+  if (m->max_rank && in->rank > m->max_rank) return misfit(l, i, in, "max_ndim=", m->max_rank, true);
   return true;
 }
 
@@ -147,9 +147,10 @@ static bool axes_fit(cn_layer *l, const cn_dims *in) {
   for (int k = 0; k < l->axes_count; k++) {
     const int axis = l->axes[k].axis, at = axis < 0 ? axis + in->rank : axis;
     const int64_t size = at >= 0 && at < in->rank ? in->d[at] : 0;
+    if (size == l->axes[k].size || size == CN_UNKNOWN) continue;
     char what[48];
     snprintf(what, sizeof what, "axis %d to have value ", axis);
-    if (size != l->axes[k].size && size != CN_UNKNOWN) return misfit(l, 0, in, what, l->axes[k].size, "shape ");
+    return misfit(l, 0, in, what, l->axes[k].size, false);
   }
   return true;
 }
@@ -282,6 +283,7 @@ typedef struct call_result { cn_tensor **outputs; int64_t *count; bool symbolic;
 cn_node *cni_call_node(cn_layer *l, const cn_call_args *a, int64_t n) {
   cn_graph *g = l->object.graph;
   if (!l->calls && !(l->calls = cni_alloc(g, sizeof *l->calls))) return NULL;
+  l->calls->arena.tracked = true;
   cn_node *node = cni_symbolic_node(g, &l->calls->arena, &cni_layer_call, &cni_call_schema, a, 2 * n);
   if (!node) return NULL;
   node->symbol->layer = l;
@@ -344,7 +346,9 @@ cn_tensor *cn_call_layer(const cn_call_args *a, cn_tensor **outputs, int64_t *co
     mask = x + a->inputs.n;
   }
   const call_state old = { g->calling, g->training };
-  cn_inputs in = { .training = a->training == CN_NONE ? (old.calling ? old.training : g->training) : a->training != 0, .more_count = 0 };
+  cn_inputs in; /* gather sets the rest; `more` counts as far as it is filled */
+  in.training = a->training == CN_NONE ? (old.calling ? old.training : g->training) : a->training != 0;
+  in.more_count = 0;
   if (!old.calling) cni_each_layer(l, losses_begin, NULL); /* penalties are cleared at each outermost call */
   const cni_scope_mark m = cni_layer_enter(l);
   const char *where = g->core.where;

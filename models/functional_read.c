@@ -276,7 +276,7 @@ static void drop_layers(reader *r) {
 }
 
 cn_object *cni_functional_from_json(cn_graph *g, const json_t *config) {
-  reader r = { .g = g };
+  reader r = { .g = g, .arena.tracked = true };
   cn_layer *calling = g->calling;
   g->calling = NULL;
   cn_model *m = read_model(&r, config);

@@ -126,7 +126,7 @@ json_t *cni_functional_to_json(cn_graph *g, const cn_object *o) {
   const cn_model *m = (const cn_model *)(const void *)o;
   const cni_program *p = m->program;
   writer w = { .g = g, .p = p };
-  cni_arena arena = { NULL, NULL, 0 };
+  cni_arena arena = { .tracked = true };
   cni_stage **at;
   int64_t *first;
   json_t *layers = json_array(), *config = NULL;

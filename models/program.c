@@ -89,6 +89,7 @@ cni_program *cni_program_new(cn_graph *g, const cn_tensors *inputs, const cn_ten
   cni_program *p = cni_alloc(g, sizeof *p);
   if (!p) return NULL;
   const uint32_t walk = ++g->walks;
+  p->arena.tracked = true;
   p->inputs = list_copy(g, p, inputs);
   p->outputs = list_copy(g, p, outputs);
   p->inputs_count = inputs->n;

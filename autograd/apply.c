@@ -226,24 +226,6 @@ static cn_tensor *const *run_unrecorded(cn_call *c, cn_sig *sig, int64_t ny) {
   return y;
 }
 
-/* Symbolic inputs: shapes only. The node and its outputs are persistent. */
-static cn_tensor *const *record_symbolic(cn_call *c, cn_sig *sig, int64_t ny) {
-  cn_graph *g = c->graph;
-  cni_plan_leave(g);
-  cn_node *n = node_new(c, &g->keep, ny);
-  if (!n) return cni_nulls;
-  for (int64_t i = 0; i < ny; i++) {
-    cn_tensor *y = cn_symbolic(g, sig[i].dtype, &sig[i].dims);
-    if (!y) return cni_nulls;
-    y->output = (int32_t)i;
-    y->node = n;
-    n->y[i] = y;
-  }
-  n->id = (int32_t)g->symbolic_count++;
-  n->needs = false;
-  return n->y;
-}
-
 /* The operations that make the outputs record themselves. */
 static cn_tensor *const *run_composed(cn_call *c, int64_t ny) {
   cn_graph *g = c->graph;
@@ -263,6 +245,7 @@ int64_t cni_call_outputs(cn_graph *g, const cn_op *op, const void *args) {
 static cn_tensor *const *apply(cn_call *c, traits t) {
   cn_graph *g = c->graph;
   const cn_op *op = c->op;
+  if (t.symbolic) return cni_symbolic_call(c);
   if (op->checked && !cni_options_check(g, &op->schema, c->args)) return cni_nulls;
   int64_t ny = op->outputs;
   if (!ny && (ny = op->count(c)) < 0) return cni_nulls;
@@ -272,7 +255,6 @@ static cn_tensor *const *apply(cn_call *c, traits t) {
   c->ny = ny;
   if (op->infer(c) != CN_OK) return cni_nulls;
   if (op->flags & CN_OP_DATA_SHAPE) cni_plan_leave(g), cni_capture_spoil(g);
-  if (t.symbolic) return record_symbolic(c, sig, ny);
   if (op->compose) return run_composed(c, ny);
   return g->recording ? record(c, sig, ny, t.needs) : run_unrecorded(c, sig, ny);
 }

@@ -348,13 +348,13 @@ static bool compute(cni_walk *w, int32_t low) {
   if (g->capture) cni_capture_backward(g);
   g->recording = w->record;
   g->in_rule = !w->record;
-  g->walks++;
+  g->nesting++;
   bool ok = seeds(w);
   g->temps.count = 0;
   for (int32_t id = w->root ? w->root->id : -1; ok && id >= low; id--)
     if (g->tape[id]->sweep == w->sweep) ok = node_backward(w, g->tape[id]);
   if (g->capture) cni_capture_done(g);
-  g->walks--;
+  g->nesting--;
   g->core.where = where;
   g->core.path = path;
   g->current_scope = scope;

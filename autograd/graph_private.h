@@ -27,6 +27,7 @@ typedef struct cni_extra {
   bool frozen;                         /* not trainable now */
   bool never_trains;                   /* a weight made so (running statistics), whatever its layer's flag says */
   cn_tensor *next, *previous;          /* ring of the graph's variables, in order of creation */
+  uint32_t listed;                     /* the walk over layers that listed it last */
   uint32_t epoch;                      /* of the extra of a step tensor */
   uint32_t read_epoch;                 /* first_reader is of this epoch */
   int32_t first_reader;                /* tape index of the first node that read the variable since the last reset */
@@ -66,7 +67,10 @@ struct cn_node {
   uint32_t sweep;                      /* the walk that marked it last */
   uint32_t dependent;                  /* the gradient (by number) whose targets it depends on */
   bool needs;
-  const char *scope;                   /* path of the layer, or NULL */
+  union {
+    const char *scope;                 /* path of the layer, or NULL */
+    struct cni_symbol *symbol;         /* of a node that made symbolic tensors */
+  };
 };
 
 typedef struct cni_temps { cn_tensor **v; int64_t count, capacity; } cni_temps;
@@ -74,8 +78,8 @@ typedef struct cni_temps { cn_tensor **v; int64_t count, capacity; } cni_temps;
 struct cn_graph {
   cni_context core;
   uint32_t epoch, sweep;
-  bool recording, replaying, check_finite, deferring /* large results are computed when they are first read */, in_rule /* inside a rule that is not recorded */, remark /* a watch or a thaw came after the readers */;
-  bool recording, replaying, check_finite, in_rule /* inside a rule that is not recorded */, remark /* a watch or a thaw came after the readers */, stepping /* a step callback runs */;
+  bool recording, replaying, check_finite, deferring /* large results are computed when they are first read */, in_rule /* inside a rule that is not recorded */,
+      remark /* a watch or a thaw came after the readers */, stepping /* a step callback runs */;
   cni_arena step[2];                   /* headers, nodes and args of this step and, untouched, of the one before */
   cni_arena keep;                      /* headers and nodes of persistent tensors */
   cn_node **tape;
@@ -93,9 +97,11 @@ struct cn_graph {
   uint32_t watched;                    /* the epoch in which an operation's result was watched last */
   cn_stream streams;
   const char *current_scope;           /* the scope's copy that nodes share */
+  const char *naming;                  /* the name of the next symbolic operation; NULL: as Keras counts */
+  uint32_t walks;                      /* over layers and symbolic nodes so far */
   cn_layer *calling;                   /* the layer whose call runs, or NULL */
   bool training;                       /* its training flag */
-  struct cni_name *names;              /* how often a layer's name was given (layers/layer.c) */
+  struct cni_name *names;              /* how often a layer's name was given (symbolic.c) */
   struct cni_plan *plans[2];           /* of even and odd steps; plan.c */
   struct cni_plan *plan /* being followed, while calls match it */, *followed /* that this step began with */, *noting /* that calls are added to */, *noted /* that this step began to note */;
   int64_t cursor;                      /* into the plan */
@@ -104,7 +110,7 @@ struct cn_graph {
   struct cni_drawn *drawn;             /* of the segments that run now: streams that are drawn from (segment.c) */
   bool repeating;                      /* a segment is computed again: variables that it assigns stay */
   struct cni_profile *profile /* being measured; NULL: nothing is */, *profiled; /* profile.c */
-  int32_t walks;                       /* gradients that are being computed now, one inside the other */
+  int32_t nesting;                     /* gradients that are being computed now, one inside the other */
   struct cni_replay *replays, *capture /* being noted */, *sealing /* noted, until the reset */; /* replay.c */
 };
 
@@ -160,6 +166,33 @@ static inline cn_code cni_run_rule(const cn_call *c) { return c->graph->profile 
 
 /* segment.c */
 void cni_stream_drawn(cn_graph *g, cn_stream *s);                   /* about to be drawn from, while g->drawn is set */
+/* symbolic.c */
+/* What a symbolic node is: a bare operation, or a layer's call, whose args and inputs the node has. It stands as long as the layer, or as the graph. */
+typedef struct cni_symbol {
+  const char *name;                    /* of the layer, or the operation's own as Keras counts it */
+  const char *class_name;              /* Keras' class of an operation where a config gave it; NULL: the operation's name tells */
+  cn_layer *layer;                     /* that was called, or NULL */
+  cn_node *next;                       /* the layer's call before */
+  const cn_schema *schema;             /* of the node's args */
+  cn_tensor **sizes;                   /* whose unknown sizes stand among the args' numbers */
+  int32_t part;                        /* of an operation: its number in the walk that met the node last */
+  int64_t sizes_count, masks_first;    /* outputs from masks_first on are the masks of those before, NULL where there is none */
+} cni_symbol;
+/* Calls visit for every tensor of an args struct, in the order of its rows and lists. */
+void cni_each_tensor(const cn_schema *s, void *args, void (*visit)(cn_tensor **at, void *user), void *user);
+/* Calls visit for every number of an args struct that is an unknown size of a tensor. */
+void cni_each_size(const cn_schema *s, void *args, void (*visit)(int64_t *at, void *user), void *user);
+/* A copy of args with its texts and lists, lists of tensors too, taken from an arena. */
+void *cni_args_copy(cn_graph *g, const cn_schema *s, const void *args, cni_arena *arena);
+static inline bool cni_is_size(int64_t v) { return v < INT64_MIN / 2 && v > INT64_MIN + 4096; } /* what cn_dim gives for an unknown size: the tensor's address and the axis */
+static inline cn_tensor *cni_size_tensor(int64_t v) { return (cn_tensor *)(uintptr_t)(((uint64_t)v - (uint64_t)INT64_MIN) & ~(uint64_t)7); }
+static inline int cni_size_axis(int64_t v) { return (int)((uint64_t)v & 7); }
+cn_tensor *const *cni_symbolic_call(cn_call *c);                    /* an operation on symbolic inputs: shapes only. Recorded outside layers; inside one the outputs are step tensors without a node */
+/* A node of ny outputs (their masks included) and the tensors of args as inputs, in the arena; to be given its outputs with cni_symbolic_output. NULL after an error. */
+cn_node *cni_symbolic_node(cn_graph *g, cni_arena *arena, const cn_op *op, const cn_schema *s, const void *args, int64_t ny);
+cn_tensor *cni_symbolic_output(cn_graph *g, cn_node *n, int64_t i, cn_dtype dtype, const cn_dims *dims);
+/* A name that no layer or symbolic operation of the graph has: the snake_case of the class' name, then _1, _2, ... Owned by the caller (cni_alloc). */
+char *cni_unique_name(cn_graph *g, const char *class_name);
 
 /* replay.c */
 void cni_capture_spoil(cn_graph *g);                                /* what runs now cannot be replayed: a user's own code, values that a list of actions would not renew */

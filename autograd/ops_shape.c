@@ -33,7 +33,7 @@ static cn_code reshape_infer(const cn_call *c) {
   int64_t known = 1, rest = -1;
   bool unknown = false;
   for (int i = 0; i < y->rank; i++) {
-    const int64_t n = to.v[i] != CN_UNKNOWN ? to.v[i] : i < x->rank ? x->d[i] : -1;
+    const int64_t n = to.v[i];
     y->d[i] = n;
     if (n == CN_UNKNOWN) unknown = true;
     else if (n == -1 && rest < 0) rest = i;
@@ -103,7 +103,7 @@ static cn_code broadcast_to_infer(const cn_call *c) {
   for (int i = 0; i < y.rank && fits; i++) {
     const int k = i - y.rank + x->rank;
     const int64_t have = k < 0 ? 1 : x->d[k];
-    y.d[i] = to.v[i] == CN_UNKNOWN && k >= 0 ? have : to.v[i];
+    y.d[i] = to.v[i] == CN_UNKNOWN && have != 1 ? have : to.v[i];
     fits = y.d[i] == have || (have == 1 && y.d[i] >= 0) || (have == CN_UNKNOWN && y.d[i] >= 0) || y.d[i] == CN_UNKNOWN;
   }
   if (!fits) return cn_fail(c->graph, CN_SHAPE, "%s does not broadcast to %s", cn_dims_text(x, a, sizeof a), cni_ints_text(to, b));

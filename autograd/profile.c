@@ -76,7 +76,7 @@ cn_code cni_profile_call(const cn_call *c, bool rule) {
   cn_graph *g = c->graph;
   const double began = cni_profile_clock();
   const cn_code code = rule ? c->op->backward(c) : c->op->forward(c);
-  if (!rule) return cni_profile_add(g, c->op->name, g->in_rule || g->walks ? CN_PHASE_BACKWARD : CN_PHASE_FORWARD, began, forward_flop(c), forward_bytes(c)), code;
+  if (!rule) return cni_profile_add(g, c->op->name, g->in_rule || g->nesting ? CN_PHASE_BACKWARD : CN_PHASE_FORWARD, began, forward_flop(c), forward_bytes(c)), code;
   int64_t wanted = 0;
   const double bytes = rule_bytes(c, &wanted);
   cni_profile_add(g, c->op->name, CN_PHASE_BACKWARD, began, forward_flop(c) * (double)wanted, bytes); /* each gradient costs what forward does */

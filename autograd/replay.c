@@ -25,7 +25,8 @@ struct cni_replay {
   cni_held held;
   action *actions;
   int64_t count, capacity, middle;
-  cn_tensor *inputs[CNI_REPLAY_INPUTS], *predictions, *loss;
+  cn_tensor *inputs[CNI_REPLAY_INPUTS], *results[CNI_REPLAY_RESULTS];
+  int results_count;
   int inputs_count;
 };
 
@@ -63,11 +64,10 @@ cni_replay *cni_capture_begin(cn_graph *g, cn_tensor *const *x, int n, cn_tensor
   return r;
 }
 
-void cni_capture_end(cni_replay *r, cn_tensor *predictions, cn_tensor *loss) {
+void cni_capture_end(cni_replay *r, cn_tensor *const *results, int n) {
   cn_graph *g = r->graph;
-  r->predictions = predictions;
-  r->loss = loss;
-  if (g->capture || !loss || !cn_ok(g)) r->state = CNI_REPLAY_SPOILT; /* capture: there was no backward */
+  for (int i = 0; results && i < n; i++) r->results[r->results_count++] = results[i];
+  if (g->capture || !results || !cn_ok(g)) r->state = CNI_REPLAY_SPOILT; /* capture: there was no backward */
   g->capture = NULL;
   g->sealing = r;
 }
@@ -246,12 +246,14 @@ static bool run_between(cni_replay *r, int64_t from, int64_t to, const cni_sink 
   return ok;
 }
 
-bool cni_replay_forward(cni_replay *r, cn_tensor *const *x, cn_tensor **predictions, cn_tensor **loss) {
+bool cni_replay_forward(cni_replay *r, cn_tensor *const *x, cn_tensor **results) {
   for (int i = 0; i < r->inputs_count; i++) r->inputs[i]->data = x[i]->data;
   if (!run_between(r, 0, r->middle, NULL)) return false;
-  r->predictions->epoch = r->loss->epoch = r->graph->epoch;
-  *predictions = r->predictions;
-  *loss = r->loss;
+  for (int i = 0; i < r->results_count; i++) {
+    cn_tensor *t = results[i] = r->results[i], *mask = t ? cn_mask_of(t) : NULL;
+    if (t && t->epoch != CNI_PERSISTENT) t->epoch = r->graph->epoch;
+    if (mask && mask->epoch != CNI_PERSISTENT) mask->epoch = r->graph->epoch;
+  }
   return true;
 }
 

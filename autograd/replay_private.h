@@ -7,21 +7,22 @@
 #define CN_AUTOGRAD_REPLAY_PRIVATE_H
 #include "graph_private.h"
 
-#define CNI_REPLAY_INPUTS 3
+#define CNI_REPLAY_INPUTS 24
+#define CNI_REPLAY_RESULTS 72
 
 typedef enum { CNI_CAPTURING, CNI_REPLAY_READY, CNI_REPLAY_SPOILT } cni_replay_state;
 typedef struct cni_replay cni_replay;
 
 /* Begins the capture of a step of inputs x (n of them, none NULL), whose stand-ins, to be used instead, go to `in`. NULL: this step cannot be captured now (not an error), or no memory. */
 cni_replay *cni_capture_begin(cn_graph *g, cn_tensor *const *x, int n, cn_tensor **in);
-/* Ends it; `predictions` and `loss` are what a run returns. The replay is ready, or spoilt, after the next reset of the graph. */
-void cni_capture_end(cni_replay *r, cn_tensor *predictions, cn_tensor *loss);
+/* Ends it; `results` (n of them, the first the loss; NULL: the step failed) are what a run returns. The replay is ready, or spoilt, after the next reset of the graph. */
+void cni_capture_end(cni_replay *r, cn_tensor *const *results, int n);
 void cni_replay_free(cni_replay *r);
 cni_replay_state cni_replay_state_of(const cni_replay *r);
 bool cni_replay_fits(const cni_replay *r, cn_tensor *const *x); /* whether it may run on these inputs, of the shapes and types captured, now */
 
 /* The forward half on inputs of the shapes and types captured, then the backward half, whose complete gradients go to the sink. False after an error. */
-bool cni_replay_forward(cni_replay *r, cn_tensor *const *x, cn_tensor **predictions, cn_tensor **loss);
+bool cni_replay_forward(cni_replay *r, cn_tensor *const *x, cn_tensor **results);
 bool cni_replay_backward(cni_replay *r, const cni_sink *sink);
 
 /* Called while g->capture is set, by what has just done the same. */

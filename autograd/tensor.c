@@ -235,13 +235,19 @@ cn_tensor *cn_array_from_doubles(cn_graph *g, cn_dtype dtype, const cn_dims *dim
   return t;
 }
 
-cn_tensor *cn_full(cn_graph *g, cn_dtype dtype, const cn_dims *dims, double value) {
+/* Not renewed by a replay: what is written over it stays. */
+static cn_tensor *filled(cn_graph *g, cn_dtype dtype, const cn_dims *dims, double value) {
   if (!dims_ok(g, "full", dtype, dims, false)) return NULL;
   if (dtype == CN_STRING || !fits(dtype, value)) return cn_fail(g, CN_VALUE, "full: %g is out of range for %s", value, cn_dtype_name(dtype)), NULL;
   cn_tensor *t = cni_tensor_new(g, dtype, dims, false);
   if (!t) return NULL;
   cni_fill(t, value);
-  if (g->capture) cni_capture_fill(t, value);
+  return t;
+}
+
+cn_tensor *cn_full(cn_graph *g, cn_dtype dtype, const cn_dims *dims, double value) {
+  cn_tensor *t = filled(g, dtype, dims, value);
+  if (t && g->capture) cni_capture_fill(t, value);
   return t;
 }
 
@@ -263,7 +269,7 @@ cn_tensor *cn_ones_like(cn_graph *g, cn_tensor *x) { return full_like(g, x, "one
 
 static cn_tensor *ramp(cn_graph *g, cn_dtype dtype, int64_t n, double start, double step) {
   if (g->in_rule) cni_capture_spoil(g);
-  cn_tensor *t = cn_zeros(g, dtype, &(const cn_dims){ 1, { n } });
+  cn_tensor *t = filled(g, dtype, &(const cn_dims){ 1, { n } }, 0);
   if (t)
     for (int64_t i = 0; i < n; i++) cni_value_set(t, i, start + (double)i * step);
   return t;
@@ -286,7 +292,8 @@ cn_tensor *cn_linspace(cn_graph *g, cn_dtype dtype, double start, double stop, i
 }
 
 cn_tensor *cn_eye(cn_graph *g, cn_dtype dtype, int64_t rows, int64_t cols, int64_t k) {
-  cn_tensor *t = cn_zeros(g, dtype, &(const cn_dims){ 2, { rows, cols } });
+  cn_tensor *t = filled(g, dtype, &(const cn_dims){ 2, { rows, cols } }, 0);
+  if (t && g->in_rule) cni_capture_spoil(g);
   if (t)
     for (int64_t i = 0; i < rows; i++)
       if (i + k >= 0 && i + k < cols) cni_value_set(t, i * cols + i + k, 1);
@@ -332,7 +339,8 @@ int cn_rank(const cn_tensor *x) { return known(x) ? x->dims.rank : 0; }
 int64_t cn_dim(const cn_tensor *x, int axis) {
   if (!known(x)) return 0;
   if (axis < 0) axis += x->dims.rank;
-  return axis < 0 || axis >= x->dims.rank ? 0 : x->dims.d[axis];
+  if (axis < 0 || axis >= x->dims.rank) return 0;
+  return x->dims.d[axis] == CN_UNKNOWN ? (int64_t)((uint64_t)INT64_MIN + ((uint64_t)(uintptr_t)x | (uint64_t)axis)) : x->dims.d[axis];
 }
 int64_t cn_count(const cn_tensor *x) { return known(x) ? x->count : 0; }
 cn_graph *cn_graph_of(const cn_tensor *x) { return x ? x->graph : NULL; }

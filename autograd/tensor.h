@@ -41,7 +41,7 @@ CN_API cn_tensor *cn_symbolic(cn_graph *g, cn_dtype dtype, const cn_dims *dims);
 CN_API cn_dims cn_dims_of(const cn_tensor *x);                  /* rank 0 for NULL */
 CN_API cn_dtype cn_dtype_of(const cn_tensor *x);
 CN_API int cn_rank(const cn_tensor *x);
-CN_API int64_t cn_dim(const cn_tensor *x, int axis);            /* axis may be negative; CN_UNKNOWN possible; 0 for a bad axis */
+CN_API int64_t cn_dim(const cn_tensor *x, int axis);            /* axis may be negative; 0 for a bad axis. An unknown size of a symbolic tensor: a negative number that stands for it among the sizes given to reshape, broadcast_to and the like */
 CN_API int64_t cn_count(const cn_tensor *x);
 CN_API cn_graph *cn_graph_of(const cn_tensor *x);
 CN_API bool cn_is_symbolic(const cn_tensor *x);

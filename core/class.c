@@ -260,9 +260,16 @@ static bool draft_begin(draft *d) {
   return true;
 }
 
+/* Gives the draft's uses back: its own, and that of the object's maker where none has taken it over. */
+static void give_back(cn_object *held) {
+  if (!held->adopted) cn_object_free(held);
+  cn_object_free(held);
+}
+
 static cn_object *draft_end(draft *d, bool filled) {
+  visit_held(&d->cls->schema, d->options, hold);
   cn_object *o = filled ? cn_object_new(d->cls, d->options) : NULL;
-  visit_held(&d->cls->schema, d->options, cn_object_free);
+  visit_held(&d->cls->schema, d->options, give_back);
   for (void **p = d->pieces, **next; p; p = next) {
     next = *p;
     cni_free(d->g, p);
@@ -291,6 +298,7 @@ cn_object *cni_object_from_json(cn_graph *g, cn_kind kind, const json_t *config,
   }
   if (strcmp(name, "function") == 0 && json_is_string(options)) return cni_object_from_text(g, kind, json_string_value(options), list, f);
   draft d = { .g = g, .cls = cni_class_find(g, kind, name, list) };
+  if (d.cls && d.cls->from_json) return d.cls->from_json(g, options);
   if (!draft_begin(&d)) return NULL;
   return draft_end(&d, cni_options_from_json(g, &d.cls->schema, d.options, options, NULL, f, take_piece, &d.pieces));
 }

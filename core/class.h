@@ -14,6 +14,7 @@ typedef enum {
   CN_KIND_SCHEDULE, CN_KIND_CALLBACK
 } cn_kind;
 
+struct json_t;
 /* A class. `size` is that of the instance struct, which begins with cn_object (or the kind's base struct, which does). */
 typedef struct cn_class {
   cn_kind kind;
@@ -23,6 +24,9 @@ typedef struct cn_class {
   bool (*init)(cn_object *self);    /* after options are copied; may fail through cn_fail (the class' name is put before the text); NULL: nothing to do */
   void (*finish)(cn_object *self);  /* before an object is freed early, and after an init that failed (what that did not set is zero); NULL: nothing to do */
   const void *methods;              /* the kind's table of functions */
+  const char *module;               /* in Keras' config; NULL: that of the kind */
+  cn_object *(*from_json)(cn_graph *g, const struct json_t *config); /* reads a config that is more than options; NULL: the options' rows do */
+  struct json_t *(*to_json)(cn_graph *g, const cn_object *self);     /* writes it */
 } cn_class;
 
 /* The head of every object. `options` is the object's own deep copy of the options struct it was made with. `uses`: one of whoever made it, and one of each object whose options hold it. */
@@ -31,6 +35,7 @@ struct cn_object {
   cn_graph *graph;
   void *options;
   int64_t uses;
+  bool adopted;                     /* another object took over its maker's use, and frees it at its end */
 };
 
 /* A list of classes that ends with NULL; each kind of the library's own has one. */

@@ -27,7 +27,11 @@ typedef struct cni_buffer {
 
 /* A block arena: bump allocation, rewound as a whole, unmapped only with its graph. */
 typedef struct cni_block { struct cni_block *next; size_t size; } cni_block;
-typedef struct cni_arena { cni_block *first, *current; size_t used; } cni_arena;
+typedef struct cni_arena {
+  cni_block *first, *current;
+  size_t used;
+  bool tracked;                      /* its blocks are tracked allocations, small ones first: for arenas that belong to objects, of which there may be many */
+} cni_arena;
 
 /* A tracked allocation that lives until cni_free or the graph's end. */
 typedef struct cni_allocation { struct cni_allocation *next, *previous; size_t size; size_t pad; } cni_allocation;

@@ -27,6 +27,7 @@
 #define PAGE ((size_t)4096)
 #define LARGE_PAGE ((size_t)2 << 20)
 #define FIRST_BLOCK ((size_t)64 << 10)
+#define SMALL_BLOCK 1024
 #define LARGEST_BLOCK ((size_t)1 << 20)
 
 _Static_assert(sizeof(cni_buffer) <= HEAD, "a buffer's header fits before its data");
@@ -206,8 +207,8 @@ bool cni_grow(cn_graph *g, void **array, int64_t count, int64_t *capacity, size_
 
 static cni_block *arena_block(cn_graph *g, const cni_arena *a, size_t size) {
   const size_t last = a->current ? a->current->size + sizeof(cni_block) : 0;
-  size_t bytes = last == 0 ? FIRST_BLOCK : last >= LARGEST_BLOCK / 2 ? LARGEST_BLOCK : last * 2;
-  for (cni_block **at = &cni_context_of(g)->spare; *at; at = &(*at)->next)
+  size_t bytes = last == 0 ? (a->tracked ? SMALL_BLOCK : FIRST_BLOCK) : last >= LARGEST_BLOCK / 2 ? LARGEST_BLOCK : last * 2;
+  for (cni_block **at = &cni_context_of(g)->spare; *at && !a->tracked; at = &(*at)->next)
     if ((*at)->size >= size) {
       cni_block *b = *at;
       *at = b->next;
@@ -215,7 +216,7 @@ static cni_block *arena_block(cn_graph *g, const cni_arena *a, size_t size) {
       return b;
     }
   if (bytes < size + sizeof(cni_block)) bytes = (size + sizeof(cni_block) + PAGE - 1) & ~(PAGE - 1);
-  cni_block *b = obtain(g, bytes);
+  cni_block *b = a->tracked ? cni_alloc(g, bytes) : obtain(g, bytes);
   if (b) *b = (cni_block){ .next = NULL, .size = bytes - sizeof(cni_block) };
   return b;
 }
@@ -251,9 +252,10 @@ void cni_arena_rewind(cni_arena *a) {
 void cni_arena_free(cn_graph *g, cni_arena *a) {
   for (cni_block *b = a->first, *next; b; b = next) {
     next = b->next;
-    give_back(cni_context_of(g), b, b->size + sizeof *b);
+    if (a->tracked) cni_free(g, b);
+    else give_back(cni_context_of(g), b, b->size + sizeof *b);
   }
-  *a = (cni_arena){ 0 };
+  *a = (cni_arena){ .tracked = a->tracked };
 }
 
 void cni_arena_retire(cn_graph *g, cni_arena *a) {

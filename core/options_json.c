@@ -1,5 +1,6 @@
 /* Options from and to Keras' config objects. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "options_private.h"
 
@@ -246,10 +247,23 @@ static json_t *text_json(const char *text) { return text ? json_string(text) : j
 /* JSON has no text for what is not finite. */
 static json_t *number_json(double v) { return isnan(v) ? json_string("nan") : isinf(v) ? json_string(v < 0 ? "-inf" : "inf") : json_real(v); }
 
-static json_t *object_json(cn_graph *g, const cn_object *o) {
+/* Where Keras looks a class up; a user's own is registered under "Custom". */
+static const char *module_of(cn_graph *g, const cn_class *cls) {
+  static const char *const modules[] = { "keras.activations", "keras.initializers", "keras.regularizers", "keras.constraints", "keras.layers", "keras.losses", "keras.metrics", "keras.optimizers", "keras.optimizers.schedules", "keras.callbacks" };
+  const cni_context *c = cni_context_of(g);
+  for (int64_t i = 0; i < c->classes_count; i++)
+    if (c->classes[i] == cls) return NULL;
+  return cls->module ? cls->module : modules[(int)cls->kind - (int)CN_KIND_ACTIVATION];
+}
+
+json_t *cni_object_json(cn_graph *g, const cn_object *o) {
+  char registered[160];
   if (!o) return json_null();
-  json_t *config = cni_options_to_json(g, &o->cls->schema, o->options);
-  return config ? json_pack("{s:s, s:o, s:n}", "class_name", o->cls->schema.name, "config", config, "registered_name") : NULL;
+  json_t *config = o->cls->to_json ? o->cls->to_json(g, o) : cni_options_to_json(g, &o->cls->schema, o->options);
+  const char *module = module_of(g, o->cls), *name = o->cls->schema.name;
+  snprintf(registered, sizeof registered, module ? "%s" : "Custom>%s", name);
+  const bool named = !module || !strncmp(module, "keras.src", 9);
+  return config ? json_pack("{s:s?, s:s, s:o, s:s?}", "module", module, "class_name", name, "config", config, "registered_name", named ? registered : NULL) : NULL;
 }
 
 typedef struct written { cn_graph *g; const cn_schema *s; const cn_row *row; const void *at; } written;
@@ -269,12 +283,12 @@ static json_t *string_json(const written *w) { return text_json(*(const char *co
 static json_t *ref_json(const written *w) {
   const cn_ref *ref = w->at;
   if (ref->name && (!ref->object || !strchr(ref->name, '('))) return json_string(ref->name);
-  if (ref->object || !(ref->fn || ref->fn2)) return object_json(w->g, ref->object);
+  if (ref->object || !(ref->fn || ref->fn2)) return cni_object_json(w->g, ref->object);
   cni_option_fail(w->g, w->s, "%s is a function without a name: register it, and give the name instead", w->row->name);
   return NULL;
 }
 
-static json_t *layer_json(const written *w) { return object_json(w->g, *(const void *const *)w->at); }
+static json_t *layer_json(const written *w) { return cni_object_json(w->g, *(const void *const *)w->at); }
 
 static json_t *size_json(const written *w) {
   const int64_t *d = ((const cn_size *)w->at)->d;

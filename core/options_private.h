@@ -50,6 +50,7 @@ void cni_write_option(cni_writer *w, const cn_schema *s, int row, const void *op
 bool cni_options_from_json(cn_graph *g, const cn_schema *s, void *options, const json_t *config, const char *const *ignore, const cni_factory *f, cni_take take, void *where);
 /* Writes the options as a config object; references become {"class_name","config"} by the callback (their objects) or their text; returns NULL on failure. */
 json_t *cni_options_to_json(cn_graph *g, const cn_schema *s, const void *options);
+json_t *cni_object_json(cn_graph *g, const cn_object *o);                           /* {"module", "class_name", "config", "registered_name"}; null for NULL */
 
 /* class.c */
 const char *cni_snake_case(const char *class_name, char *text, size_t size);       /* "HeNormal" -> "he_normal", as Keras' to_snake_case */

@@ -57,7 +57,7 @@ static activation *bind(cn_graph *g, const named *f) {
   if (!options) return cni_free(g, a), NULL;
   memcpy(options, s.defaults, s.size);
   a->cls = (cn_class){ .kind = CN_KIND_ACTIVATION, .schema = s, .size = sizeof *a, .methods = table };
-  a->object = (cn_object){ &a->cls, g, options, 1 };
+  a->object = (cn_object){ &a->cls, g, options, 1, false };
   a->op = f->op;
   if (f->preset && !cni_options_parse(g, &s, options, f->preset, &cni_layers_factory, take_owned, NULL)) return cn_object_free(&a->object), NULL;
   return a;

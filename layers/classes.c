@@ -3,14 +3,13 @@
 #include <stdlib.h>
 #include "layer_private.h"
 
-const cn_class *const cni_layer_classes[] = { &cn_class_Activation, &cn_class_Dense, &cn_class_Dropout, &cn_class_Embedding, &cn_class_Flatten, &cn_class_GlobalAveragePooling1D, &cn_class_Rescaling, NULL };
+const cn_class *const cni_layer_classes[] = { &cn_class_Activation, &cn_class_Dense, &cn_class_Dropout, &cn_class_Embedding, &cn_class_Flatten, &cn_class_GlobalAveragePooling1D, &cn_class_InputLayer, &cn_class_Identity, &cn_class_Lambda, &cn_class_Masking, &cn_class_Rescaling, &cn_class_TimeDistributed, &cn_class_Wrapper, NULL };
 
 static cn_class_list list_of(cn_kind kind) {
   switch (kind) {
   case CN_KIND_INITIALIZER: return cni_initializer_classes;
   case CN_KIND_REGULARIZER: return cni_regularizer_classes;
   case CN_KIND_CONSTRAINT: return cni_constraint_classes;
-  case CN_KIND_LAYER: return cni_layer_classes;
   default: return NULL;
   }
 }
@@ -38,12 +37,10 @@ cn_layer *cn_layer_from_config(cn_graph *g, const char *json) {
 const char *cn_layer_config(cn_layer *l) {
   if (!l || !cn_ok(l->object.graph)) return NULL;
   cn_graph *g = l->object.graph;
-  json_t *options = cni_options_to_json(g, &l->object.cls->schema, l->object.options);
-  json_t *config = options ? json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.layers", "class_name", l->object.cls->schema.name, "config", options, "registered_name") : NULL;
-  if (config) json_object_set_new(options, "name", json_string(l->name));
+  json_t *config = cni_object_json(g, &l->object);
   char *text = config ? json_dumps(config, JSON_REAL_PRECISION(17)) : NULL;
   json_decref(config);
-  if (!text) return cn_fail(g, CN_NO_MEMORY, "layer_config: out of memory"), NULL;
+  if (!text) return cn_fail(g, CN_NO_MEMORY, "layer_config: out of memory"), NULL; /* unless something else failed before */
   const size_t size = strlen(text) + 1;
   char *copy = cni_arena_take(g, cni_step_arena(g), size);
   if (copy) memcpy(copy, text, size);

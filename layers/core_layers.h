@@ -1,4 +1,4 @@
-/* Core layers: Dense, Activation, Flatten, Rescaling, Embedding. */
+/* Core layers: Dense, Activation, Flatten, Rescaling, Embedding, Identity, Masking, Lambda. */
 #ifndef CN_LAYERS_CORE_LAYERS_H
 #define CN_LAYERS_CORE_LAYERS_H
 #include "layer.h"
@@ -45,11 +45,29 @@ CN_LAYER_DECLARE(Rescaling, CN_RESCALING)
   X(S, bool, mask_zero, false, ANY, "whether index 0 is padding")
 CN_LAYER_DECLARE(Embedding, CN_EMBEDDING)
 
+/* x as it is. Keras' Identity. */
+#define CN_IDENTITY(X, S)
+CN_LAYER_DECLARE(Identity, CN_IDENTITY)
+
+/* [n, t, ..., d]: the output's mask [n, t, ...] says where any of the d values differs from mask_value; elsewhere the output is 0. Keras' Masking. */
+#define CN_MASKING(X, S) X(S, double, mask_value, 0.0, ANY, "what marks a step that is to be left out")
+CN_LAYER_DECLARE(Masking, CN_MASKING)
+
+/* function(x): a function of the user's, or the name it has in the graph (cn_register_activation), which alone a config can hold. Keras' Lambda. */
+#define CN_LAMBDA(X, S)                                                                        \
+  X(S, cn_ref, function, CN_NONE_REF, ACTIVATION, "the function; required")                    \
+  X(S, cn_ints, output_shape, CN_NONE_INTS, ANY, "without the batch axis; None: found by calling") \
+  X(S, cn_ref, mask, CN_NONE_REF, ACTIVATION, "of the input's mask: the output's; None: it goes no further")
+CN_LAYER_DECLARE(Lambda, CN_LAMBDA)
+
 #ifndef __cplusplus
 #define cn_Dense(...) CN_MAKE_LAYER_(Dense, CN_DENSE, __VA_ARGS__)
 #define cn_Activation(...) CN_MAKE_LAYER_(Activation, CN_ACTIVATION, __VA_ARGS__)
 #define cn_Flatten(...) CN_MAKE_LAYER_(Flatten, CN_FLATTEN, __VA_ARGS__)
 #define cn_Rescaling(...) CN_MAKE_LAYER_(Rescaling, CN_RESCALING, __VA_ARGS__)
+#define cn_Identity(...) CN_MAKE_LAYER_(Identity, CN_IDENTITY, __VA_ARGS__)
+#define cn_Masking(...) CN_MAKE_LAYER_(Masking, CN_MASKING, __VA_ARGS__)
+#define cn_Lambda(...) CN_MAKE_LAYER_(Lambda, CN_LAMBDA, __VA_ARGS__)
 #define cn_Embedding(...) CN_MAKE_LAYER_(Embedding, CN_EMBEDDING, __VA_ARGS__)
 #endif
 

@@ -13,6 +13,7 @@ static void build(cn_layer *l, const cn_dims *in, int64_t n) {
   const cn_DenseOptions *o = l->object.options;
   (void)n;
   d->kernel = cn_add_weight(l, "kernel", CN_DIMS(in->d[in->rank - 1], o->units), .initializer = o->kernel_initializer, .regularizer = o->kernel_regularizer, .constraint = o->kernel_constraint);
+  cn_expect_axis(l, -1, in->d[in->rank - 1]);
   d->bias = CN_NO_TENSOR;
   if (o->use_bias) d->bias = cn_add_weight(l, "bias", CN_DIMS(o->units), .initializer = o->bias_initializer, .regularizer = o->bias_regularizer, .constraint = o->bias_constraint);
   d->fused = cni_activation_fused(&o->activation);
@@ -21,10 +22,6 @@ static void build(cn_layer *l, const cn_dims *in, int64_t n) {
 static cn_tensor *call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const dense *d = (const dense *)l;
   cn_tensor *x = in->x[0];
-  if (x->dims.d[x->dims.rank - 1] != d->kernel->dims.d[0]) {
-    char text[160];
-    return cn_fail(g, CN_SHAPE, "Dense: the input's last axis must be %lld, its shape is %s", (long long)d->kernel->dims.d[0], cn_dims_text(&x->dims, text, sizeof text)), NULL;
-  }
   cn_tensor *y = cn_linear(g, x, d->kernel, d->bias, .activation = d->fused);
   return d->fused ? y : cn_activate(g, &((const cn_DenseOptions *)l->object.options)->activation, y);
 }

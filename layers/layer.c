@@ -3,25 +3,6 @@
 #include <stdio.h>
 #include "layer_private.h"
 
-/* ---- names ---- */
-typedef struct cni_name { struct cni_name *next; char *base; int64_t count; } cni_name;
-
-char *cni_unique_name(cn_graph *g, const char *class_name) {
-  char base[128], text[160];
-  cni_snake_case(class_name, base, sizeof base);
-  cni_name *n = g->names;
-  while (n && strcmp(n->base, base)) n = n->next;
-  if (!n) {
-    if (!(n = cni_alloc(g, sizeof *n)) || !(n->base = cni_strdup(g, base))) return NULL;
-    n->next = g->names;
-    g->names = n;
-  }
-  const int64_t k = n->count++;
-  if (!k) return cni_strdup(g, base);
-  snprintf(text, sizeof text, "%s_%lld", base, (long long)k);
-  return cni_strdup(g, text);
-}
-
 /* ---- making ---- */
 static const void *option(const cn_object *o, const char *name) {
   const int i = cni_option_find(&o->cls->schema, name);
@@ -40,7 +21,8 @@ static bool init_base(cn_layer *l) {
     return cn_fail(g, CN_UNSUPPORTED, "dtype \"%s\" is not supported: layers work in float32 and float64", *dtype), false;
   if (name && *name && strchr(*name, '/')) return cn_fail(g, CN_VALUE, "name \"%s\" must not contain \"/\"", *name), false;
   l->name = name && *name ? cni_strdup(g, *name) : cni_unique_name(g, l->object.cls->schema.name);
-  return l->name != NULL;
+  if (l->name && name && !*name) *(const char **)(uintptr_t)name = cni_strdup(g, l->name); /* the options are what a config is written from */
+  return cn_ok(g) && l->name;
 }
 
 /* Names among the options become objects at once, so that an unknown one is refused where it is written. The options hold them: they are freed with the layer. */
@@ -65,9 +47,22 @@ bool cn_layer_init(cn_object *self) {
   return true;
 }
 
+/* The symbolic calls of a layer. */
+struct cni_calls { cni_arena arena; cn_node *last; };
+
+static void calls_free(cn_layer *l) {
+  cn_graph *g = l->object.graph;
+  if (!l->calls) return;
+  for (cn_node *n = l->calls->last; n; n = n->symbol->next)
+    for (int32_t i = 0; i < n->ny; i++) cn_free(n->y[i]);
+  cni_arena_free(g, &l->calls->arena);
+  cni_free(g, l->calls);
+}
+
 void cn_layer_finish(cn_object *self) {
   cn_layer *l = (cn_layer *)(void *)self;
   cn_graph *g = self->graph;
+  calls_free(l);
   for (int64_t i = l->layers_count; i-- > 0;) cn_layer_free(l->layers[i]);
   for (int64_t i = l->weights_count; i-- > 0;) cn_free(l->weights[i]);
   for (int64_t i = l->owned_count; i-- > 0;) cn_object_free(l->owned[i]);
@@ -101,10 +96,16 @@ cn_layer *cn_add_layer(cn_layer *l, cn_layer *sub) {
   if (sub->object.graph != g) return cn_fail(g, CN_STATE, "%s: layer %s belongs to another graph", l->name, sub->name), NULL;
   for (int64_t i = 0; i < l->layers_count; i++)
     if (l->layers[i] == sub) return sub;
-  if (l->layers_count == l->layers_capacity && !cni_grow(g, (void **)&l->layers, l->layers_count, &l->layers_capacity, sizeof *l->layers)) return NULL;
+  return cni_adopt(l, sub) ? sub : NULL;
+}
+
+bool cni_adopt(cn_layer *l, cn_layer *sub) {
+  if (l->layers_count == l->layers_capacity && !cni_grow(l->object.graph, (void **)&l->layers, l->layers_count, &l->layers_capacity, sizeof *l->layers)) return false;
   l->layers[l->layers_count++] = sub;
+  if (sub->object.adopted) sub->object.uses++;
+  sub->object.adopted = true;
   if (!l->trainable) cn_layer_set_trainable(sub, false);
-  return sub;
+  return true;
 }
 
 /* ---- scope ---- */
@@ -126,10 +127,32 @@ void cni_layer_leave(cn_layer *l, cni_scope_mark m) {
 /* ---- building ---- */
 static const cn_layer_methods *methods(const cn_layer *l) { return l->object.cls->methods; }
 
-static bool wrong_rank(cn_layer *l, const cn_dims *in, const char *what, int rank) {
-  char text[160];
-  cn_fail(l->object.graph, CN_SHAPE, "%s: the input's rank must be %s%d, its shape is %s", l->object.cls->schema.name, what, rank, cn_dims_text(in, text, sizeof text));
+/* An input that does not fit; no text is made before. */
+static bool misfit(cn_layer *l, int64_t i, const cn_dims *in, const char *what, int64_t wanted, bool of_rank) {
+  char text[160], rank[32] = "";
+  if (of_rank) snprintf(rank, sizeof rank, "ndim=%d, ", in->rank);
+  cn_fail(l->object.graph, CN_SHAPE, "%s: input %lld does not fit: expected %s%lld, found %sshape %s", l->object.cls->schema.name, (long long)i, what, (long long)wanted, rank, cn_dims_text(in, text, sizeof text));
   return false;
+}
+
+static bool rank_fits(cn_layer *l, int64_t i, const cn_dims *in) {
+  const cn_layer_methods *m = methods(l);
+  if (m->rank && in->rank != m->rank) return misfit(l, i, in, "ndim=", m->rank, true);
+  if (in->rank < m->min_rank) return misfit(l, i, in, "min_ndim=", m->min_rank, true);
+  if (m->max_rank && in->rank > m->max_rank) return misfit(l, i, in, "max_ndim=", m->max_rank, true);
+  return true;
+}
+
+static bool axes_fit(cn_layer *l, const cn_dims *in) {
+  for (int k = 0; k < l->axes_count; k++) {
+    const int axis = l->axes[k].axis, at = axis < 0 ? axis + in->rank : axis;
+    const int64_t size = at >= 0 && at < in->rank ? in->d[at] : 0;
+    if (size == l->axes[k].size || size == CN_UNKNOWN) continue;
+    char what[48];
+    snprintf(what, sizeof what, "axis %d to have value ", axis);
+    return misfit(l, 0, in, what, l->axes[k].size, false);
+  }
+  return true;
 }
 
 /* Keras' input_spec. */
@@ -138,18 +161,21 @@ static bool shapes_ok(cn_layer *l, const cn_dims *in, int64_t n) {
   const cn_layer_methods *m = methods(l);
   const int64_t most = m->max_inputs ? m->max_inputs : m->min_inputs > 1 ? INT64_MAX : 1, least = m->min_inputs ? m->min_inputs : 1;
   if (n < least || n > most) return cn_fail(g, CN_VALUE, "%s: %lld inputs, wanted %s%lld", l->object.cls->schema.name, (long long)n, least == most ? "" : "at least ", (long long)least), false;
-  for (int64_t i = 0; i < n; i++) {
-    const int r = in[i].rank;
-    if (m->rank && r != m->rank) return wrong_rank(l, &in[i], "", m->rank);
-    if (r < m->min_rank) return wrong_rank(l, &in[i], "at least ", m->min_rank);
-    if (m->max_rank && r > m->max_rank) return wrong_rank(l, &in[i], "at most ", m->max_rank);
-  }
-  return true;
+  for (int64_t i = 0; i < n; i++)
+    if (!rank_fits(l, i, &in[i])) return false;
+  return axes_fit(l, in);
+}
+
+void cn_expect_axis(cn_layer *l, int axis, int64_t size) {
+  if (!l || !cn_ok(l->object.graph) || size == CN_UNKNOWN) return;
+  if (l->axes_count == CN_LAYER_AXES) cn_fail(l->object.graph, CN_UNSUPPORTED, "%s: at most %d axes can be expected", l->object.cls->schema.name, CN_LAYER_AXES);
+  else l->axes[l->axes_count].axis = axis, l->axes[l->axes_count++].size = size;
 }
 
 /* Takes back what a failed build made. */
 static void unbuild(cn_layer *l, int64_t weights, int64_t layers) {
-  while (l->layers_count > layers) l->layers_count--;
+  while (l->layers_count > layers) cn_layer_free(l->layers[--l->layers_count]);
+  l->axes_count = 0;
   while (l->weights_count > weights) cn_free(l->weights[--l->weights_count]);
 }
 
@@ -157,11 +183,14 @@ static bool build_inside(cn_layer *l, const cn_dims *in, int64_t n) {
   cn_graph *g = l->object.graph;
   const int64_t weights = l->weights_count, layers = l->layers_count;
   const bool recording = cn_recording(g, false); /* initial values are no part of the tape */
+  cn_layer *calling = g->calling;
+  g->calling = NULL; /* a model made in build is recorded */
   l->built_for = cni_alloc(g, (size_t)n * sizeof *in);
   if (l->built_for) memcpy(l->built_for, in, (size_t)n * sizeof *in);
   l->built_for_count = n;
   if (cn_ok(g) && methods(l)->build) methods(l)->build(l, in, n);
   cn_recording(g, recording);
+  g->calling = calling;
   l->built = cn_ok(g);
   if (l->built) return true;
   unbuild(l, weights, layers);
@@ -182,7 +211,7 @@ bool cn_build(cn_layer *l, const cn_dims *in, int64_t n) {
 /* ---- calling ---- */
 typedef struct call_state { cn_layer *calling; bool training; } call_state;
 
-static bool gather(const cn_call_args *a, cn_inputs *in, cn_tensor **x, cn_tensor **mask) {
+static bool gather(const cn_call_args *a, cn_inputs *in, cn_tensor **x, cn_tensor **mask, bool *symbolic) {
   cn_graph *g = a->graph;
   cn_layer *l = a->layer;
   const bool several = a->inputs.n > 0;
@@ -193,6 +222,7 @@ static bool gather(const cn_call_args *a, cn_inputs *in, cn_tensor **x, cn_tenso
     if (!cni_readable(g, t, false)) return false;
     cn_tensor *given = several ? (i < a->masks.n ? a->masks.v[i] : CN_NO_TENSOR) : a->mask;
     if (!given) return false;
+    *symbolic |= (t->flags & CNI_SYMBOLIC) != 0;
     mask[i] = cni_given(given) ? given : cn_mask_of(t);
     x[i] = cni_is_float((cn_dtype)t->dtype) && (cn_dtype)t->dtype != l->dtype ? cn_cast(g, t, .dtype = cn_dtype_name(l->dtype)) : t;
     if (!x[i]) return false;
@@ -202,6 +232,7 @@ static bool gather(const cn_call_args *a, cn_inputs *in, cn_tensor **x, cn_tenso
   in->initial_state = a->initial_state.v;
   in->initial_states = a->initial_state.n;
   in->attention_mask = a->attention_mask;
+  in->args = a;
   return true;
 }
 
@@ -226,35 +257,81 @@ static bool activity_penalty(cn_layer *l, cn_tensor *y) {
   return cn_ok(g);
 }
 
-static bool set_masks(cn_layer *l, const cn_inputs *in, cn_tensor *y) {
+/* As Keras' _keras_mask: a mask that call has set stays; else compute_mask gives it, or the first input's passes. */
+static bool set_masks(cn_layer *l, const cn_inputs *in, cn_tensor **y) {
   cn_graph *g = l->object.graph;
   const cn_layer_methods *m = methods(l);
-  cn_tensor *mask = NULL;
-  if (m->compute_mask) mask = m->compute_mask(l, g, in);
-  else if (l->supports_masking) mask = in->mask[0];
-  if (mask && y != in->x[0]) cn_set_mask(y, mask);
+  if (cn_mask_of(*y) || (!m->compute_mask && !l->supports_masking)) return true;
+  cn_tensor *mask = m->compute_mask ? m->compute_mask(l, g, in) : in->mask[0];
+  return (!mask || (*y = cni_with_mask(l, in, *y, mask)) != NULL) && cn_ok(g);
+}
+
+cn_tensor *cni_with_mask(cn_layer *l, const cn_inputs *in, cn_tensor *y, cn_tensor *mask) {
+  cn_graph *g = l->object.graph;
+  if (cn_mask_of(y) == mask) return y;
+  bool own = y->epoch != CNI_PERSISTENT && !cn_mask_of(y);
+  for (int64_t i = 0; i < in->n; i++) own &= y != in->x[i];
+  const cn_ints shape = { y->dims.d, y->dims.rank };
+  if (!own) y = cn_reshape(g, y, .newshape = shape); /* the caller's tensor keeps the mask it had */
+  if (y) cn_set_mask(y, mask);
+  return y;
+}
+
+/* What a call gives its caller. */
+typedef struct call_result { cn_tensor **outputs; int64_t *count; bool symbolic; } call_result;
+
+cn_node *cni_call_node(cn_layer *l, const cn_call_args *a, int64_t n) {
+  cn_graph *g = l->object.graph;
+  if (!l->calls && !(l->calls = cni_alloc(g, sizeof *l->calls))) return NULL;
+  l->calls->arena.tracked = true;
+  cn_node *node = cni_symbolic_node(g, &l->calls->arena, &cni_layer_call, &cni_call_schema, a, 2 * n);
+  if (!node) return NULL;
+  node->symbol->layer = l;
+  node->symbol->name = l->name;
+  node->symbol->masks_first = n;
+  node->symbol->next = l->calls->last;
+  return l->calls->last = node;
+}
+
+/* A symbolic call outside every layer becomes a node, whose outputs stand for the call's. Their masks are outputs too. */
+static bool record_call(cn_layer *l, const cn_call_args *a, cn_tensor **y, int64_t n) {
+  cn_graph *g = l->object.graph;
+  cn_node *node = cni_call_node(l, a, n);
+  if (!node) return false;
+  for (int64_t i = 0; i < n; i++) {
+    cn_tensor *mask = cn_mask_of(y[i]), *t = cni_symbolic_output(g, node, i, (cn_dtype)y[i]->dtype, &y[i]->dims);
+    if (!t) return false;
+    y[i] = t;
+    if (mask && !(mask = cni_symbolic_output(g, node, n + i, (cn_dtype)mask->dtype, &mask->dims))) return false;
+    if (mask) cn_set_mask(t, mask);
+  }
   return cn_ok(g);
 }
 
-static cn_tensor *call_inside(cn_layer *l, cn_inputs *in, cn_tensor **outputs, int64_t *count) {
+static cn_tensor *call_inside(cn_layer *l, const cn_call_args *a, cn_inputs *in, const call_result *r) {
   cn_graph *g = l->object.graph;
   if (!ensure_built(l, in)) return NULL;
-  cn_tensor *y = methods(l)->call(l, g, in);
-  if (!y || !cn_ok(g)) return NULL;
-  if (outputs) outputs[0] = y;
-  if (count) *count = 1 + in->more_count;
-  for (int64_t i = 0; i <= in->more_count; i++) {
-    cn_tensor *t = i ? in->more[i - 1] : y;
-    if (outputs) outputs[i] = t;
-    if (!activity_penalty(l, t)) return NULL;
-  }
-  return set_masks(l, in, y) ? y : NULL;
+  cn_tensor *first = methods(l)->call(l, g, in), *few[1 + CN_LAYER_OUTPUTS], **y = r->outputs ? r->outputs : few;
+  if (!first || !cn_ok(g)) return NULL;
+  const int64_t n = r->symbolic || r->outputs ? 1 + in->more_count : 1;
+  y[0] = first;
+  for (int64_t i = 1; i < n; i++) y[i] = in->more[i - 1];
+  if (r->count) *r->count = 1 + in->more_count;
+  for (int64_t i = 0; i <= in->more_count; i++)
+    if (!activity_penalty(l, i ? in->more[i - 1] : first)) return NULL;
+  if (!set_masks(l, in, &y[0])) return NULL;
+  return !r->symbolic || record_call(l, a, y, n) ? y[0] : NULL;
 }
 
 static void losses_begin(cn_layer *l, void *user) {
   (void)user;
   l->losses_count = 0;
 }
+
+static const cn_row call_rows[] = { CN_CALL(CN_ROW_, cn_call_args) { 0 } };
+static const cn_call_args call_defaults = { CN_CALL(CN_DEFAULT_, ) .graph = NULL };
+const cn_schema cni_call_schema = { "call", call_rows, (int)(sizeof call_rows / sizeof *call_rows) - 1, sizeof(cn_call_args), &call_defaults };
+const cn_op cni_layer_call = { .name = "layer_call", .inputs = CN_LIST };
 
 cn_tensor *cn_call_layer(const cn_call_args *a, cn_tensor **outputs, int64_t *count) {
   cn_graph *g = a->graph;
@@ -269,14 +346,21 @@ cn_tensor *cn_call_layer(const cn_call_args *a, cn_tensor **outputs, int64_t *co
     mask = x + a->inputs.n;
   }
   const call_state old = { g->calling, g->training };
-  cn_inputs in = { .training = a->training == CN_NONE ? (old.calling ? old.training : g->training) : a->training != 0, .more_count = 0 };
+  cn_inputs in; /* gather sets the rest; `more` counts as far as it is filled */
+  in.training = a->training == CN_NONE ? (old.calling ? old.training : g->training) : a->training != 0;
+  in.more_count = 0;
   if (!old.calling) cni_each_layer(l, losses_begin, NULL); /* penalties are cleared at each outermost call */
   const cni_scope_mark m = cni_layer_enter(l);
   const char *where = g->core.where;
   g->core.where = NULL;
   g->calling = l;
   g->training = in.training;
-  cn_tensor *y = gather(a, &in, x, mask) ? call_inside(l, &in, outputs, count) : NULL;
+  call_result r = { outputs, count, false };
+  cn_tensor *y = NULL;
+  if (gather(a, &in, x, mask, &r.symbolic)) {
+    r.symbolic &= !old.calling;
+    y = call_inside(l, a, &in, &r);
+  }
   g->calling = old.calling;
   g->training = old.training;
   g->core.where = where;
@@ -297,11 +381,15 @@ bool cn_compute_output_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims 
   }
   cn_tensor **x = cni_arena_take(g, cni_step_arena(g), (size_t)n * sizeof *x);
   if (!x) return false;
-  for (int64_t i = 0; i < n; i++) x[i] = cn_symbolic(g, l->dtype, &in[i]);
+  for (int64_t i = 0; i < n; i++)
+    if (!(x[i] = cni_view_header(g, l->dtype, &in[i]))) return false;
+    else x[i]->flags |= CNI_SYMBOLIC;
+  cn_layer *calling = g->calling;
+  if (!calling) g->calling = l; /* nothing is recorded */
   const cn_tensors list = { x, n };
   cn_tensor *y = cn_call(g, l, .inputs = list);
+  g->calling = calling;
   if (y) *out = cn_dims_of(y);
-  for (int64_t i = 0; i < n; i++) cn_free(x[i]);
   return y != NULL;
 }
 

@@ -15,7 +15,9 @@ extern "C" {
   X(S, const char *, dtype, "float32", DTYPE, "of weights and computation: float32 or float64")                                   \
   X(S, cn_ref, activity_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the outputs, divided by the batch size, added to the loss")
 
-#define CN_LAYER_OUTPUTS 16
+#define CN_LAYER_OUTPUTS 32
+#define CN_LAYER_AXES 4
+struct cn_call_args;
 /* One call of a layer, as its class sees it. */
 typedef struct cn_inputs {
   cn_tensor *const *x;               /* the inputs; integer ones as they are, float ones in the layer's dtype */
@@ -25,6 +27,7 @@ typedef struct cn_inputs {
   cn_tensor *const *initial_state;   /* named extras, NULL or CN_NO_TENSOR where not given */
   int64_t initial_states;
   cn_tensor *attention_mask;
+  const struct cn_call_args *args;   /* the call as it was written: every named extra (CN_CALL) */
   cn_tensor *more[CN_LAYER_OUTPUTS]; /* call puts further outputs here ... */
   int64_t more_count;                /* ... and counts them */
 } cn_inputs;
@@ -37,6 +40,7 @@ typedef struct cn_layer_methods {
   cn_tensor *(*compute_mask)(cn_layer *l, cn_graph *g, const cn_inputs *in);       /* mask of the output; without it the first input's passes if supports_masking */
   void (*reset)(cn_layer *l);                                                      /* back to the initial state (RNN states) */
   bool supports_masking;
+  bool separate_inputs;                                                            /* Keras' call takes several inputs as arguments of their own (query, value), not as a list */
   int min_rank, max_rank, rank;                                                    /* of every input; 0: any */
   int64_t min_inputs, max_inputs;                                                  /* 0: one */
 } cn_layer_methods;
@@ -60,6 +64,11 @@ struct cn_layer {
   int64_t owned_count, owned_capacity;
   cn_dims *built_for;                /* shapes of the inputs that it was built for */
   int64_t built_for_count;
+  struct { int axis; int64_t size; } axes[CN_LAYER_AXES]; /* what build found in the first input, and every call must have (cn_expect_axis) */
+  int axes_count;
+  struct cni_calls *calls;           /* the symbolic ones: nodes */
+  uint32_t walk;                     /* the last walk over a graph of layers that met it, and its number in that walk */
+  int32_t place;
 };
 
 /* ---- calling ---- */
@@ -71,9 +80,16 @@ struct cn_layer {
   X(S, cn_tensor *, mask, CN_NO_TENSOR, ANY, "explicit mask of the input; left out: the mask that it carries")     \
   X(S, cn_tensors, masks, { 0 }, ANY, "explicit masks of several inputs; entries may be CN_NO_TENSOR")             \
   X(S, cn_tensors, initial_state, { 0 }, ANY, "of recurrent layers")                                               \
-  X(S, cn_tensor *, attention_mask, CN_NO_TENSOR, ANY, "of attention layers")
+  X(S, cn_tensor *, attention_mask, CN_NO_TENSOR, ANY, "of attention layers")                                      \
+  X(S, cn_tensor *, query_mask, CN_NO_TENSOR, ANY, "of attention layers")                                          \
+  X(S, cn_tensor *, value_mask, CN_NO_TENSOR, ANY, "of attention layers")                                          \
+  X(S, cn_tensor *, key_mask, CN_NO_TENSOR, ANY, "of attention layers")                                            \
+  X(S, int64_t, use_causal_mask, CN_NONE, ANY, "1: of attention layers: no position sees a later one")             \
+  X(S, int64_t, return_attention_scores, CN_NONE, ANY, "1: of attention layers: the scores are a second output")   \
+  X(S, int64_t, reverse, CN_NONE, ANY, "1: of ReversibleEmbedding: from outputs back to scores of rows")
 typedef struct cn_call_args { cn_graph *graph; CN_CALL(CN_FIELD_, ) } cn_call_args;
-/* Calls a layer, as Keras' __call__ does: checks the input, builds on the first call, runs call inside the layer's name scope, adds the activity penalty, sets the mask.
+/* On symbolic tensors (cn_Input) nothing is computed: the layer is built, the outputs' shapes are found, and the call is recorded, to be taken up by cn_Model.
+ * Calls a layer, as Keras' __call__ does: checks the input, builds on the first call, runs call inside the layer's name scope, adds the activity penalty, sets the mask.
  * Returns the first output. outputs (may be NULL) receives all of them, at most CN_LAYER_OUTPUTS, and count their number. */
 CN_API cn_tensor *cn_call_layer(const cn_call_args *args, cn_tensor **outputs, int64_t *count);
 CN_API cn_tensor *cn_call_run(const cn_call_args *args);
@@ -103,7 +119,9 @@ CN_API cn_tensor *cn_make_weight(const cn_weight_options *options);
 /* cn_add_weight(l, "kernel", CN_DIMS(3, 4), .initializer = ..., .regularizer = ..., .constraint = ...) */
 #define cn_add_weight(l, ...) cn_make_weight(&(const cn_weight_options){ .layer = (l), .name = __VA_ARGS__ })
 #endif
-/* Tells a layer of a sub-layer, so that weights, penalties, trainable and files reach it. Returns sub. */
+/* In `build`: from now on every first input must have this size along the axis (which may be negative), else "expected axis -1 to have value 4". */
+CN_API void cn_expect_axis(cn_layer *l, int axis, int64_t size);
+/* Tells a layer of a sub-layer, so that weights, penalties, trainable and files reach it. The first layer it is added to frees it; further ones share it. Returns sub. */
 CN_API cn_layer *cn_add_layer(cn_layer *l, cn_layer *sub);
 /* Adds a scalar to the losses of this call (inside call). */
 CN_API void cn_add_loss(cn_layer *l, cn_tensor *loss);
@@ -114,6 +132,7 @@ CN_API int64_t cn_trainable_weights(cn_layer *l, cn_tensor **out, int64_t capaci
 CN_API int64_t cn_non_trainable_weights(cn_layer *l, cn_tensor **out, int64_t capacity);
 /* Copies values into the weights, in the order of cn_weights; count, shapes and dtypes must fit, else nothing is written. */
 CN_API bool cn_set_weights(cn_layer *l, cn_tensor *const *values, int64_t n);
+/* How many numbers the weights have. STATE if the layer is not built yet. */
 CN_API int64_t cn_count_params(cn_layer *l);
 /* Whether the weights are trained, for the layer and everything below it. */
 CN_API void cn_layer_set_trainable(cn_layer *l, bool trainable);
@@ -153,12 +172,15 @@ CN_API bool cn_layer_resolve(cn_layer *l, cn_kind kind, cn_ref *ref);
     CN_LOUD_ cn_l_;                                                                                                               \
   })
 /* Defines the class in its source file: CN_LAYER(Dense, dense, CN_DENSE, .build = ..., .call = ...). */
-#define CN_LAYER(L, type, LIST, ...)                                                                                              \
+#define CN_LAYER(L, type, LIST, ...) CN_LAYER_OF(L, type, LIST, (.init = cn_layer_init), __VA_ARGS__)
+/* The same with further fields of cn_class, in parentheses: (.init = my_init, .to_json = ...). An init of its own calls cn_layer_init first. */
+#define CN_UNWRAP_(...) __VA_ARGS__
+#define CN_LAYER_OF(L, type, LIST, class_fields, ...)                                                                                  \
   static const cn_row L##_rows[] = { LIST(CN_ROW_, cn_##L##Options) CN_LAYER_LIST(CN_ROW_, cn_##L##Options) { 0 } };              \
   static const cn_##L##Options L##_defaults = { LIST(CN_DEFAULT_, ) CN_LAYER_LIST(CN_DEFAULT_, ) .graph = NULL };                 \
   static const cn_layer_methods L##_methods = { __VA_ARGS__ };                                                                    \
   const cn_class cn_class_##L = { .kind = CN_KIND_LAYER, .schema = CN_SCHEMA_(L, #L, cn_##L##Options), .size = sizeof(type),      \
-                                  .init = cn_layer_init, .finish = cn_layer_finish, .methods = &L##_methods };                    \
+                                  CN_UNWRAP_ class_fields, .finish = cn_layer_finish, .methods = &L##_methods };                    \
   cn_layer *cn_make_##L(const cn_##L##Options *options) { return (cn_layer *)(void *)cn_object_new(&cn_class_##L, options); }     \
   void cn_##L##Options_init(cn_##L##Options *options, size_t size) { memcpy(options, &L##_defaults, size < sizeof L##_defaults ? size : sizeof L##_defaults); }
 #endif

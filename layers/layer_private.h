@@ -17,8 +17,13 @@ cn_object *cni_activation_from_text(cn_graph *g, const char *text);
 cn_object *cni_activation_from_json(cn_graph *g, const json_t *config);
 int64_t cni_activation_fused(const cn_ref *r);            /* its number in cn_linear's activation option, or 0 */
 
-/* A name that no layer of the graph has: the snake_case of the class' name, then _1, _2, ... Owned by the caller (cni_alloc). */
-char *cni_unique_name(cn_graph *g, const char *class_name);
+cn_dims cni_input_dims(const cn_layer *input);            /* of an InputLayer, batch axis included */
+/* A node for a symbolic call of l with n outputs and as many places for their masks; it lives as long as l. NULL after an error. */
+cn_node *cni_call_node(cn_layer *l, const cn_call_args *a, int64_t n);
+bool cni_adopt(cn_layer *l, cn_layer *sub);               /* cn_add_layer without its checks */
+extern const cn_schema cni_call_schema;                   /* of cn_call_args */
+extern const cn_op cni_layer_call;                        /* stands in the nodes of layers' calls; never run */
+cn_tensor *cni_with_mask(cn_layer *l, const cn_inputs *in, cn_tensor *y, cn_tensor *mask); /* y carrying the mask; a view of it where it is not the call's own to change */
 /* Pushes the layer's name on the scope of errors and nodes. */
 typedef struct cni_scope_mark { size_t mark; const char *scope; } cni_scope_mark;
 cni_scope_mark cni_layer_enter(cn_layer *l);

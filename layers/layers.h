@@ -5,9 +5,11 @@
 #include "constraint.h"
 #include "core_layers.h"
 #include "initializer.h"
+#include "input.h"
 #include "layer.h"
 #include "object.h"
 #include "pooling.h"
 #include "regularization.h"
 #include "regularizer.h"
+#include "wrapper.h"
 #endif

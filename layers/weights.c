@@ -31,7 +31,7 @@ static kept_ref *keep_ref(cn_layer *l, cn_kind kind, const cn_ref *given) {
   if ((!r.name && !r.object && !r.fn) || !cn_layer_resolve(l, kind, &r) || (!r.object && !r.fn)) return NULL;
   kept_ref *k = cni_alloc(g, sizeof *k);
   if (!k) return NULL;
-  *k = (kept_ref){ { &kept_class, g, NULL, 1 }, r };
+  *k = (kept_ref){ { &kept_class, g, NULL, 1, false }, r };
   if (own(l, &k->object)) return k;
   cni_free(g, k);
   return NULL;
@@ -76,45 +76,34 @@ cn_tensor *cn_make_weight(const cn_weight_options *o) {
 }
 
 /* ---- lists of weights ---- */
-typedef struct listing { cn_tensor **out; int64_t capacity, count; } listing;
+typedef struct listing { cn_tensor **out; int64_t capacity, count; uint32_t walk; int want; } listing;
 
-static void list_add(listing *s, cn_tensor *w) {
-  for (int64_t i = 0; i < s->count && i < s->capacity; i++)
-    if (s->out[i] == w) return; /* of a layer that is reached twice */
+/* Once only where a layer is reached twice. */
+static void list_weight(cn_tensor *w, listing *s) {
+  if (w->extra->listed == s->walk || (s->want >= 0 && !w->extra->frozen != s->want)) return;
+  w->extra->listed = s->walk;
   if (s->count < s->capacity) s->out[s->count] = w;
   s->count++;
 }
 
-/* Those that are trained now, or the others. */
-static void list_tree(cn_layer *l, listing *s, bool trained) {
-  for (int64_t i = 0; i < l->weights_count; i++)
-    if (!l->weights[i]->extra->frozen == trained) list_add(s, l->weights[i]);
-  for (int64_t i = 0; i < l->layers_count; i++) list_tree(l->layers[i], s, trained);
-}
-
 /* Keras: own trainable, own others, then each sub-layer's in the same way. */
-static void list_all(cn_layer *l, listing *s) {
+static void list_tree(cn_layer *l, listing *s) {
   for (int others = 0; others < 2; others++)
     for (int64_t i = 0; i < l->weights_count; i++)
-      if (l->weights[i]->extra->never_trains == (others == 1)) list_add(s, l->weights[i]);
-  for (int64_t i = 0; i < l->layers_count; i++) list_all(l->layers[i], s);
+      if (l->weights[i]->extra->never_trains == (others == 1)) list_weight(l->weights[i], s);
+  for (int64_t i = 0; i < l->layers_count; i++) list_tree(l->layers[i], s);
 }
 
-int64_t cn_weights(cn_layer *l, cn_tensor **out, int64_t capacity) {
-  listing s = { out, capacity, 0 };
-  if (l) list_all(l, &s);
+/* Those that are trained now (want 1), the others (0), all (-1). */
+static int64_t list_weights(cn_layer *l, cn_tensor **out, int64_t capacity, int want) {
+  if (!l) return 0;
+  listing s = { out, capacity, 0, ++l->object.graph->walks, want };
+  list_tree(l, &s);
   return s.count;
 }
-int64_t cn_trainable_weights(cn_layer *l, cn_tensor **out, int64_t capacity) {
-  listing s = { out, capacity, 0 };
-  if (l) list_tree(l, &s, true);
-  return s.count;
-}
-int64_t cn_non_trainable_weights(cn_layer *l, cn_tensor **out, int64_t capacity) {
-  listing s = { out, capacity, 0 };
-  if (l) list_tree(l, &s, false);
-  return s.count;
-}
+int64_t cn_weights(cn_layer *l, cn_tensor **out, int64_t capacity) { return list_weights(l, out, capacity, -1); }
+int64_t cn_trainable_weights(cn_layer *l, cn_tensor **out, int64_t capacity) { return list_weights(l, out, capacity, 1); }
+int64_t cn_non_trainable_weights(cn_layer *l, cn_tensor **out, int64_t capacity) { return list_weights(l, out, capacity, 0); }
 
 static cn_tensor **all_weights(cn_layer *l, int64_t *n) {
   cn_graph *g = l->object.graph;
@@ -126,6 +115,7 @@ static cn_tensor **all_weights(cn_layer *l, int64_t *n) {
 
 int64_t cn_count_params(cn_layer *l) {
   if (!l || !cn_ok(l->object.graph)) return 0;
+  if (!l->built && (l->layers_count || ((const cn_layer_methods *)l->object.cls->methods)->build)) return cn_fail(l->object.graph, CN_STATE, "count_params: %s is not built", l->name), 0;
   int64_t n, sum = 0;
   cn_tensor **w = all_weights(l, &n);
   for (int64_t i = 0; w && i < n; i++) sum += w[i]->count;
@@ -161,7 +151,7 @@ void cn_layer_set_trainable(cn_layer *l, bool trainable) {
 
 /* ---- losses ---- */
 void cn_add_loss(cn_layer *l, cn_tensor *loss) {
-  if (!l || !loss || !cn_ok(l->object.graph)) return;
+  if (!l || !loss || !cn_ok(l->object.graph) || (loss->flags & CNI_SYMBOLIC)) return;
   cn_graph *g = l->object.graph;
   if (l->losses_epoch != g->epoch) l->losses_count = 0;
   l->losses_epoch = g->epoch;
@@ -169,27 +159,33 @@ void cn_add_loss(cn_layer *l, cn_tensor *loss) {
   l->losses[l->losses_count++] = loss;
 }
 
-static void list_losses(cn_layer *l, void *user) {
-  listing *s = user;
-  for (int64_t i = 0; l->losses_epoch == l->object.graph->epoch && i < l->losses_count; i++) list_add(s, l->losses[i]);
+/* Every layer below l once, each before its sub-layers. */
+static void each_once(cn_layer *l, uint32_t walk, void (*visit)(cn_layer *l, listing *s), listing *s) {
+  if (l->walk == walk) return;
+  l->walk = walk;
+  visit(l, s);
+  for (int64_t i = 0; i < l->layers_count; i++) each_once(l->layers[i], walk, visit, s);
 }
 
-static void list_penalties(cn_layer *l, void *user) {
-  listing *s = user;
-  cn_graph *g = l->object.graph;
+static void list_losses(cn_layer *l, listing *s) {
+  for (int64_t i = 0; l->losses_epoch == l->object.graph->epoch && i < l->losses_count; i++, s->count++)
+    if (s->count < s->capacity) s->out[s->count] = l->losses[i];
+}
+
+static void list_penalties(cn_layer *l, listing *s) {
   for (int64_t i = 0; i < l->weights_count; i++) {
     const cn_penalty p = l->weights[i]->extra->penalty;
     if (!p.apply || l->weights[i]->extra->frozen) continue;
-    if (!s->capacity) s->count++;
-    else list_add(s, p.apply(g, l->weights[i], p.object));
+    if (s->count < s->capacity) s->out[s->count] = p.apply(l->object.graph, l->weights[i], p.object);
+    s->count++;
   }
 }
 
 int64_t cn_losses(cn_layer *l, cn_tensor **out, int64_t capacity) {
-  listing s = { out, capacity, 0 };
+  listing s = { out, capacity, 0, 0, 0 };
   if (!l || !cn_ok(l->object.graph)) return 0;
-  cni_each_layer(l, list_losses, &s);
-  cni_each_layer(l, list_penalties, &s);
+  each_once(l, ++l->object.graph->walks, list_losses, &s);
+  each_once(l, ++l->object.graph->walks, list_penalties, &s);
   return s.count;
 }
 

@@ -7,92 +7,49 @@ void cni_compiled_free(cn_model *m) {
   cni_compiled *c = m->compiled;
   if (!c) return;
   cn_graph *g = m->base.object.graph;
-  for (int64_t i = 0; i < c->count; i++) {
-    if (c->metrics[i]) cn_object_free(&c->metrics[i]->object);
-    cni_free(g, c->names[i]);
-  }
   cni_replays_drop(c);
   cni_free(g, c->replays);
   if (c->owns_optimizer) cn_object_free((cn_object *)(void *)c->optimizer);
-  cn_object_free(c->owned_loss);
+  cni_outputs_free(g, c);
   cn_free(c->loss_value);
-  cni_free(g, c->metrics);
-  cni_free(g, c->names);
   cni_free(g, c);
   m->compiled = NULL;
-}
-
-/* ---- metrics ---- */
-static bool metric_add(cn_model *m, cni_compiled *c, cn_metric *metric, const char *name) {
-  cn_graph *g = m->base.object.graph;
-  int64_t capacity = c->capacity;
-  if (c->count == c->capacity) {
-    if (!cni_grow(g, (void **)&c->names, c->count, &capacity, sizeof *c->names)) return false;
-    capacity = c->capacity;
-    if (!cni_grow(g, (void **)&c->metrics, c->count, &capacity, sizeof *c->metrics)) return false;
-    c->capacity = capacity;
-  }
-  if (!(c->names[c->count] = cni_strdup(g, name))) return false;
-  c->metrics[c->count++] = metric;
-  return true;
-}
-
-static bool is_accuracy(const char *name) { return !strcmp(name, "accuracy") || !strcmp(name, "acc"); }
-
-/* One name of the list, trimmed. "accuracy" waits for the first batch, whose shapes choose. */
-static bool metric_by_name(cn_model *m, cni_compiled *c, const char *name) {
-  if (!*name) return true;
-  if (is_accuracy(name)) return metric_add(m, c, NULL, name);
-  cn_metric *metric = cn_metric_from(m->base.object.graph, name);
-  if (!metric) return false;
-  char plain[128];
-  cni_text_name(name, plain, sizeof plain);
-  return metric_add(m, c, metric, strpbrk(plain, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") ? metric->name : plain);
-}
-
-/* Names separated by commas outside parentheses. */
-static bool metrics_from(cn_model *m, cni_compiled *c, const char *text) {
-  char name[256];
-  size_t n = 0;
-  int depth = 0;
-  for (const char *p = text; p; p++) {
-    const bool end = !*p || (*p == ',' && !depth);
-    depth += (*p == '(') - (*p == ')');
-    if (!end) {
-      if ((n || *p != ' ') && n + 1 < sizeof name) name[n++] = *p;
-      continue;
-    }
-    while (n && name[n - 1] == ' ') n--;
-    name[n] = 0;
-    n = 0;
-    if (!metric_by_name(m, c, name)) return false;
-    if (!*p) break;
-  }
-  return true;
 }
 
 bool cn_add_metric(cn_model *m, cn_metric *metric) {
   if (!m || !metric || !cn_ok(m->base.object.graph)) return false;
   if (!m->compiled) return cn_fail(m->base.object.graph, CN_STATE, "add_metric: %s is not compiled", m->base.name), false;
-  return metric_add(m, m->compiled, metric, metric->name);
+  return cni_metric_add(m, m->compiled, metric, metric->name, 0, false);
 }
 
 /* ---- compile ---- */
-static bool compile_parts(cn_model *m, cni_compiled *c, const cn_compile_args *a) {
+static bool set_optimizer(cn_model *m, cni_compiled *c, const cn_ref *given) {
   cn_graph *g = m->base.object.graph;
-  cn_ref optimizer = a->optimizer;
+  cn_ref optimizer = *given;
   c->optimizer = (cn_optimizer *)(void *)cni_ref_resolve(g, CN_KIND_OPTIMIZER, &optimizer, &cni_models_factory);
-  c->owns_optimizer = !a->optimizer.object;
+  c->owns_optimizer = !given->object;
   if (!cn_ok(g)) return false;
   if (!c->optimizer) return cn_fail(g, CN_VALUE, "compile: an optimizer is needed"), false;
-  c->loss = a->loss;
-  cn_object *loss = cni_ref_resolve(g, CN_KIND_LOSS, &c->loss, &cni_models_factory);
-  if (!cn_ok(g)) return false;
-  if (loss && !a->loss.object) c->owned_loss = loss;
-  c->loss.object = loss;
   c->loss_value = cn_variable(g, CN_F32, CN_SCALAR, NULL);
   if (c->loss_value) cn_set_trainable(c->loss_value, false);
-  return c->loss_value && (!a->metrics || metrics_from(m, c, a->metrics));
+  return c->loss_value != NULL;
+}
+
+/* The new state takes the old one's place once it is whole. */
+static cni_compiled *compile_begin(cn_model *m, cni_compiled **old) {
+  cni_compiled *c = cni_alloc(m->base.object.graph, sizeof *c);
+  *old = m->compiled;
+  if (!c) return NULL;
+  m->compiled = c;
+  cni_outputs_begin(m, c);
+  return c;
+}
+static bool compile_end(cn_model *m, cni_compiled *old, bool whole) {
+  cni_compiled *c = m->compiled;
+  if (whole) m->compiled = old;
+  cni_compiled_free(m);
+  m->compiled = whole ? c : old;
+  return whole;
 }
 
 void cn_compile_args_init(cn_compile_args *args, size_t size) {
@@ -102,19 +59,32 @@ void cn_compile_args_init(cn_compile_args *args, size_t size) {
 
 bool cn_compile_run(const cn_compile_args *a) {
   cn_model *m = a->model;
+  cni_compiled *old;
   if (!m || !cn_ok(m->base.object.graph)) return false;
-  cni_compiled *old = m->compiled, *c = cni_alloc(m->base.object.graph, sizeof *c);
-  if (!c) return false;
-  m->compiled = c;
-  if (!compile_parts(m, c, a)) {
-    cni_compiled_free(m);
-    m->compiled = old;
-    return false;
-  }
-  m->compiled = old;
-  cni_compiled_free(m);
-  m->compiled = c;
-  return true;
+  cni_compiled *c = compile_begin(m, &old);
+  return c && compile_end(m, old, set_optimizer(m, c, &a->optimizer) && cni_outputs_from_args(m, c, a));
+}
+
+static bool compile_json(cn_model *m, cni_compiled *c, const json_t *config) {
+  const json_t *v = json_object_get(config, "optimizer");
+  const bool text = !v || json_is_string(v);
+  cn_ref r = { .name = text ? v ? json_string_value(v) : "rmsprop" : NULL };
+  if (!text && !(r.object = cni_models_factory.from_json(m->base.object.graph, CN_KIND_OPTIMIZER, v))) return false;
+  const bool ok = set_optimizer(m, c, &r);
+  c->owns_optimizer = true;
+  return ok && cni_outputs_from_json(m, c, config);
+}
+
+bool cn_compile_from_config(cn_model *m, const char *json) {
+  cni_compiled *old;
+  json_error_t e;
+  if (!m || !json || !cn_ok(m->base.object.graph)) return false;
+  json_t *config = json_loads(json, JSON_REJECT_DUPLICATES, &e);
+  if (!config) return cn_fail(m->base.object.graph, CN_FORMAT, "compile_from_config: line %d, column %d: %s", e.line, e.column, e.text), false;
+  cni_compiled *c = compile_begin(m, &old);
+  const bool ok = c && compile_end(m, old, compile_json(m, c, config));
+  json_decref(config);
+  return ok;
 }
 
 cn_optimizer *cn_model_optimizer(cn_model *m) { return m && m->compiled ? m->compiled->optimizer : NULL; }
@@ -124,7 +94,7 @@ bool cni_ready(cn_model *m, const char *what) {
   cn_graph *g = m->base.object.graph;
   if (!m->compiled) return cn_fail(g, CN_STATE, "%s: %s is not compiled", what, m->base.name), false;
   if (!m->base.layers_count) return cn_fail(g, CN_STATE, "%s: %s has no layers", what, m->base.name), false;
-  if (m->compiled->loss.object || m->compiled->loss.fn2) return true;
+  if (m->compiled->losses_count) return true;
   cn_fail(g, CN_VALUE, "%s: %s was compiled without a loss", what, m->base.name);
   return false;
 }
@@ -142,76 +112,156 @@ static bool optimizer_ready(cn_model *m) {
   return true;
 }
 
-cn_tensor *cni_recorded_step(cn_model *m, const cn_batch *b, cn_tensor **y_pred) {
+/* The model on a batch's inputs; the predictions go to r. */
+static bool predict_batch(cn_model *m, const cn_batch *b, bool training, cni_results *r) {
   cn_graph *g = m->base.object.graph;
-  cni_compiled *c = m->compiled;
-  g->training = true;
-  cn_tensor *p = cn_call(g, &m->base, b->x, .training = 1);
+  cn_call_args a = *(const cn_call_args *)cni_call_schema.defaults;
+  const cn_tensors xs = cni_xs(b);
+  a.graph = g;
+  a.layer = &m->base;
+  a.training = training;
+  if (xs.n == 1) a.x = xs.v[0];
+  else a.inputs = xs;
+  g->training = training;
+  const bool ok = cn_call_layer(&a, r->y, &r->outputs) != NULL;
   g->training = false;
-  if (!p) return NULL;
-  p->flags |= CNI_KEEP;
-  cn_tensor *loss = cn_loss_apply(g, &c->loss, b->y ? b->y : p, p, b->sample_weight ? b->sample_weight : CN_NO_TENSOR);
-  loss = cn_total_loss(&m->base, loss);
+  for (int64_t i = 0; ok && i < r->outputs; i++) {
+    cn_tensor *mask = cn_mask_of(r->y[i]);
+    r->y[i]->flags |= CNI_KEEP;
+    if (mask) mask->flags |= CNI_KEEP;
+  }
+  return ok;
+}
+
+static bool batch_fits(cn_model *m, const cn_batch *b) {
+  const cni_compiled *c = m->compiled;
+  cn_graph *g = m->base.object.graph;
+  const int64_t ny = cni_ys(b).n, nw = cni_ws(b).n;
+  if (ny && ny != c->outputs_count) return cn_fail(g, CN_VALUE, "%s has %lld outputs, the data has %lld targets", m->base.name, (long long)c->outputs_count, (long long)ny), false;
+  for (int64_t i = 0; !ny && i < c->outputs_count; i++)
+    if (c->outputs[i].loss.object) return cn_fail(g, CN_VALUE, "%s: the data has no targets", m->base.name), false;
+  if (!ny && c->outputs_count > 1) return cn_fail(g, CN_VALUE, "%s has %lld outputs, the data has no targets", m->base.name, (long long)c->outputs_count), false;
+  if (nw > 1 && nw != c->outputs_count) return cn_fail(g, CN_VALUE, "%s has %lld outputs, the data has weights for %lld", m->base.name, (long long)c->outputs_count, (long long)nw), false;
+  return true;
+}
+
+/* A single list of weights serves every output. */
+static cn_tensor *weight_of(const cn_batch *b, int64_t i) {
+  const cn_tensors w = cni_ws(b);
+  return w.n == 0 ? CN_NO_TENSOR : w.v[w.n == 1 ? 0 : i];
+}
+
+static cn_tensor *output_loss(cn_model *m, const cn_batch *b, cni_results *r, int64_t i) {
+  cn_graph *g = m->base.object.graph;
+  const cni_output *o = &m->compiled->outputs[i];
+  const cn_tensors ys = cni_ys(b);
+  cn_tensor *loss = cn_loss_apply(g, &o->loss, ys.n ? ys.v[i] : r->y[i], r->y[i], weight_of(b, i));
   if (!loss) return NULL;
   if (loss->dims.rank) return cn_fail(g, CN_SHAPE, "the loss must be a scalar: its reduction is none"), NULL;
-  *y_pred = p;
-  return optimizer_ready(m) && cn_optimizer_minimize(c->optimizer, loss, true) ? loss : NULL;
+  if (m->compiled->tracked) r->losses[i] = loss, loss->flags |= CNI_KEEP;
+  return o->weight == 1 ? loss : cn_multiply(g, loss, cn_scalar_like(g, loss, o->weight));
+}
+
+bool cni_forward(cn_model *m, const cn_batch *b, bool training, cni_results *r) {
+  cn_graph *g = m->base.object.graph;
+  const cni_compiled *c = m->compiled;
+  cn_tensor *total = NULL;
+  *r = (cni_results){ .loss = NULL };
+  if (!batch_fits(m, b) || !predict_batch(m, b, training, r)) return false;
+  if (r->outputs != c->outputs_count) return cn_fail(g, CN_VALUE, "%s was compiled for %lld outputs and gives %lld", m->base.name, (long long)c->outputs_count, (long long)r->outputs), false;
+  for (int64_t i = 0; i < c->outputs_count; i++) {
+    if (!c->outputs[i].loss.object && !c->outputs[i].loss.fn2) continue;
+    cn_tensor *one = output_loss(m, b, r, i);
+    if (!one) return false;
+    total = total ? cn_add(g, total, one) : one;
+  }
+  return (r->loss = cn_total_loss(&m->base, total)) != NULL;
+}
+
+/* Without anything to train a step is a forward pass. */
+bool cni_recorded_step(cn_model *m, const cn_batch *b, cni_results *r) {
+  if (!cni_forward(m, b, true, r)) return false;
+  return !cn_trainable_weights(&m->base, NULL, 0) || (optimizer_ready(m) && cn_optimizer_minimize(m->compiled->optimizer, r->loss, true));
 }
 
 /* ---- metrics of a batch ---- */
-static bool metric_ready(cn_model *m, int64_t i, const cn_batch *b, const cn_tensor *p) {
-  cni_compiled *c = m->compiled;
-  if (c->metrics[i]) return true;
-  if (!b->y) return cn_fail(m->base.object.graph, CN_VALUE, "%s: the data has no y", c->names[i]), false;
-  return (c->metrics[i] = cni_accuracy_for(m->base.object.graph, b->y, p)) != NULL;
+static bool metric_update(cn_model *m, cni_scored *s, const cn_batch *b, const cni_results *r) {
+  const cn_tensors ys = cni_ys(b);
+  if (!s->metric && !ys.n) return cn_fail(m->base.object.graph, CN_VALUE, "%s: the data has no y", s->name), false;
+  if (!s->metric && !(s->metric = cni_accuracy_for(m->base.object.graph, ys.v[s->output], r->y[s->output]))) return false;
+  return cn_metric_update(s->metric, ys.n ? ys.v[s->output] : NULL, r->y[s->output], s->weighted ? weight_of(b, s->output) : CN_NO_TENSOR);
 }
 
-bool cni_metrics_update(cn_model *m, const cn_batch *b, cn_tensor *p, double loss) {
+bool cni_metrics_update(cn_model *m, const cn_batch *b, const cni_results *r) {
   cni_compiled *c = m->compiled;
-  c->loss_total += loss * (double)b->size;
+  c->loss_total += cni_value_at(r->loss, 0) * (double)b->size;
   c->loss_count += (double)b->size;
+  for (int64_t i = 0; c->tracked && i < c->outputs_count; i++) {
+    if (!r->losses[i]) continue;
+    c->outputs[i].total += cni_value_at(r->losses[i], 0) * (double)b->size;
+    c->outputs[i].count += (double)b->size;
+  }
   for (int64_t i = 0; i < c->count; i++)
-    if (!metric_ready(m, i, b, p) || !cn_metric_update(c->metrics[i], b->y, p, CN_NO_TENSOR)) return false;
+    if (!metric_update(m, &c->metrics[i], b, r)) return false;
   return true;
 }
 
 void cni_metrics_reset(cn_model *m) {
   cni_compiled *c = m->compiled;
   c->loss_total = c->loss_count = 0;
-  for (int64_t i = 0; i < c->count; i++) cn_metric_reset(c->metrics[i]);
+  for (int64_t i = 0; i < c->outputs_count; i++) c->outputs[i].total = c->outputs[i].count = 0;
+  for (int64_t i = 0; i < c->count; i++) cn_metric_reset(c->metrics[i].metric);
+}
+
+/* Value i: 0 the loss, then the losses of the outputs (their number in *output), then the metrics (theirs in *metric). */
+static void value_place(const cni_compiled *c, int64_t i, int64_t *output, int64_t *metric) {
+  const int64_t losses = c->tracked ? c->losses_count : 0;
+  *output = *metric = -1;
+  if (i > losses) *metric = i - losses - 1;
+  for (int64_t k = 0; i >= 1 && i <= losses && k < c->outputs_count; k++)
+    if (c->tracked[k] && --i == 0) *output = k;
 }
 
 double cni_metric_value(const cn_model *m, int64_t i) {
   const cni_compiled *c = m->compiled;
-  if (!i) return c->loss_count > 0 ? c->loss_total / c->loss_count : 0;
-  return c->metrics[i - 1] ? cn_metric_result(c->metrics[i - 1]) : NAN;
+  int64_t output, metric;
+  value_place(c, i, &output, &metric);
+  if (output >= 0) return c->outputs[output].count > 0 ? c->outputs[output].total / c->outputs[output].count : 0;
+  if (metric >= 0) return c->metrics[metric].metric ? cn_metric_result(c->metrics[metric].metric) : NAN;
+  return c->loss_count > 0 ? c->loss_total / c->loss_count : 0;
 }
 
 const char *cn_metric_name_at(cn_model *m, int64_t i) {
-  if (!m || !m->compiled || i < 0 || i > m->compiled->count) return NULL;
-  return i ? m->compiled->names[i - 1] : "loss";
+  int64_t output, metric;
+  if (!m || !m->compiled || i < 0 || i >= cni_values_count(m)) return NULL;
+  value_place(m->compiled, i, &output, &metric);
+  return output >= 0 ? m->compiled->tracked[output] : metric >= 0 ? m->compiled->metrics[metric].name : "loss";
 }
 
 /* ---- a step by hand ---- */
 static int64_t samples(const cn_tensor *x) { return x->dims.rank ? x->dims.d[0] : 1; }
 
-static cn_tensor *step_by_hand(cn_model *m, cn_tensor *x, cn_tensor *y, cn_tensor *w, const char *what) {
-  if (!x || !cni_ready(m, what)) return NULL;
-  const cn_batch b = { x, y && cni_given(y) ? y : NULL, w && cni_given(w) ? w : NULL, samples(x) };
-  cn_tensor *p;
-  return cni_train_step(m, &b, &p);
-}
+static bool step_by_hand(cn_model *m, const cn_batch *b, const char *what, cni_results *r) { return b->x && cni_ready(m, what) && cni_train_step(m, b, r); }
+
+static cn_batch batch_of(cn_tensor *x, cn_tensor *y, cn_tensor *w) { return (cn_batch){ .x = x, .y = y && cni_given(y) ? y : NULL, .sample_weight = w && cni_given(w) ? w : NULL, .size = x ? samples(x) : 0 }; }
 
 double cn_train_on_batch(cn_model *m, cn_tensor *x, cn_tensor *y, cn_tensor *sample_weight) {
-  cn_tensor *loss = step_by_hand(m, x, y, sample_weight, "train_on_batch");
-  const double value = loss ? cn_item(loss) : NAN;
+  const cn_batch b = batch_of(x, y, sample_weight);
+  return cn_train_on_lists(m, &b);
+}
+
+double cn_train_on_lists(cn_model *m, const cn_batch *b) {
+  cni_results r;
+  const double value = step_by_hand(m, b, "train_on_batch", &r) ? cn_item(r.loss) : NAN;
   if (m) cn_graph_reset(m->base.object.graph);
   return value;
 }
 
 cn_tensor *cn_train_step(cn_model *m, cn_tensor *x, cn_tensor *y, cn_tensor *sample_weight) {
-  cn_tensor *loss = step_by_hand(m, x, y, sample_weight, "train_step");
-  if (loss) cni_value_set(m->compiled->loss_value, 0, cni_value_at(loss, 0));
+  const cn_batch b = batch_of(x, y, sample_weight);
+  cni_results r;
+  const bool ok = step_by_hand(m, &b, "train_step", &r);
+  if (ok) cni_value_set(m->compiled->loss_value, 0, cni_value_at(r.loss, 0));
   if (m) cn_graph_reset(m->base.object.graph);
-  return loss ? m->compiled->loss_value : NULL;
+  return ok ? m->compiled->loss_value : NULL;
 }

@@ -15,7 +15,7 @@ cn_dataset *cn_dataset_new(cn_graph *g, const cn_dataset_methods *methods, void 
   return d;
 }
 bool cn_dataset_next(cn_dataset *d, int64_t batch_size, cn_batch *out) {
-  *out = (cn_batch){ NULL, NULL, NULL, 0 };
+  *out = (cn_batch){ .size = 0 };
   return d && cn_ok(d->graph) && d->methods->next(d->graph, d->state, batch_size, out);
 }
 bool cn_dataset_reset(cn_dataset *d, bool shuffle) { return d && cn_ok(d->graph) && d->methods->reset(d->graph, d->state, shuffle, &d->stream); }
@@ -28,8 +28,10 @@ void cn_dataset_free(cn_dataset *d) {
 
 /* ---- arrays ---- */
 typedef struct column { cn_dtype dtype; cn_dims dims; const char *data; cn_tensor *owner; size_t row; } column;
+/* Inputs, then targets, then weights. */
 typedef struct arrays {
-  column x, y, w;
+  column *columns;
+  int64_t nx, ny, nw;
   int64_t first, count, at;
   int64_t *order;            /* of the samples; NULL: as they are */
 } arrays;
@@ -50,13 +52,23 @@ static cn_tensor *batch_of(cn_graph *g, const column *c, const arrays *a, int64_
   return t;
 }
 
+/* The batches of n columns, as a list in memory of the step. */
+static bool batches_of(cn_graph *g, const column *c, int64_t n, const arrays *a, int64_t rows, cn_tensors *out) {
+  cn_tensor **v = n ? cni_arena_take(g, cni_step_arena(g), (size_t)n * sizeof *v) : NULL;
+  *out = (cn_tensors){ v, n };
+  for (int64_t i = 0; v && i < n; i++)
+    if (!(v[i] = c[i].data ? batch_of(g, &c[i], a, rows) : CN_NO_TENSOR)) return false;
+  return v || !n;
+}
+
 static bool arrays_next(cn_graph *g, void *state, int64_t batch_size, cn_batch *out) {
   arrays *a = state;
   const int64_t left = a->count - a->at, n = batch_size < left ? batch_size : left;
   if (n <= 0) return false;
-  out->x = batch_of(g, &a->x, a, n);
-  out->y = a->y.data ? batch_of(g, &a->y, a, n) : NULL;
-  out->sample_weight = a->w.data ? batch_of(g, &a->w, a, n) : NULL;
+  if (!batches_of(g, a->columns, a->nx, a, n, &out->xs) || !batches_of(g, a->columns + a->nx, a->ny, a, n, &out->ys) || !batches_of(g, a->columns + a->nx + a->ny, a->nw, a, n, &out->sample_weights)) return false;
+  out->x = out->xs.v[0];
+  out->y = a->ny ? out->ys.v[0] : NULL;
+  out->sample_weight = a->nw && cni_given(out->sample_weights.v[0]) ? out->sample_weights.v[0] : NULL;
   out->size = n;
   a->at += n;
   return cn_ok(g);
@@ -77,28 +89,34 @@ static bool arrays_reset(cn_graph *g, void *state, bool shuffle, cn_stream *stre
 }
 
 static int64_t arrays_size(void *state) { return ((const arrays *)state)->count; }
-static void *arrays_range(cn_graph *g, void *state, int64_t first, int64_t count) {
-  const arrays *from = state;
+static int64_t columns_of(const arrays *a) { return a->nx + a->ny + a->nw; }
+static void arrays_free(cn_graph *g, arrays *a) {
+  for (int64_t i = 0; i < columns_of(a); i++) cn_free(a->columns[i].owner);
+  cni_free(g, a->columns);
+  cni_free(g, a->order);
+  cni_free(g, a);
+}
+static arrays *arrays_copy(cn_graph *g, const arrays *from) {
   arrays *a = cni_alloc(g, sizeof *a);
-  if (!a) return NULL;
+  column *c = a ? cni_alloc(g, (size_t)columns_of(from) * sizeof *c) : NULL;
+  if (!c) return cni_free(g, a), NULL;
+  memcpy(c, from->columns, (size_t)columns_of(from) * sizeof *c);
   *a = *from;
-  column *columns[] = { &a->x, &a->y, &a->w };
-  for (int i = 0; i < 3; i++)
-    if (columns[i]->owner) columns[i]->owner = cn_persist(columns[i]->owner);
+  a->columns = c;
   a->order = NULL;
+  return a;
+}
+static void *arrays_range(cn_graph *g, void *state, int64_t first, int64_t count) {
+  arrays *a = arrays_copy(g, state);
+  if (!a) return NULL;
+  for (int64_t i = 0; i < columns_of(a); i++)
+    if (a->columns[i].owner) a->columns[i].owner = cn_persist(a->columns[i].owner);
   a->first += first;
   a->count = count;
   a->at = 0;
   return a;
 }
-static void arrays_finish(cn_graph *g, void *state) {
-  arrays *a = state;
-  cn_free(a->x.owner);
-  cn_free(a->y.owner);
-  cn_free(a->w.owner);
-  cni_free(g, a->order);
-  cni_free(g, a);
-}
+static void arrays_finish(cn_graph *g, void *state) { arrays_free(g, state); }
 static const cn_dataset_methods arrays_methods = { arrays_next, arrays_reset, arrays_size, arrays_range, arrays_finish };
 
 static column column_of(cn_dtype dtype, const cn_dims *dims, const void *data, cn_tensor *owner) {
@@ -107,43 +125,60 @@ static column column_of(cn_dtype dtype, const cn_dims *dims, const void *data, c
   return c;
 }
 
-static cn_dataset *from_columns(cn_graph *g, const column *x, const column *y, const column *w) {
-  const column *all[] = { x, y, w };
+/* The columns stay the caller's where this fails. */
+static cn_dataset *from_columns(cn_graph *g, const arrays *given) {
   static const char *const names[] = { "x", "y", "sample_weight" };
-  for (int i = 0; i < 3; i++) {
-    if (!all[i]->data) continue;
-    if (all[i]->dtype == CN_STRING) return cn_fail(g, CN_UNSUPPORTED, "dataset: %s holds texts; turn them into numbers first", names[i]), NULL;
-    if (all[i]->dims.rank < 1) return cn_fail(g, CN_SHAPE, "dataset: %s needs a first axis, the samples", names[i]), NULL;
-    if (all[i]->dims.d[0] != x->dims.d[0])
-      return cn_fail(g, CN_SHAPE, "dataset: x has %lld samples, %s has %lld", (long long)x->dims.d[0], names[i], (long long)all[i]->dims.d[0]), NULL;
+  const column *c = given->columns;
+  for (int64_t i = 0; i < columns_of(given); i++) {
+    const char *name = names[(i >= given->nx) + (i >= given->nx + given->ny)];
+    if (!c[i].data) continue;
+    if (c[i].dtype == CN_STRING) return cn_fail(g, CN_UNSUPPORTED, "dataset: %s holds texts; turn them into numbers first", name), NULL;
+    if (c[i].dims.rank < 1) return cn_fail(g, CN_SHAPE, "dataset: %s needs a first axis, the samples", name), NULL;
+    if (c[i].dims.d[0] != c[0].dims.d[0]) return cn_fail(g, CN_SHAPE, "dataset: x has %lld samples, %s has %lld", (long long)c[0].dims.d[0], name, (long long)c[i].dims.d[0]), NULL;
   }
-  arrays *a = cni_alloc(g, sizeof *a);
+  arrays *a = arrays_copy(g, given);
   if (!a) return NULL;
-  *a = (arrays){ *x, *y, *w, 0, x->dims.d[0], 0, NULL };
+  a->count = c[0].dims.d[0];
   cn_dataset *d = cn_dataset_new(g, &arrays_methods, a);
-  if (!d) cni_free(g, a);
-  return d;
+  if (d) return d;
+  cni_free(g, a->columns);
+  cni_free(g, a);
+  return NULL;
 }
 
 cn_dataset *cn_dataset_from_arrays(cn_graph *g, cn_dtype x_dtype, const cn_dims *x_dims, const void *x, cn_dtype y_dtype, const cn_dims *y_dims, const void *y) {
   if (!cn_ok(g)) return NULL;
   if (!x) return cn_fail(g, CN_VALUE, "dataset: x is NULL"), NULL;
-  const column cx = column_of(x_dtype, x_dims, x, NULL), none = { 0 }, cy = y ? column_of(y_dtype, y_dims, y, NULL) : none;
-  return from_columns(g, &cx, &cy, &none);
+  column c[2] = { column_of(x_dtype, x_dims, x, NULL) };
+  if (y) c[1] = column_of(y_dtype, y_dims, y, NULL);
+  const arrays a = { .columns = c, .nx = 1, .ny = y != NULL };
+  return from_columns(g, &a);
+}
+
+cn_dataset *cn_dataset_from_lists(cn_graph *g, cn_tensors x, cn_tensors y, cn_tensors w) {
+  const cn_tensors lists[] = { x, y, w };
+  column c[3 * CN_BATCH_TENSORS] = { { .owner = NULL } };
+  if (!cn_ok(g)) return NULL;
+  if (x.n < 1 || x.n > CN_BATCH_TENSORS || y.n > CN_BATCH_TENSORS || w.n > CN_BATCH_TENSORS)
+    return cn_fail(g, CN_VALUE, "dataset: %lld inputs, %lld targets, %lld weights: 1 to %d inputs are possible", (long long)x.n, (long long)y.n, (long long)w.n, CN_BATCH_TENSORS), NULL;
+  const arrays a = { .columns = c, .nx = x.n, .ny = y.n > 0 ? y.n : 0, .nw = w.n > 0 ? w.n : 0 };
+  int64_t n = 0;
+  for (int k = 0; k < 3; k++)
+    for (int64_t i = 0; i < lists[k].n && cn_ok(g); i++, n++) {
+      cn_tensor *t = lists[k].v[i], *kept = NULL;
+      if (k == 2 && t && !cni_given(t)) continue;
+      if (!t) cn_fail(g, CN_VALUE, "dataset: a tensor is NULL");
+      else if ((kept = cn_persist(t))) c[n] = column_of((cn_dtype)kept->dtype, &kept->dims, kept->data, kept);
+    }
+  cn_dataset *d = cn_ok(g) ? from_columns(g, &a) : NULL;
+  for (int64_t i = 0; !d && i < n; i++) cn_free(c[i].owner);
+  return d;
 }
 
 cn_dataset *cn_dataset_from_tensors(cn_graph *g, cn_tensor *x, cn_tensor *y, cn_tensor *sample_weight) {
   if (!cn_ok(g) || !x) return NULL;
-  cn_tensor *t[3] = { x, y, sample_weight }, *kept[3] = { NULL, NULL, NULL };
-  column c[3] = { { 0 }, { 0 }, { 0 } };
-  for (int i = 0; i < 3; i++) {
-    if (!t[i] || !cni_given(t[i])) continue;
-    if (!(kept[i] = cn_persist(t[i]))) return NULL;
-    c[i] = column_of((cn_dtype)kept[i]->dtype, &kept[i]->dims, kept[i]->data, kept[i]);
-  }
-  cn_dataset *d = from_columns(g, &c[0], &c[1], &c[2]);
-  for (int i = 0; !d && i < 3; i++) cn_free(kept[i]);
-  return d;
+  const bool has_y = y && cni_given(y), has_w = sample_weight && cni_given(sample_weight);
+  return cn_dataset_from_lists(g, (cn_tensors){ &x, 1 }, (cn_tensors){ &y, has_y }, (cn_tensors){ &sample_weight, has_w });
 }
 
 cn_dataset *cn_dataset_range(cn_dataset *d, int64_t first, int64_t count) {

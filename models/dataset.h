@@ -8,8 +8,10 @@ extern "C" {
 #endif
 
 typedef struct cn_dataset cn_dataset;
-/* A batch: step tensors; y and sample_weight are NULL where the data set has none. */
-typedef struct cn_batch { cn_tensor *x, *y, *sample_weight; int64_t size; } cn_batch;
+#define CN_BATCH_TENSORS 16
+/* A batch: step tensors; y and sample_weight are NULL where the data set has none. For models of several inputs or outputs xs, ys and sample_weights list them all (n > 0), the first being x, y, sample_weight; a sample weight
+ * may be CN_NO_TENSOR. They point at memory of the step. */
+typedef struct cn_batch { cn_tensor *x, *y, *sample_weight; int64_t size; cn_tensors xs, ys, sample_weights; } cn_batch;
 
 /* What a kind of data set can do. A user's own source is a struct of these with its state. */
 typedef struct cn_dataset_methods {
@@ -23,6 +25,8 @@ CN_API cn_dataset *cn_dataset_new(cn_graph *g, const cn_dataset_methods *methods
 
 /* Samples along the first axis of arrays; y and sample_weight may be NULL; the sizes of the first axes must agree. The tensors are kept (cn_persist), so step tensors may be given. */
 CN_API cn_dataset *cn_dataset_from_tensors(cn_graph *g, cn_tensor *x, cn_tensor *y, cn_tensor *sample_weight);
+/* The same with several inputs, targets and weights, at most CN_BATCH_TENSORS each; one list of weights for each target, or a single one for all. Weights may be CN_NO_TENSOR. */
+CN_API cn_dataset *cn_dataset_from_lists(cn_graph *g, cn_tensors x, cn_tensors y, cn_tensors sample_weight);
 /* The same over the caller's memory, which must stay: nothing is copied. y may be NULL. */
 CN_API cn_dataset *cn_dataset_from_arrays(cn_graph *g, cn_dtype x_dtype, const cn_dims *x_dims, const void *x, cn_dtype y_dtype, const cn_dims *y_dims, const void *y);
 CN_API bool cn_dataset_next(cn_dataset *d, int64_t batch_size, cn_batch *out);

@@ -4,11 +4,11 @@
 #include "model_private.h"
 
 /* ---- history ---- */
-static int64_t names_wanted(const cn_model *m, bool validated) { return (1 + m->compiled->count) * (validated ? 2 : 1); }
+static int64_t names_wanted(const cn_model *m, bool validated) { return cni_values_count(m) * (validated ? 2 : 1); }
 
 static bool history_begin(cn_model *m, int64_t epochs, bool validated) {
   cn_graph *g = m->base.object.graph;
-  const int64_t one = 1 + m->compiled->count, n = names_wanted(m, validated);
+  const int64_t one = cni_values_count(m), n = names_wanted(m, validated);
   cni_free(g, m->history_names);
   cni_free(g, m->history_values);
   m->history = (cn_history){ 0, 0, NULL, NULL };
@@ -30,7 +30,7 @@ static bool history_begin(cn_model *m, int64_t epochs, bool validated) {
 
 /* The values of this epoch's metrics, from row `first` on. The table is [names, capacity] while it fills. */
 static void history_put(cn_model *m, int64_t first, int64_t epoch) {
-  for (int64_t i = 0; i <= m->compiled->count; i++) m->history_values[(first + i) * m->history_capacity + epoch] = cni_metric_value(m, i);
+  for (int64_t i = 0; i < cni_values_count(m); i++) m->history_values[(first + i) * m->history_capacity + epoch] = cni_metric_value(m, i);
 }
 
 /* Closes the gaps when fit ended early. */
@@ -48,7 +48,7 @@ double cn_history_at(const cn_history *h, const char *name, int64_t epoch) {
 }
 
 /* ---- fit ---- */
-typedef struct fitting { cn_model *m; const cn_fit_args *a; cn_dataset *train, *validation, *split[2]; } fitting;
+typedef struct fitting { cn_model *m; const cn_fit_args *a; cn_dataset *train, *validation, *split[2]; int64_t batch_size; bool exhausted; } fitting;
 
 static bool split_data(fitting *f) {
   const cn_fit_args *a = f->a;
@@ -67,14 +67,40 @@ static bool split_data(fitting *f) {
 static bool options_ok(const cn_fit_args *a, cn_graph *g) {
   if (!a->data) return cn_fail(g, CN_VALUE, "fit: the data set is NULL"), false;
   if (a->epochs < 0) return cn_fail(g, CN_VALUE, "fit: epochs must not be negative, got %lld", (long long)a->epochs), false;
-  if (a->batch_size < 1) return cn_fail(g, CN_VALUE, "fit: batch_size must be positive, got %lld", (long long)a->batch_size), false;
+  if (a->batch_size < 0) return cn_fail(g, CN_VALUE, "fit: batch_size must not be negative, got %lld", (long long)a->batch_size), false;
   if (!(a->validation_split >= 0 && a->validation_split < 1)) return cn_fail(g, CN_VALUE, "fit: validation_split must be in [0, 1), got %g", a->validation_split), false;
   return true;
 }
 
-static int64_t steps_of(const cn_fit_args *a, cn_dataset *d) {
-  const int64_t n = cn_dataset_size(d), all = n < 0 ? -1 : (n + a->batch_size - 1) / a->batch_size;
-  return a->steps_per_epoch != CN_NONE && (all < 0 || a->steps_per_epoch < all) ? a->steps_per_epoch : all;
+static int64_t steps_of(const fitting *f) {
+  const int64_t n = cn_dataset_size(f->train);
+  return f->a->steps_per_epoch != CN_NONE ? f->a->steps_per_epoch : n < 0 ? -1 : (n + f->batch_size - 1) / f->batch_size;
+}
+
+/* ---- class weights ---- */
+static double class_of(const cn_tensor *y, int64_t sample) {
+  const int64_t n = y->dims.d[0] ? y->count / y->dims.d[0] : 0, last = y->dims.rank > 1 ? y->dims.d[y->dims.rank - 1] : 1;
+  int64_t best = 0;
+  if (last <= 1) return nearbyint(cni_value_at(y, sample * n));
+  for (int64_t k = 1; k < last; k++)
+    if (cni_value_at(y, sample * n + k) > cni_value_at(y, sample * n + best)) best = k;
+  return (double)best;
+}
+
+static bool weigh_classes(const fitting *f, cn_batch *b) {
+  const cn_reals w = f->a->class_weight;
+  cn_graph *g = f->m->base.object.graph;
+  if (w.n <= 0) return true;
+  if (b->sample_weight) return cn_fail(g, CN_VALUE, "fit: class_weight and sample weights cannot be given together"), false;
+  if (f->m->compiled->outputs_count > 1) return cn_fail(g, CN_VALUE, "fit: class_weight is for models of one output"), false;
+  if (!b->y || b->y->dims.rank < 1) return cn_fail(g, CN_VALUE, "fit: class_weight needs targets"), false;
+  if (!(b->sample_weight = cni_tensor_new(g, CN_F32, &(const cn_dims){ 1, { b->y->dims.d[0] } }, false))) return false;
+  for (int64_t i = 0; i < b->sample_weight->count; i++) {
+    const double k = class_of(b->y, i);
+    cni_value_set(b->sample_weight, i, k >= 0 && k < (double)w.n ? w.v[(int64_t)k] : 1);
+  }
+  b->sample_weights = (cn_tensors){ NULL, 0 };
+  return true;
 }
 
 /* One pass over the training data; ends each step. */
@@ -82,26 +108,33 @@ static bool epoch_steps(fitting *f, cni_progress *p, int64_t steps) {
   cn_model *m = f->m;
   cn_graph *g = m->base.object.graph;
   cn_batch b;
+  if (!steps) f->exhausted = true; /* no data, no epoch */
   for (int64_t step = 0; steps < 0 || step < steps; step++) {
     g->core.batch = step;
-    if (!cn_dataset_next(f->train, f->a->batch_size, &b)) break;
-    cn_tensor *y_pred = NULL, *loss = cni_train_step(m, &b, &y_pred);
-    if (!loss) return false;
+    if (!cn_dataset_next(f->train, f->batch_size, &b)) {
+      f->exhausted = steps >= 0 || !step;
+      if (step) break;
+      return false;
+    }
+    if (!weigh_classes(f, &b)) return false;
+    cni_results r;
+    if (!cni_train_step(m, &b, &r)) return false;
     const bool recording = cn_recording(g, false);
-    const bool ok = cni_metrics_update(m, &b, y_pred, cni_value_at(loss, 0));
+    const bool ok = cni_metrics_update(m, &b, &r);
     cn_recording(g, recording);
     if (!ok) return false;
     cn_graph_reset(g);
     cni_progress_step(p, m, step + 1);
   }
-  return cn_ok(g);
+  return cn_ok(g) && steps;
 }
 
 static bool validate(fitting *f, int64_t epoch, char *tail, size_t size) {
   cn_model *m = f->m;
   if (!f->validation || (epoch + 1) % f->a->validation_freq) return true;
-  const int64_t n = 1 + m->compiled->count;
-  if (!cni_evaluate(m, f->validation, f->a->batch_size)) return false;
+  const int64_t n = cni_values_count(m);
+  const int64_t own = f->a->validation_batch_size;
+  if (!cni_evaluate(m, f->validation, own == CN_NONE || !own ? f->batch_size : own, f->a->validation_steps)) return false;
   history_put(m, n, epoch - f->a->initial_epoch);
   cni_metrics_text(m, "val_", tail, size);
   return true;
@@ -112,8 +145,8 @@ static bool one_epoch(fitting *f, int64_t epoch) {
   cn_graph *g = m->base.object.graph;
   cni_progress p;
   char tail[512] = "";
-  if (!cn_dataset_reset(f->train, f->a->shuffle)) return false;
-  const int64_t steps = steps_of(f->a, f->train);
+  if ((f->a->steps_per_epoch == CN_NONE || epoch == f->a->initial_epoch) && !cn_dataset_reset(f->train, f->a->shuffle)) return false;
+  const int64_t steps = steps_of(f);
   if (f->a->verbose && f->a->epochs > 1) cni_print(g, "Epoch %lld/%lld\n", (long long)(epoch + 1), (long long)f->a->epochs);
   cni_progress_begin(&p, g, f->a->verbose, steps);
   cni_metrics_reset(m);
@@ -137,11 +170,11 @@ const cn_history *cn_fit_run(const cn_fit_args *a) {
   cn_model *m = a->model;
   if (!cni_ready(m, "fit")) return NULL;
   cn_graph *g = m->base.object.graph;
-  fitting f = { .m = m, .a = a };
+  fitting f = { .m = m, .a = a, .batch_size = a->batch_size ? a->batch_size : 32 };
   const int64_t epochs = a->epochs > a->initial_epoch ? a->epochs - a->initial_epoch : 0;
   int64_t done = 0;
   if (!options_ok(a, g) || !split_data(&f) || !history_begin(m, epochs, f.validation != NULL)) return NULL;
-  while (done < epochs && one_epoch(&f, a->initial_epoch + done)) done++;
+  while (done < epochs && !f.exhausted && one_epoch(&f, a->initial_epoch + done)) done++;
   if (cn_ok(g)) cn_optimizer_finalize(m->compiled->optimizer);
   history_end(m, done);
   cn_dataset_free(f.split[0]);
@@ -151,21 +184,18 @@ const cn_history *cn_fit_run(const cn_fit_args *a) {
 
 /* ---- evaluate ---- */
 static bool evaluate_batch(cn_model *m, const cn_batch *b) {
-  cn_graph *g = m->base.object.graph;
-  cni_compiled *c = m->compiled;
-  cn_tensor *p = cn_call(g, &m->base, b->x, .training = 0);
-  cn_tensor *loss = p ? cn_total_loss(&m->base, cn_loss_apply(g, &c->loss, b->y ? b->y : p, p, b->sample_weight ? b->sample_weight : CN_NO_TENSOR)) : NULL;
-  return loss && cni_metrics_update(m, b, p, cn_item(loss));
+  cni_results r;
+  return cni_forward(m, b, false, &r) && cni_metrics_update(m, b, &r);
 }
 
-bool cni_evaluate(cn_model *m, cn_dataset *d, int64_t batch_size) {
+bool cni_evaluate(cn_model *m, cn_dataset *d, int64_t batch_size, int64_t steps) {
   cn_graph *g = m->base.object.graph;
   const bool recording = cn_recording(g, false);
   cn_batch b;
   bool ok = cn_dataset_reset(d, false);
   cni_metrics_reset(m);
   g->core.caller = "evaluate";
-  for (g->core.batch = 0; ok && cn_dataset_next(d, batch_size, &b); g->core.batch++) {
+  for (g->core.batch = 0; ok && (steps < 0 || g->core.batch < steps) && cn_dataset_next(d, batch_size, &b); g->core.batch++) {
     ok = evaluate_batch(m, &b);
     if (ok) cn_graph_reset(g);
   }
@@ -176,10 +206,11 @@ bool cni_evaluate(cn_model *m, cn_dataset *d, int64_t batch_size) {
 
 int64_t cn_evaluate(cn_model *m, cn_dataset *data, int64_t batch_size, double *values, int64_t capacity) {
   if (!data || !cni_ready(m, "evaluate")) return -1;
-  if (batch_size < 1) return cn_fail(m->base.object.graph, CN_VALUE, "evaluate: batch_size must be positive, got %lld", (long long)batch_size), -1;
-  if (!cni_evaluate(m, data, batch_size)) return -1;
-  for (int64_t i = 0; i <= m->compiled->count && i < capacity; i++) values[i] = cni_metric_value(m, i);
-  return 1 + m->compiled->count;
+  if (batch_size < 0) return cn_fail(m->base.object.graph, CN_VALUE, "evaluate: batch_size must not be negative, got %lld", (long long)batch_size), -1;
+  if (!cni_evaluate(m, data, batch_size ? batch_size : 32, CN_NONE)) return -1;
+  const int64_t n = cni_values_count(m);
+  for (int64_t i = 0; i < n && i < capacity; i++) values[i] = cni_metric_value(m, i);
+  return n;
 }
 
 /* ---- predict ---- */
@@ -203,47 +234,78 @@ static bool predictable(cn_model *m, cn_tensor *x, const char *what) {
   return true;
 }
 
-/* Runs the batches; x is persistent here. `out` is made with the first batch. */
-static cn_tensor *predict_batches(cn_model *m, cn_tensor *x, int64_t batch_size) {
+/* Outputs of `n` samples, made with the first batch; the rows of this one are copied in. */
+static bool keep_rows(cn_graph *g, cn_tensor **out, const cn_tensor *y, int64_t first, int64_t k, int64_t n) {
+  cn_dims dims = y->dims;
+  if (dims.rank < 1 || dims.d[0] != k) return cn_fail(g, CN_SHAPE, "predict: the output's first axis is not the samples'"), false;
+  dims.d[0] = n;
+  if (!*out && !(*out = cni_tensor_new(g, (cn_dtype)y->dtype, &dims, true))) return false;
+  if ((*out)->count / n != y->count / k) return cn_fail(g, CN_SHAPE, "predict: the batches' outputs differ in shape"), false;
+  const size_t row = (size_t)((*out)->count / n) * cn_dtype_size((cn_dtype)y->dtype);
+  memcpy((char *)(*out)->data + (size_t)first * row, y->data, (size_t)k * row);
+  return true;
+}
+
+static bool predict_batch(cn_model *m, const cn_tensors *x, int64_t first, int64_t k, cn_tensor **out) {
   cn_graph *g = m->base.object.graph;
-  const int64_t n = x->dims.d[0];
-  cn_tensor *out = NULL;
+  cn_tensor *rows[CN_BATCH_TENSORS], *y[1 + CN_LAYER_OUTPUTS];
+  cn_call_args a = *(const cn_call_args *)cni_call_schema.defaults;
+  int64_t outputs = 0;
+  for (int64_t i = 0; i < x->n; i++)
+    if (!(rows[i] = rows_of(g, x->v[i], first, k))) return false;
+  a.graph = g;
+  a.layer = &m->base;
+  a.training = 0;
+  if (x->n == 1) a.x = rows[0];
+  else a.inputs = (cn_tensors){ rows, x->n };
+  bool ok = cn_call_layer(&a, y, &outputs) != NULL;
+  for (int64_t i = 0; i < outputs && ok; i++) ok = keep_rows(g, &out[i], y[i], first, k, x->v[0]->dims.d[0]);
+  return ok;
+}
+
+/* Runs the batches; x are persistent here. */
+static bool predict_batches(cn_model *m, const cn_tensors *x, int64_t batch_size, cn_tensor **out) {
+  cn_graph *g = m->base.object.graph;
+  const int64_t n = x->v[0]->dims.d[0];
+  bool ok = true;
   g->core.caller = "predict";
-  for (int64_t first = 0; first < n; first += batch_size) {
+  for (int64_t first = 0; first < n && ok; first += batch_size) {
     g->core.batch = first / batch_size;
-    const int64_t k = n - first < batch_size ? n - first : batch_size;
-    cn_tensor *y = cn_call(g, &m->base, rows_of(g, x, first, k), .training = 0);
-    if (!y) break;
-    if (!out) {
-      cn_dims dims = y->dims;
-      if (dims.rank < 1 || dims.d[0] != k) {
-        cn_fail(g, CN_SHAPE, "predict: the output's first axis is not the samples'");
-        break;
-      }
-      dims.d[0] = n;
-      if (!(out = cni_tensor_new(g, (cn_dtype)y->dtype, &dims, true))) break;
-    }
-    const size_t row = (size_t)(out->count / n) * cn_dtype_size((cn_dtype)out->dtype);
-    memcpy((char *)out->data + (size_t)first * row, y->data, (size_t)k * row);
-    cn_graph_reset(g);
+    ok = predict_batch(m, x, first, n - first < batch_size ? n - first : batch_size, out);
+    if (ok) cn_graph_reset(g);
   }
   g->core.caller = NULL;
-  if (cn_ok(g)) return out;
-  cn_free(out);
-  return NULL;
+  return ok && cn_ok(g);
+}
+
+bool cn_predict_lists(cn_model *m, cn_tensors x, int64_t batch_size, cn_tensor **outputs) {
+  cn_tensor *kept[CN_BATCH_TENSORS];
+  int64_t n = 0;
+  if (!m || !cn_ok(m->base.object.graph)) return false;
+  cn_graph *g = m->base.object.graph;
+  if (batch_size < 0) return cn_fail(g, CN_VALUE, "predict: batch_size must not be negative, got %lld", (long long)batch_size), false;
+  if (!batch_size) batch_size = 32;
+  if (x.n < 1 || x.n > CN_BATCH_TENSORS) return cn_fail(g, CN_VALUE, "predict: %lld inputs", (long long)x.n), false;
+  for (int64_t i = 0; i < x.n; i++) {
+    if (!predictable(m, x.v[i], "predict")) break;
+    if (x.v[i]->dims.d[0] != x.v[0]->dims.d[0]) cn_fail(g, CN_SHAPE, "predict: the inputs differ in their number of samples");
+    else if ((kept[n] = cn_persist(x.v[i]))) n++;
+  }
+  for (int64_t i = 0; i < cni_outputs_of(m); i++) outputs[i] = NULL;
+  const bool recording = cn_recording(g, false);
+  const cn_tensors all = { kept, n };
+  const bool ok = n == x.n && cn_ok(g) && predict_batches(m, &all, batch_size, outputs);
+  cn_recording(g, recording);
+  for (int64_t i = 0; i < n; i++) cn_free(kept[i]);
+  for (int64_t i = 0; !ok && i < cni_outputs_of(m); i++) cn_free(outputs[i]), outputs[i] = NULL;
+  return ok;
 }
 
 cn_tensor *cn_predict(cn_model *m, cn_tensor *x, int64_t batch_size) {
-  if (!predictable(m, x, "predict")) return NULL;
-  cn_graph *g = m->base.object.graph;
-  if (batch_size < 1) return cn_fail(g, CN_VALUE, "predict: batch_size must be positive, got %lld", (long long)batch_size), NULL;
-  cn_tensor *kept = cn_persist(x);
-  if (!kept) return NULL;
-  const bool recording = cn_recording(g, false);
-  cn_tensor *out = predict_batches(m, kept, batch_size);
-  cn_recording(g, recording);
-  cn_free(kept);
-  return out;
+  cn_tensor *out[CN_LAYER_OUTPUTS] = { NULL };
+  if (!m || !x || !cn_predict_lists(m, (cn_tensors){ &x, 1 }, batch_size, out)) return NULL;
+  for (int64_t i = 1; i < CN_LAYER_OUTPUTS; i++) cn_free(out[i]);
+  return out[0];
 }
 
 bool cn_predict_into(cn_model *m, cn_tensor *x, float *out, int64_t count) {

@@ -25,7 +25,7 @@ void cni_progress_begin(cni_progress *p, cn_graph *g, int64_t verbose, int64_t s
 /* The value whose name follows `before` in the alphabet, as Keras sorts them; -1 after the last. */
 static int64_t next_name(cn_model *m, int64_t before) {
   int64_t best = -1;
-  for (int64_t i = 0; i <= m->compiled->count; i++) {
+  for (int64_t i = 0; i < cni_values_count(m); i++) {
     const char *name = cn_metric_name_at(m, i);
     if (before >= 0 && strcmp(name, cn_metric_name_at(m, before)) <= 0) continue;
     if (best < 0 || strcmp(name, cn_metric_name_at(m, best)) < 0) best = i;

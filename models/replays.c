@@ -24,23 +24,34 @@ static bool listed(const cn_class *cls, cn_class_list list) {
 }
 
 static void look_at(cn_layer *l, void *own) {
-  if (l->object.cls != &cni_sequential_class && !listed(l->object.cls, cni_layer_classes)) *(bool *)own = false;
+  if (!listed(l->object.cls, cni_model_classes) && !listed(l->object.cls, cni_layer_classes)) *(bool *)own = false;
 }
 
 static bool own_classes(cn_model *m) {
-  const cn_ref *loss = &m->compiled->loss;
-  const cn_object *object = loss->object;
-  bool own = object && listed(object->cls, cni_loss_classes);
+  const cni_compiled *c = m->compiled;
+  bool own = true;
+  for (int64_t i = 0; i < c->outputs_count; i++) {
+    const cn_object *object = c->outputs[i].loss.object;
+    own &= object ? listed(object->cls, cni_loss_classes) : !c->outputs[i].loss.fn2;
+  }
   cni_each_layer(&m->base, look_at, &own);
   return own;
 }
 
 /* ---- finding a batch's ---- */
-static int inputs_of(const cn_batch *b, cn_tensor **x) {
+/* Inputs, targets and weights one after the other; -1: too many. `given`: how many of each, and which weights there are. */
+static int inputs_of(const cn_batch *b, cn_tensor **x, uint32_t *given) {
+  const cn_tensors lists[] = { cni_xs(b), cni_ys(b), cni_ws(b) };
   int n = 0;
-  x[n++] = b->x;
-  if (b->y) x[n++] = b->y;
-  if (b->sample_weight) x[n++] = b->sample_weight;
+  *given = 0;
+  for (int k = 0; k < 3; k++) {
+    *given = *given * 32 + (uint32_t)lists[k].n;
+    for (int64_t i = 0; i < lists[k].n; i++) {
+      if (n == CNI_REPLAY_INPUTS || lists[k].n > 24) return -1;
+      if (!cni_given(lists[k].v[i])) return -1;
+      x[n++] = lists[k].v[i];
+    }
+  }
   return n;
 }
 
@@ -68,36 +79,49 @@ static struct noted *find(cn_model *m, uint32_t given, cn_tensor *const *x, int 
 }
 
 /* ---- one step ---- */
-static cn_tensor *again(cn_model *m, cni_replay *r, cn_tensor *const *x, cn_tensor **y_pred) {
-  cn_tensor *loss;
-  const bool ok = cni_replay_forward(r, x, y_pred, &loss) && cni_optimizer_replay(m->compiled->optimizer, r);
-  return ok ? loss : NULL;
+static int results_of(const cni_results *r, cn_tensor **v) {
+  int n = 0;
+  v[n++] = r->loss;
+  for (int64_t i = 0; i < r->outputs; i++) v[n++] = r->losses[i], v[n++] = r->y[i];
+  return n;
 }
 
-static cn_tensor *capture(cn_model *m, struct noted *s, const cn_batch *b, cn_tensor *const *x, int n, cn_tensor **y_pred) {
-  cn_tensor *in[CNI_REPLAY_INPUTS];
+static bool again(cn_model *m, cni_replay *r, cn_tensor *const *x, cni_results *out) {
+  cn_tensor *v[CNI_REPLAY_RESULTS];
+  if (!cni_replay_forward(r, x, v) || !cni_optimizer_replay(m->compiled->optimizer, r)) return false;
+  *out = (cni_results){ .loss = v[0], .outputs = m->compiled->outputs_count };
+  for (int64_t i = 0; i < out->outputs; i++) out->losses[i] = v[1 + 2 * i], out->y[i] = v[2 + 2 * i];
+  return true;
+}
+
+static bool capture(cn_model *m, struct noted *s, const cn_batch *b, cn_tensor *const *x, int n, cni_results *out) {
+  cn_tensor *in[CNI_REPLAY_INPUTS], *v[CNI_REPLAY_RESULTS];
   s->replay = cni_capture_begin(m->base.object.graph, x, n, in);
-  if (!s->replay) return cni_recorded_step(m, b, y_pred);
-  const cn_batch stand_ins = { in[0], b->y ? in[1] : NULL, b->sample_weight ? in[n - 1] : NULL, b->size };
+  if (!s->replay) return cni_recorded_step(m, b, out);
+  const int64_t nx = cni_xs(b).n, ny = cni_ys(b).n, nw = cni_ws(b).n;
+  const cn_batch stand_ins = { in[0], ny ? in[nx] : NULL, nw ? in[nx + ny] : NULL, b->size, { in, nx }, { in + nx, ny }, { in + nx + ny, nw } };
   if (!own_classes(m)) cni_capture_spoil(m->base.object.graph);
-  cn_tensor *loss = cni_recorded_step(m, &stand_ins, y_pred);
-  cni_capture_end(s->replay, loss ? *y_pred : NULL, loss);
-  return loss;
+  const bool ok = cni_recorded_step(m, &stand_ins, out);
+  const int results = ok ? results_of(out, v) : 0;
+  cni_capture_end(s->replay, ok ? v : NULL, results);
+  return ok;
 }
 
-cn_tensor *cni_train_step(cn_model *m, const cn_batch *b, cn_tensor **y_pred) {
+bool cni_train_step(cn_model *m, const cn_batch *b, cni_results *out) {
   cn_graph *g = m->base.object.graph;
   cn_tensor *x[CNI_REPLAY_INPUTS];
-  const int n = inputs_of(b, x);
-  struct noted *s = find(m, b->y ? b->sample_weight ? 3 : 1 : 2, x, n);
-  if (!s) return NULL;
+  uint32_t given;
+  const int n = inputs_of(b, x, &given);
+  if (n < 0) return cni_recorded_step(m, b, out);
+  struct noted *s = find(m, given, x, n);
+  if (!s) return false;
   if (s->trainables != g->trainables) {
     cni_replay_free(s->replay);
     s->replay = NULL;
     s->seen = 0;
     s->trainables = g->trainables;
   }
-  if (s->replay && cni_replay_state_of(s->replay) == CNI_REPLAY_READY && cni_replay_fits(s->replay, x)) return again(m, s->replay, x, y_pred);
-  if (s->replay || s->seen++ < BEFORE) return cni_recorded_step(m, b, y_pred);
-  return capture(m, s, b, x, n, y_pred);
+  if (s->replay && cni_replay_state_of(s->replay) == CNI_REPLAY_READY && cni_replay_fits(s->replay, x)) return again(m, s->replay, x, out);
+  if (s->replay || s->seen++ < BEFORE) return cni_recorded_step(m, b, out);
+  return capture(m, s, b, x, n, out);
 }

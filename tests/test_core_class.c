@@ -41,8 +41,8 @@ static void pot_finish(cn_object *self) {
   cni_free(self->graph, ((pot *)self)->second);
 }
 
-static const cn_class pot_class = { CN_KIND_LAYER, CN_SCHEMA_(pot, "Pot", pot_options), NULL, sizeof(pot), pot_init, pot_finish, NULL };
-static const cn_class other_pot_class = { CN_KIND_METRIC, CN_SCHEMA_(pot, "Pot", pot_options), NULL, sizeof(pot), pot_init, pot_finish, NULL };
+static const cn_class pot_class = { .kind = CN_KIND_LAYER, .schema = CN_SCHEMA_(pot, "Pot", pot_options), .size = sizeof(pot), .init = pot_init, .finish = pot_finish };
+static const cn_class other_pot_class = { .kind = CN_KIND_METRIC, .schema = CN_SCHEMA_(pot, "Pot", pot_options), .size = sizeof(pot), .init = pot_init, .finish = pot_finish };
 
 Test(class, snake_case_is_that_of_keras) {
   static const char *const rows[][2] = {

@@ -184,11 +184,11 @@ Test(layers, errors_of_options_are_those_of_texts) {
 Test(layers, errors_of_inputs_name_the_shape) {
   cn_layer *l = dense_built("Dense(2)");
   cr_assert_null(cn_call(g, l, FLOATS(g, CN_DIMS(3), 1, 2, 3)));
-  CHECK_REFUSED(g, CN_SHAPE, "Dense: the input's rank must be at least 2, its shape is [3] (in dense)");
+  CHECK_REFUSED(g, CN_SHAPE, "Dense: input 0 does not fit: expected min_ndim=2, found ndim=1, shape [3] (in dense)");
   cr_assert_null(cn_call(g, l, FLOATS(g, CN_DIMS(1, 2), 1, 2)));
-  CHECK_REFUSED(g, CN_SHAPE, "Dense: the input's last axis must be 3, its shape is [1,2] (in dense)");
+  CHECK_REFUSED(g, CN_SHAPE, "Dense: input 0 does not fit: expected axis -1 to have value 3, found shape [1,2] (in dense)");
   cr_assert_null(cn_call(g, cn_GlobalAveragePooling1D(g), FLOATS(g, CN_DIMS(1, 2), 1, 2)));
-  CHECK_REFUSED(g, CN_SHAPE, "GlobalAveragePooling1D: the input's rank must be 3, its shape is [1,2] (in global_average_pooling1d)");
+  CHECK_REFUSED(g, CN_SHAPE, "GlobalAveragePooling1D: input 0 does not fit: expected ndim=3, found ndim=2, shape [1,2] (in global_average_pooling1d)");
   cr_assert_null(cn_call(g, NULL, FLOATS(g, CN_DIMS(1), 1)));
   CHECK_REFUSED(g, CN_STATE, "call: the layer is NULL");
   cn_graph *other = cn_graph_new(.seed = 1);

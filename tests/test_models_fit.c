@@ -217,8 +217,8 @@ Test(models_fit, summary) {
 
 Test(models_fit, refusals) {
   cn_model *m = line("sgd", NULL);
-  cr_assert_null(cn_fit(m, data(), .batch_size = 0));
-  CHECK_REFUSED(g, CN_VALUE, "fit: batch_size must be positive, got 0");
+  cr_assert_null(cn_fit(m, data(), .batch_size = -1));
+  CHECK_REFUSED(g, CN_VALUE, "fit: batch_size must not be negative, got -1");
   cr_assert_null(cn_fit(m, data(), .validation_split = 1.5));
   CHECK_REFUSED(g, CN_VALUE, "fit: validation_split must be in [0, 1), got 1.5");
   cr_assert_null(cn_fit(m, NULL));

@@ -40,9 +40,9 @@ typedef struct relu_options { cn_graph *graph; TEST_RELU(CN_FIELD_, ) } relu_opt
 CN_SCHEMA_DATA_(relu, relu_options, TEST_RELU)
 
 static const char *const l2_aliases[] = { "ridge", NULL };
-static const cn_class l2_class = { CN_KIND_REGULARIZER, CN_SCHEMA_(l2, "L2", l2_options), l2_aliases, sizeof(cn_object), NULL, NULL, NULL };
-static const cn_class relu_class = { CN_KIND_ACTIVATION, CN_SCHEMA_(relu, "ReLU", relu_options), NULL, sizeof(cn_object), NULL, NULL, NULL };
-static const cn_class widget_class = { CN_KIND_LAYER, CN_SCHEMA_(widget, "HeavyWidget", widget_options), NULL, sizeof(cn_object), NULL, NULL, NULL };
+static const cn_class l2_class = { .kind = CN_KIND_REGULARIZER, .schema = CN_SCHEMA_(l2, "L2", l2_options), .aliases = l2_aliases, .size = sizeof(cn_object) };
+static const cn_class relu_class = { .kind = CN_KIND_ACTIVATION, .schema = CN_SCHEMA_(relu, "ReLU", relu_options), .size = sizeof(cn_object) };
+static const cn_class widget_class = { .kind = CN_KIND_LAYER, .schema = CN_SCHEMA_(widget, "HeavyWidget", widget_options), .size = sizeof(cn_object) };
 static const cn_class *const widget_list[] = { &widget_class, NULL }, *const function_list[] = { &l2_class, &relu_class, NULL };
 static const cn_class_list test_builtin[] = { widget_list, function_list, NULL };
 

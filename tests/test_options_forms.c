@@ -298,9 +298,10 @@ Test(options_json, written) {
   json_t *config = cni_options_to_json(&g, &schema, &o);
   o.regularizer.name = "l2(0.25)";
   json_t *object = cni_options_to_json(&g, &schema, &o), *nested = json_object_get(object, "regularizer");
-  cr_assert_eq(json_object_size(nested), 3);
+  cr_assert_eq(json_object_size(nested), 4);
   CHECK_TEXT(json_string_value(json_object_get(nested, "class_name")), "L2");
   cr_assert(json_is_null(json_object_get(nested, "registered_name")));
+  cr_assert_str_eq(json_string_value(json_object_get(nested, "module")), "keras.regularizers");
   cr_assert_eq(json_real_value(json_object_get(json_object_get(nested, "config"), "l2")), 0.25);
   json_decref(object);
   widget_options back = widget_defaults;

@@ -14,7 +14,7 @@
 static const struct { const char *kind; runner *run; } kinds[] = {
   { "op", run_op }, { "op_edge", run_op_edge }, { "op_error", run_op_error }, { "graph", run_graph }, { "layer", run_layer }, { "layer_shape", run_layer_shape }, { "layer_stat", run_layer_stat },
   { "layer_error", run_layer_error }, { "activation", run_activation }, { "regularizer", run_regularizer }, { "constraint", run_constraint }, { "initializer", run_initializer },
-  { "initializer_stat", run_initializer_stat }, { "loss", run_loss }, { "loss_function", run_loss_function }, { "metric", run_metric }, { "optimizer", run_optimizer },
+  { "initializer_stat", run_initializer_stat }, { "loss", run_loss }, { "loss_function", run_loss_function }, { "metric", run_metric }, { "model", run_model }, { "model_error", run_model_error }, { "history", run_history }, { "optimizer", run_optimizer },
   { "optimizer_sparse", run_optimizer }, { "schedule", run_schedule } };
 
 typedef struct family { char name[64]; int passed, failed, unsupported; } family;
@@ -59,8 +59,8 @@ static double tolerance_f32(const json_t *c, double of_case) {
   return most;
 }
 
-static void run_case(const json_t *c, outcome *out) {
-  run r = { .c = c, .out = out, .rtol = 1e-5, .scale = 1, .real = all.f32 ? CN_F32 : CN_F64, .rounded = all.rounded };
+static void run_case(const json_t *c, const char *folder, outcome *out) {
+  run r = { .c = c, .folder = folder, .out = out, .rtol = 1e-5, .scale = 1, .real = all.f32 ? CN_F32 : CN_F64, .rounded = all.rounded };
   const json_t *rtol = json_object_get(c, "rtol"), *atol = json_object_get(c, "atol");
   const char *kind = text_of(c, "kind");
   if (json_is_number(rtol)) r.rtol = json_number_value(rtol);
@@ -84,7 +84,7 @@ static family *family_of(const char *name) {
   return &all.families[all.count++];
 }
 
-static void run_file(const char *path, const char *f) {
+static void run_file(const char *path, const char *folder, const char *f) {
   json_error_t e;
   json_t *c = json_load_file(path, JSON_DECODE_ANY, &e);
   if (!c || !*text_of(c, "kind")) { /* no case: data beside one */
@@ -98,7 +98,7 @@ static void run_file(const char *path, const char *f) {
   const bool counts = !(all.f32 || all.rounded) || is_of_ops(text_of(c, "kind"));
   if (counts && (!all.only || !fnmatch(all.only, id, 0) || !fnmatch(all.only, full, 0))) {
     outcome out = { PASSED, "" };
-    run_case(c, &out);
+    run_case(c, folder, &out);
     family *fam = family_of(f);
     if (out.status == PASSED) fam->passed++;
     else if (out.status == FAILED) fam->failed++, printf("FAIL %s: %s\n", id, out.text);
@@ -122,7 +122,7 @@ static bool walk(const char *path, const char *f) {
     snprintf(below, sizeof below, "%s/%s", path, name);
     if (name[0] != '.' && stat(below, &s) == 0) {
       if (S_ISDIR(s.st_mode)) walk(below, name);
-      else if (length > 5 && !strcmp(name + length - 5, ".json")) run_file(below, f);
+      else if (length > 5 && !strcmp(name + length - 5, ".json")) run_file(below, path, f);
     }
     free(entries[i]);
   }

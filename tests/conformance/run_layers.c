@@ -7,10 +7,13 @@
 
 typedef struct bench { cn_layer *l; cn_tensor *x[MOST]; int64_t n; cn_tensor *y[CN_LAYER_OUTPUTS]; int64_t ny; cn_tensor *w[64]; int64_t nw; } bench;
 
+/* The class, and the layers in its config. */
 static bool known(run *r, const char *name) {
-  for (const cn_class *const *c = cni_layer_classes; *c; c++)
-    if (!strcmp((*c)->schema.name, name)) return true;
-  return unsupported(r, "layer %s", name);
+  const cn_class *const *c = cni_layer_classes;
+  while (*c && strcmp((*c)->schema.name, name)) c++;
+  if (!*c) return unsupported(r, "layer %s", name);
+  const json_t *inner = json_object_get(json_object_get(r->c, "config"), "layer");
+  return classes_known(r, json_object_get(r->c, "config")) && (!*text_of(inner, "class_name") || json_object_get(inner, "module") || layer_known(r, text_of(inner, "class_name")));
 }
 
 static cn_layer *make(run *r) {
@@ -47,9 +50,13 @@ static bool build_and_set(run *r, bench *b) {
 static bool call(run *r, bench *b) {
   const json_t *named = json_object_get(r->c, "call_tensors"), *mask = json_object_get(json_is_object(json_object_get(named, "mask")) ? named : r->c, "mask");
   cn_tensor *given = json_is_object(mask) ? tensor_from(r, mask) : NULL;
-  const cn_tensors several = { b->x, b->n };
-  const cn_call_args a = { .graph = r->g, .layer = b->l, .x = b->n == 1 ? b->x[0] : CN_NO_TENSOR, .inputs = b->n == 1 ? (cn_tensors){ NULL, 0 } : several,
-                           .training = json_is_true(json_object_get(r->c, "training")), .mask = given ? given : CN_NO_TENSOR, .attention_mask = CN_NO_TENSOR };
+  cn_call_args a = *(const cn_call_args *)cni_call_schema.defaults;
+  a.graph = r->g;
+  a.layer = b->l;
+  if (b->n == 1) a.x = b->x[0];
+  else a.inputs = (cn_tensors){ b->x, b->n };
+  a.training = json_is_true(json_object_get(r->c, "training"));
+  if (given) a.mask = given;
   return cn_call_layer(&a, b->y, &b->ny) || library_failed(r, "call");
 }
 
@@ -247,9 +254,14 @@ static bool error_inputs(run *r, const json_t *inputs, bench *b) {
 }
 
 static bool error_call(run *r, bench *b) {
-  const cn_tensors several = { b->x, b->n };
-  const cn_call_args a = { .graph = r->g, .layer = b->l, .x = b->n == 1 ? b->x[0] : CN_NO_TENSOR, .inputs = b->n == 1 ? (cn_tensors){ NULL, 0 } : several, .training = 0, .mask = CN_NO_TENSOR,
-                           .attention_mask = CN_NO_TENSOR };
+  cn_call_args a = *(const cn_call_args *)cni_call_schema.defaults;
+  const json_t *mask = json_object_get(json_object_get(r->c, "call_tensors"), "mask");
+  cn_dims dims;
+  a.graph = r->g;
+  a.layer = b->l;
+  if (b->n == 1) a.x = b->x[0];
+  else a.inputs = (cn_tensors){ b->x, b->n };
+  if (json_is_object(mask) && dims_from(json_object_get(mask, "shape"), &dims)) a.mask = cn_zeros(r->g, CN_BOOL, &dims);
   return cn_call_layer(&a, b->y, &b->ny) != NULL;
 }
 

@@ -1,0 +1,114 @@
+/* Functional models: shared layers, cut graphs, operations, unknown sizes, masks, several inputs and outputs. */
+#include "test_layers.h"
+
+static cn_graph *g;
+static void begin(void) { g = cn_graph_new(.seed = 1); }
+static void end(void) { cn_graph_free(g); }
+TestSuite(functional, .init = begin, .fini = end);
+
+static bool shaped(const cn_tensor *x, const cn_dims *dims) {
+  const cn_dims have = cn_dims_of(x);
+  return cn_dims_equal(&have, dims);
+}
+static cn_tensor *run1(cn_model *m, cn_tensor *x) { return cn_call(g, cn_model_layer(m), x); }
+
+Test(functional, a_shared_layer_has_its_weights_once) {
+  cn_tensor *a = cn_Input(g, CN_DIMS(3), .name = "a"), *b = cn_Input(g, CN_DIMS(3), .name = "b");
+  cn_layer *d = cn_Dense(g, 2, .kernel_initializer = CN_NAME("ones"));
+  cn_tensor *y = cn_subtract(g, cn_call(g, d, a), cn_multiply(g, cn_call(g, d, b), cn_scalar(g, 2)));
+  cn_model *m = cn_Model(g, CN_TENSORS(a, b), CN_TENSORS(y));
+  CHECK_OK(g);
+  cn_graph_reset(g); /* the factor outlives the step it was made in */
+  cn_tensor *in[] = { FLOATS(g, CN_DIMS(1, 3), 1, 2, 3), FLOATS(g, CN_DIMS(1, 3), 0.5, 0, 1) };
+  const cn_tensors list = { in, 2 };
+  CHECK_TENSOR(cn_call(g, cn_model_layer(m), .inputs = list), CN_DIMS(1, 2), 1e-6, 3, 3);
+  cr_assert_eq(cn_weights(cn_model_layer(m), NULL, 0), 2);
+  cr_assert_eq(cn_model_layers(m), 3);
+  cr_assert_str_eq(cn_model_layer_at(m, 2)->name, "dense");
+}
+
+Test(functional, symbolic_shapes) {
+  cn_tensor *x = cn_Input(g, CN_DIMS(CN_UNKNOWN, 4), .name = "x");
+  cr_assert(cn_is_symbolic(x));
+  const cn_dims known = { 3, { CN_UNKNOWN, CN_UNKNOWN, 4 } }, split = { 4, { CN_UNKNOWN, CN_UNKNOWN, 2, 3 } };
+  cr_assert(shaped(x, &known));
+  cn_tensor *y = cn_call(g, cn_Dense(g, 6), x), *z = cn_reshape(g, y, CN_INTS(cn_dim(y, 0), cn_dim(y, 1), 2, 3));
+  CHECK_OK(g);
+  cr_assert(shaped(z, &split));
+  cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(z));
+  cr_assert(shaped(run1(m, cn_zeros(g, CN_F32, CN_DIMS(2, 5, 4))), CN_DIMS(2, 5, 2, 3)));
+  cr_assert(shaped(run1(m, cn_zeros(g, CN_F32, CN_DIMS(1, 7, 4))), CN_DIMS(1, 7, 2, 3)));
+  CHECK_OK(g);
+}
+
+Test(functional, an_unknown_size_of_another_tensor) {
+  cn_tensor *x = cn_Input(g, CN_DIMS(CN_UNKNOWN)), *v = cn_Input(g, CN_DIMS(1));
+  cn_tensor *y = cn_broadcast_to(g, v, CN_INTS(cn_dim(x, 0), cn_dim(x, 1)));
+  cn_model *m = cn_Model(g, CN_TENSORS(x, v), CN_TENSORS(y));
+  cn_tensor *in[] = { cn_zeros(g, CN_F32, CN_DIMS(2, 3)), FLOATS(g, CN_DIMS(1, 1), 7) };
+  const cn_tensors list = { in, 2 };
+  CHECK_TENSOR(cn_call(g, cn_model_layer(m), .inputs = list), CN_DIMS(2, 3), 0, 7, 7, 7, 7, 7, 7);
+}
+
+Test(functional, models_cut_out_of_a_graph) {
+  cn_tensor *x = cn_Input(g, CN_DIMS(2)), *h = cn_call(g, cn_Dense(g, 3, .activation = CN_NAME("relu")), x), *y = cn_call(g, cn_Dense(g, 1), cn_square(g, h));
+  cn_model *whole = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y)), *front = cn_Model(g, CN_TENSORS(x), CN_TENSORS(h)), *back = cn_Model(g, CN_TENSORS(h), CN_TENSORS(y));
+  cn_tensor *both = cn_Model(g, CN_TENSORS(x), CN_TENSORS(h, y)) ? x : NULL;
+  CHECK_OK(g);
+  cr_assert(both);
+  cn_tensor *in = FLOATS(g, CN_DIMS(2, 2), 1, -2, 3, 4), *direct = run1(whole, in), *steps = run1(back, run1(front, in));
+  for (int64_t i = 0; i < 2; i++) CHECK_NEAR(cn_at(direct, i), cn_at(steps, i), 0);
+  cr_assert_eq(cn_weights(cn_model_layer(back), NULL, 0), 2);
+}
+
+Test(functional, a_model_in_a_model_called_twice) {
+  cn_tensor *x = cn_Input(g, CN_DIMS(2)), *h = cn_add(g, x, cn_call(g, cn_Dense(g, 2, .kernel_initializer = CN_NAME("ones")), x));
+  cn_model *block = cn_Model(g, CN_TENSORS(x), CN_TENSORS(h), .name = "block");
+  cn_tensor *in = cn_Input(g, CN_DIMS(2)), *y = cn_call(g, cn_model_layer(block), cn_multiply(g, cn_call(g, cn_model_layer(block), in), cn_scalar(g, 0.5)));
+  cn_model *m = cn_Model(g, CN_TENSORS(in), CN_TENSORS(y));
+  CHECK_OK(g);
+  CHECK_TENSOR(run1(m, FLOATS(g, CN_DIMS(1, 2), 1, 2)), CN_DIMS(1, 2), 1e-6, 6.5, 7);
+  cr_assert_eq(cn_weights(cn_model_layer(m), NULL, 0), 2);
+}
+
+Test(functional, masks_pass_and_are_consumed) {
+  cn_tensor *x = cn_Input(g, CN_DIMS(3), .dtype = "int32"), *e = cn_call(g, cn_Embedding(g, 5, 1, .mask_zero = true, .embeddings_initializer = CN_NAME("ones")), x);
+  cr_assert_not_null(cn_mask_of(e));
+  cn_tensor *y = cn_call(g, cn_GlobalAveragePooling1D(g), cn_call(g, cn_Dense(g, 1, .kernel_initializer = CN_NAME("ones")), e));
+  cn_tensor *count = cn_sum(g, cn_cast(g, cn_mask_of(e), .dtype = "float32"), .axis = CN_INTS(1));
+  cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y, count));
+  cn_tensor *out[CN_LAYER_OUTPUTS];
+  int64_t n;
+  const cn_call_args a = { .graph = g, .layer = cn_model_layer(m), .x = INTEGERS(g, CN_DIMS(2, 3), 1, 0, 0, 2, 3, 0), .training = CN_NONE, .mask = CN_NO_TENSOR };
+  cn_call_layer(&a, out, &n);
+  CHECK_OK(g);
+  cr_assert_eq(n, 2);
+  CHECK_TENSOR(out[0], CN_DIMS(2, 1), 1e-6, 1, 1);
+  CHECK_TENSOR(out[1], CN_DIMS(2), 0, 1, 2);
+}
+
+Test(functional, inputs_take_another_rank_and_dtype_as_keras_lets_them) {
+  cn_tensor *x = cn_Input(g, CN_DIMS(1), .name = "x");
+  cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(cn_multiply(g, x, cn_scalar(g, 2))));
+  CHECK_TENSOR(run1(m, INTEGERS(g, CN_DIMS(2), 3, 4)), CN_DIMS(2, 1), 0, 6, 8);
+  cr_assert_null(run1(m, cn_zeros(g, CN_F32, CN_DIMS(2, 3))));
+  CHECK_REFUSED(g, CN_SHAPE, "input \"x\": expected shape [?,1], found [2,3] (in functional)");
+}
+
+static void check_no_model(cn_tensors inputs, cn_tensors outputs, const char *text) {
+  const cn_model_args a = { .graph = g, .inputs = inputs, .outputs = outputs, .trainable = true };
+  cr_assert_null(cn_model_run(&a));
+  CHECK_REFUSED(g, CN_VALUE, text);
+}
+#define LIST(...) (cn_tensors) CN_TENSORS(__VA_ARGS__)
+
+Test(functional, refused_graphs) {
+  cn_tensor *a = cn_Input(g, CN_DIMS(2), .name = "a"), *b = cn_Input(g, CN_DIMS(2), .name = "b"), *y = cn_add(g, a, b);
+  check_no_model(LIST(a), LIST(y), "Model: the outputs depend on the input \"b\", which is none of the inputs given");
+  check_no_model(LIST(a, a), LIST(y), "Model: inputs 0 and 1 are one tensor");
+  check_no_model(LIST(a, b), LIST(cn_zeros(g, CN_F32, CN_DIMS(1))), "Model: output 0 is not symbolic: begin with cn_Input");
+  cn_tensor *h = cn_call(g, cn_Dense(g, 1, .name = "d"), a), *twice = cn_call(g, cn_Dense(g, 1, .name = "d"), h);
+  check_no_model(LIST(a), LIST(twice), "Model: two layers or operations are named \"d\"");
+  cn_model *m = cn_Model(g, CN_TENSORS(a, b), CN_TENSORS(y));
+  cr_assert_not_null(m);
+}

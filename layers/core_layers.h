@@ -1,4 +1,4 @@
-/* Core layers: Dense, Activation, Flatten, Rescaling, Embedding. */
+/* Core layers: Dense, Activation, Flatten, Rescaling, Masking, Identity. Embeddings stand in embedding.h. */
 #ifndef CN_LAYERS_CORE_LAYERS_H
 #define CN_LAYERS_CORE_LAYERS_H
 #include "layer.h"
@@ -6,6 +6,12 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Low-rank adaptation (Hu et al. 2021): with lora_rank the kernel W is frozen and W + lora_alpha / lora_rank A B takes its place, A [..., lora_rank] from he_uniform, B [lora_rank, last axis of W] from zeros, both with
+ * the kernel's regularizer. A constraint on the kernel is then refused. */
+#define CN_LORA_(X, S)                                                                                     \
+  X(S, int64_t, lora_rank, CN_NONE, NONNEGATIVE, "rank of the trained update of the frozen kernel; None, 0: no such update") \
+  X(S, double, lora_alpha, CN_NONE_REAL, ANY, "the update's factor times lora_rank; None: lora_rank")
 
 /* y = activation(x . kernel + bias) on the last axis. [n, ..., d] -> [n, ..., units]. Weights: kernel [d, units], bias [units]. Keras' Dense. */
 #define CN_DENSE(X, S)                                                                                     \
@@ -17,7 +23,8 @@ extern "C" {
   X(S, cn_ref, kernel_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the kernel")                      \
   X(S, cn_ref, bias_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the bias")                          \
   X(S, cn_ref, kernel_constraint, CN_NONE_REF, CONSTRAINT, "projection of the kernel after each update")   \
-  X(S, cn_ref, bias_constraint, CN_NONE_REF, CONSTRAINT, "projection of the bias after each update")
+  X(S, cn_ref, bias_constraint, CN_NONE_REF, CONSTRAINT, "projection of the bias after each update")       \
+  CN_LORA_(X, S)
 CN_LAYER_DECLARE(Dense, CN_DENSE)
 
 /* activation(x). Keras' Activation. */
@@ -34,23 +41,21 @@ CN_LAYER_DECLARE(Flatten, CN_FLATTEN)
   X(S, double, offset, 0.0, ANY, "added after scaling")
 CN_LAYER_DECLARE(Rescaling, CN_RESCALING)
 
-/* Rows of a table: integers [...] -> [..., output_dim]. Weight: embeddings [input_dim, output_dim]. Float inputs are cast to int32. With mask_zero the output's mask is x != 0. An index out of range is an INDEX
- * error; -1 is the last row. The gradient stays sparse where nothing else reads the table. Keras' Embedding. */
-#define CN_EMBEDDING(X, S)                                                                                           \
-  X(S, int64_t, input_dim, CN_REQUIRED, POSITIVE, "number of rows")                                                  \
-  X(S, int64_t, output_dim, CN_REQUIRED, POSITIVE, "length of a row")                                                \
-  X(S, cn_ref, embeddings_initializer, CN_NAME("uniform"), INITIALIZER, "of the table")                              \
-  X(S, cn_ref, embeddings_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the table")                             \
-  X(S, cn_ref, embeddings_constraint, CN_NONE_REF, CONSTRAINT, "projection of the table after each update")          \
-  X(S, bool, mask_zero, false, ANY, "whether index 0 is padding")
-CN_LAYER_DECLARE(Embedding, CN_EMBEDDING)
+/* x with the steps that are mask_value in every feature set to 0, and the mask [n, t, ...] of the others: any(x != mask_value) along the last axis. Keras' Masking. */
+#define CN_MASKING(X, S) X(S, double, mask_value, 0.0, ANY, "value of a step that is to be skipped")
+CN_LAYER_DECLARE(Masking, CN_MASKING)
+
+/* x itself, with its mask. Keras' Identity. */
+#define CN_IDENTITY(X, S)
+CN_LAYER_DECLARE(Identity, CN_IDENTITY)
 
 #ifndef __cplusplus
 #define cn_Dense(...) CN_MAKE_LAYER_(Dense, CN_DENSE, __VA_ARGS__)
 #define cn_Activation(...) CN_MAKE_LAYER_(Activation, CN_ACTIVATION, __VA_ARGS__)
 #define cn_Flatten(...) CN_MAKE_LAYER_(Flatten, CN_FLATTEN, __VA_ARGS__)
 #define cn_Rescaling(...) CN_MAKE_LAYER_(Rescaling, CN_RESCALING, __VA_ARGS__)
-#define cn_Embedding(...) CN_MAKE_LAYER_(Embedding, CN_EMBEDDING, __VA_ARGS__)
+#define cn_Masking(...) CN_MAKE_LAYER_(Masking, CN_MASKING, __VA_ARGS__)
+#define cn_Identity(...) CN_MAKE_LAYER_(Identity, CN_IDENTITY, __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

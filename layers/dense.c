@@ -1,10 +1,11 @@
 #include "activation.h"
 #include "core_layers.h"
-#include "layer_private.h"
+#include "lora_private.h"
 
 typedef struct dense {
   cn_layer base;
   cn_tensor *kernel, *bias; /* [d, units], [units] */
+  cni_lora lora;
   int64_t fused;            /* the activation's number in cn_linear, or 0 */
 } dense;
 
@@ -15,6 +16,7 @@ static void build(cn_layer *l, const cn_dims *in, int64_t n) {
   d->kernel = cn_add_weight(l, "kernel", CN_DIMS(in->d[in->rank - 1], o->units), .initializer = o->kernel_initializer, .regularizer = o->kernel_regularizer, .constraint = o->kernel_constraint);
   d->bias = CN_NO_TENSOR;
   if (o->use_bias) d->bias = cn_add_weight(l, "bias", CN_DIMS(o->units), .initializer = o->bias_initializer, .regularizer = o->bias_regularizer, .constraint = o->bias_constraint);
+  cni_lora_build(l, &d->lora, "lora_kernel", d->kernel, o->lora_rank, o->lora_alpha, &o->kernel_regularizer, &o->kernel_constraint);
   d->fused = cni_activation_fused(&o->activation);
 }
 
@@ -25,7 +27,7 @@ static cn_tensor *call(cn_layer *l, cn_graph *g, cn_inputs *in) {
     char text[160];
     return cn_fail(g, CN_SHAPE, "Dense: the input's last axis must be %lld, its shape is %s", (long long)d->kernel->dims.d[0], cn_dims_text(&x->dims, text, sizeof text)), NULL;
   }
-  cn_tensor *y = cn_linear(g, x, d->kernel, d->bias, .activation = d->fused);
+  cn_tensor *y = cn_linear(g, x, cni_lora_kernel(g, &d->lora, d->kernel), d->bias, .activation = d->fused);
   return d->fused ? y : cn_activate(g, &((const cn_DenseOptions *)l->object.options)->activation, y);
 }
 

@@ -202,6 +202,7 @@ static bool gather(const cn_call_args *a, cn_inputs *in, cn_tensor **x, cn_tenso
   in->initial_state = a->initial_state.v;
   in->initial_states = a->initial_state.n;
   in->attention_mask = a->attention_mask;
+  in->args = a;
   return true;
 }
 

@@ -13,9 +13,11 @@ extern "C" {
   X(S, const char *, name, NULL, ANY, "name; default: the class' name in snake case with a number, unique in the graph")          \
   X(S, bool, trainable, true, ANY, "whether the weights are updated and their penalties count")                                   \
   X(S, const char *, dtype, "float32", DTYPE, "of weights and computation: float32 or float64")                                   \
-  X(S, cn_ref, activity_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the outputs, divided by the batch size, added to the loss")
+  X(S, cn_ref, activity_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the outputs, divided by the batch size, added to the loss") \
+  X(S, bool, autocast, true, ANY, "accepted as Keras does; float inputs are always cast to dtype")
 
 #define CN_LAYER_OUTPUTS 16
+struct cn_call_args;
 /* One call of a layer, as its class sees it. */
 typedef struct cn_inputs {
   cn_tensor *const *x;               /* the inputs; integer ones as they are, float ones in the layer's dtype */
@@ -25,6 +27,7 @@ typedef struct cn_inputs {
   cn_tensor *const *initial_state;   /* named extras, NULL or CN_NO_TENSOR where not given */
   int64_t initial_states;
   cn_tensor *attention_mask;
+  const struct cn_call_args *args;   /* the call as it was written: every named extra (CN_CALL) */
   cn_tensor *more[CN_LAYER_OUTPUTS]; /* call puts further outputs here ... */
   int64_t more_count;                /* ... and counts them */
 } cn_inputs;
@@ -71,7 +74,8 @@ struct cn_layer {
   X(S, cn_tensor *, mask, CN_NO_TENSOR, ANY, "explicit mask of the input; left out: the mask that it carries")     \
   X(S, cn_tensors, masks, { 0 }, ANY, "explicit masks of several inputs; entries may be CN_NO_TENSOR")             \
   X(S, cn_tensors, initial_state, { 0 }, ANY, "of recurrent layers")                                               \
-  X(S, cn_tensor *, attention_mask, CN_NO_TENSOR, ANY, "of attention layers")
+  X(S, cn_tensor *, attention_mask, CN_NO_TENSOR, ANY, "of attention layers")                                      \
+  X(S, int64_t, reverse, CN_NONE, ANY, "1: of ReversibleEmbedding: from outputs back to scores of rows")
 typedef struct cn_call_args { cn_graph *graph; CN_CALL(CN_FIELD_, ) } cn_call_args;
 /* Calls a layer, as Keras' __call__ does: checks the input, builds on the first call, runs call inside the layer's name scope, adds the activity penalty, sets the mask.
  * Returns the first output. outputs (may be NULL) receives all of them, at most CN_LAYER_OUTPUTS, and count their number. */
@@ -153,12 +157,14 @@ CN_API bool cn_layer_resolve(cn_layer *l, cn_kind kind, cn_ref *ref);
     CN_LOUD_ cn_l_;                                                                                                               \
   })
 /* Defines the class in its source file: CN_LAYER(Dense, dense, CN_DENSE, .build = ..., .call = ...). */
-#define CN_LAYER(L, type, LIST, ...)                                                                                              \
+#define CN_LAYER(L, type, LIST, ...) CN_LAYER_INIT(L, type, LIST, cn_layer_init, __VA_ARGS__)
+/* The same with an init of its own, which calls cn_layer_init first. */
+#define CN_LAYER_INIT(L, type, LIST, init_, ...)                                                                                  \
   static const cn_row L##_rows[] = { LIST(CN_ROW_, cn_##L##Options) CN_LAYER_LIST(CN_ROW_, cn_##L##Options) { 0 } };              \
   static const cn_##L##Options L##_defaults = { LIST(CN_DEFAULT_, ) CN_LAYER_LIST(CN_DEFAULT_, ) .graph = NULL };                 \
   static const cn_layer_methods L##_methods = { __VA_ARGS__ };                                                                    \
   const cn_class cn_class_##L = { .kind = CN_KIND_LAYER, .schema = CN_SCHEMA_(L, #L, cn_##L##Options), .size = sizeof(type),      \
-                                  .init = cn_layer_init, .finish = cn_layer_finish, .methods = &L##_methods };                    \
+                                  .init = init_, .finish = cn_layer_finish, .methods = &L##_methods };                    \
   cn_layer *cn_make_##L(const cn_##L##Options *options) { return (cn_layer *)(void *)cn_object_new(&cn_class_##L, options); }     \
   void cn_##L##Options_init(cn_##L##Options *options, size_t size) { memcpy(options, &L##_defaults, size < sizeof L##_defaults ? size : sizeof L##_defaults); }
 #endif

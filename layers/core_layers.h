@@ -32,7 +32,7 @@ CN_LAYER_DECLARE(Dense, CN_DENSE)
 CN_LAYER_DECLARE(Activation, CN_ACTIVATION)
 
 /* [n, ...] -> [n, product of the others]; [n] -> [n, 1]. channels_first moves the channels last before. Keras' Flatten. */
-#define CN_FLATTEN(X, S) X(S, const char *, data_format, "channels_last", DATA_FORMAT, "channels_last or channels_first")
+#define CN_FLATTEN(X, S) CN_DATA_FORMAT_(X, S)
 CN_LAYER_DECLARE(Flatten, CN_FLATTEN)
 
 /* x * scale + offset, in the layer's dtype whatever the input's. Keras' Rescaling; lists give one value for each channel of the last axis. */

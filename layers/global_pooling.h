@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 #define CN_GLOBAL_POOLING(X, S)                                                                       \
-  X(S, const char *, data_format, "channels_last", DATA_FORMAT, "channels_last or channels_first")    \
+  CN_DATA_FORMAT_(X, S)                                                                                \
   X(S, bool, keepdims, false, ANY, "whether the pooled axes stay, with size 1")
 /* Mean over the steps; with a mask [n, t] over those that are not masked (0/0 = NaN if all are). Keras' GlobalAveragePooling1D. */
 CN_LAYER_DECLARE(GlobalAveragePooling1D, CN_GLOBAL_POOLING)

@@ -16,6 +16,9 @@ extern "C" {
   X(S, cn_ref, activity_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the outputs, divided by the batch size, added to the loss") \
   X(S, bool, autocast, true, ANY, "accepted as Keras does; float inputs are always cast to dtype")
 
+/* The option of layers that know where the channels stand. */
+#define CN_DATA_FORMAT_(X, S) X(S, const char *, data_format, "channels_last", DATA_FORMAT, "channels_last or channels_first")
+
 #define CN_LAYER_OUTPUTS 16
 struct cn_call_args;
 /* One call of a layer, as its class sees it. */

@@ -8,8 +8,6 @@
 extern "C" {
 #endif
 
-#define CN_DATA_FORMAT_(X, S) X(S, const char *, data_format, "channels_last", DATA_FORMAT, "channels_last or channels_first")
-
 /* [n, t, c] -> [n, t - before - behind, c]. Cutting off everything is a SHAPE error. Keras' Cropping1D; two numbers are before and behind. */
 #define CN_CROPPING_1D(X, S) X(S, cn_ints, cropping, CN_INTS(1, 1), NONNEGATIVE, "steps before and behind, or one number for both")
 CN_LAYER_DECLARE(Cropping1D, CN_CROPPING_1D)

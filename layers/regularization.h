@@ -22,7 +22,7 @@ CN_LAYER_DECLARE(Dropout, CN_DROPOUT)
 #define CN_SPATIAL_DROPOUT_1D(X, S) X(S, double, rate, CN_REQUIRED_REAL, UNIT, "probability of 0") CN_SEED_(X, S)
 #define CN_SPATIAL_DROPOUT_2D(X, S)                                                                   \
   X(S, double, rate, CN_REQUIRED_REAL, UNIT, "probability of 0")                                      \
-  X(S, const char *, data_format, "channels_last", DATA_FORMAT, "channels_last or channels_first")    \
+  CN_DATA_FORMAT_(X, S)                                                                                \
   CN_SEED_(X, S)
 CN_LAYER_DECLARE(SpatialDropout1D, CN_SPATIAL_DROPOUT_1D)
 CN_LAYER_DECLARE(SpatialDropout2D, CN_SPATIAL_DROPOUT_2D)

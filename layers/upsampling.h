@@ -15,14 +15,14 @@ CN_LAYER_DECLARE(UpSampling1D, CN_UP_SAMPLING_1D)
  * weights of samples outside the image left out. These need known sizes of rows and columns: an UNSUPPORTED error on a symbolic tensor without. Keras' UpSampling2D. */
 #define CN_UP_SAMPLING_2D(X, S)                                                                           \
   X(S, cn_size, size, { { 2 } }, POSITIVE, "times, of rows and columns")                                  \
-  X(S, const char *, data_format, "channels_last", DATA_FORMAT, "channels_last or channels_first")        \
+  CN_DATA_FORMAT_(X, S)                                                                                \
   X(S, const char *, interpolation, "nearest", ANY, "nearest, bilinear, bicubic, lanczos3 or lanczos5")
 CN_LAYER_DECLARE(UpSampling2D, CN_UP_SAMPLING_2D)
 
 /* The same as nearest with three spatial axes. Keras' UpSampling3D. */
 #define CN_UP_SAMPLING_3D(X, S)                                                                           \
   X(S, cn_size, size, { { 2 } }, POSITIVE, "times, of each spatial axis")                                 \
-  X(S, const char *, data_format, "channels_last", DATA_FORMAT, "channels_last or channels_first")
+  CN_DATA_FORMAT_(X, S)
 CN_LAYER_DECLARE(UpSampling3D, CN_UP_SAMPLING_3D)
 
 #ifndef __cplusplus

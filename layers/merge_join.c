@@ -17,8 +17,7 @@ static bool concatenate_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims
     for (int k = 0; k < out->rank; k++) {
       int64_t *have = &out->d[k], more = in[i].d[k];
       if (k == axis) *have = *have == CN_UNKNOWN || more == CN_UNKNOWN ? CN_UNKNOWN : *have + more;
-      else if (*have == CN_UNKNOWN) *have = more;
-      else if (more != CN_UNKNOWN && more != *have) return misfit(l, &in[0], &in[i]);
+      else if (*have != CN_UNKNOWN && more != CN_UNKNOWN && more != *have) return misfit(l, &in[0], &in[i]);
     }
   }
   return true;

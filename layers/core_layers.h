@@ -7,6 +7,14 @@
 extern "C" {
 #endif
 
+#define CN_KERNEL_AND_BIAS_(X, S)                                                                          \
+  X(S, cn_ref, kernel_initializer, CN_NAME("glorot_uniform"), INITIALIZER, "of the kernel")                \
+  X(S, cn_ref, bias_initializer, CN_NAME("zeros"), INITIALIZER, "of the bias")                             \
+  X(S, cn_ref, kernel_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the kernel")                      \
+  X(S, cn_ref, bias_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the bias")                          \
+  X(S, cn_ref, kernel_constraint, CN_NONE_REF, CONSTRAINT, "projection of the kernel after each update")   \
+  X(S, cn_ref, bias_constraint, CN_NONE_REF, CONSTRAINT, "projection of the bias after each update")
+
 /* Low-rank adaptation (Hu et al. 2021): with lora_rank the kernel W is frozen and W + lora_alpha / lora_rank A B takes its place, A [..., lora_rank] from he_uniform, B [lora_rank, last axis of W] from zeros, both with
  * the kernel's regularizer. A constraint on the kernel is then refused. */
 #define CN_LORA_(X, S)                                                                                     \
@@ -18,12 +26,7 @@ extern "C" {
   X(S, int64_t, units, CN_REQUIRED, POSITIVE, "size of the output's last axis")                            \
   X(S, cn_ref, activation, CN_NAME("linear"), ACTIVATION, "applied to the output")                         \
   X(S, bool, use_bias, true, ANY, "whether a bias is added")                                               \
-  X(S, cn_ref, kernel_initializer, CN_NAME("glorot_uniform"), INITIALIZER, "of the kernel")                \
-  X(S, cn_ref, bias_initializer, CN_NAME("zeros"), INITIALIZER, "of the bias")                             \
-  X(S, cn_ref, kernel_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the kernel")                      \
-  X(S, cn_ref, bias_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the bias")                          \
-  X(S, cn_ref, kernel_constraint, CN_NONE_REF, CONSTRAINT, "projection of the kernel after each update")   \
-  X(S, cn_ref, bias_constraint, CN_NONE_REF, CONSTRAINT, "projection of the bias after each update")       \
+  CN_KERNEL_AND_BIAS_(X, S)                                                                                \
   CN_LORA_(X, S)
 CN_LAYER_DECLARE(Dense, CN_DENSE)
 

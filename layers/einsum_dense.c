@@ -125,7 +125,9 @@ static bool with_fans(cn_layer *l, const equation *e, cn_ref *initializer) {
   cn_object *made = cn_object_new(o->cls, options);
   cni_free(l->object.graph, options);
   *initializer = (cn_ref){ .object = made };
-  return made && cni_own(l, made);
+  if (!made || cni_own(l, made)) return made != NULL;
+  cn_object_free(made);
+  return false;
 }
 
 static void build(cn_layer *l, const cn_dims *in, int64_t n) {

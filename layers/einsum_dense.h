@@ -15,12 +15,7 @@ extern "C" {
   X(S, cn_ints, output_shape, CN_EMPTY_INTS, REQUIRED, "sizes without the batch axis; None: the input's")    \
   X(S, cn_ref, activation, CN_NAME("linear"), ACTIVATION, "applied to the output")                           \
   X(S, const char *, bias_axes, NULL, ANY, "letters of the output that the bias has; None: no bias")         \
-  X(S, cn_ref, kernel_initializer, CN_NAME("glorot_uniform"), INITIALIZER, "of the kernel")                  \
-  X(S, cn_ref, bias_initializer, CN_NAME("zeros"), INITIALIZER, "of the bias")                               \
-  X(S, cn_ref, kernel_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the kernel")                        \
-  X(S, cn_ref, bias_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the bias")                            \
-  X(S, cn_ref, kernel_constraint, CN_NONE_REF, CONSTRAINT, "projection of the kernel after each update")     \
-  X(S, cn_ref, bias_constraint, CN_NONE_REF, CONSTRAINT, "projection of the bias after each update")         \
+  CN_KERNEL_AND_BIAS_(X, S)                                                                                  \
   CN_LORA_(X, S)
 CN_LAYER_DECLARE(EinsumDense, CN_EINSUM_DENSE)
 #ifndef __cplusplus

@@ -59,7 +59,8 @@ static bool activity_init(cn_object *self) {
   if (!cn_layer_init(self)) return false;
   if (l->activity_regularizer || l->activity_function.fn) return cn_fail(self->graph, CN_VALUE, "activity_regularizer cannot be given: it is made of l1 and l2"), false;
   cn_ref r = { .object = cn_regularizer_L1L2(self->graph, o->l1, o->l2) };
-  if (!r.object || !cni_own(l, r.object)) return false;
+  if (!r.object) return false;
+  if (!cni_own(l, r.object)) return cn_object_free(r.object), false;
   l->activity_function = r;
   l->activity_regularizer = r.object;
   return true;

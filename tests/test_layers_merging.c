@@ -138,6 +138,11 @@ Test(layers_merging, configs_of_older_keras_are_read) {
   cr_assert_null(cn_layer_from_config(g, "{\"class_name\": \"Dense\", \"config\": {\"units\": 2, \"alpha\": 0.5}}"));
   CHECK_REFUSED(g, CN_VALUE, "Dense: no option \"alpha\"");
 }
+Test(layers_merging, a_layer_without_weights_serves_as_activation_in_a_config) {
+  cn_layer *l = cn_layer_from_config(g, "{\"class_name\": \"Activation\", \"config\": {\"activation\": {\"class_name\": \"LeakyReLU\", \"config\": {\"name\": \"a\", \"negative_slope\": 0.5}}}}");
+  CHECK_OK(g);
+  CHECK_TENSOR(cn_call(g, l, FLOATS(g, CN_DIMS(1, 2), -2, 2)), CN_DIMS(1, 2), 0, -1, 2);
+}
 Test(layers_merging, quantization_and_half_precision_are_refused_by_name) {
   cr_assert_null(cn_layer_from_config(g, "{\"class_name\": \"Dense\", \"config\": {\"units\": 2, \"quantization_config\": {\"class_name\": \"Int8QuantizationConfig\"}}}"));
   CHECK_REFUSED(g, CN_UNSUPPORTED, "Dense: quantization_config is not supported");

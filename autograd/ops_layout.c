@@ -10,7 +10,7 @@ void cni_strides(const cn_dims *dims, int64_t *strides) {
   int64_t step = 1;
   for (int i = dims->rank - 1; i >= 0; i--) {
     strides[i] = step;
-    step *= dims->d[i];
+    step *= dims->d[i] == CN_UNKNOWN ? 0 : dims->d[i]; /* without a size there is no element to find */
   }
 }
 

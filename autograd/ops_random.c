@@ -28,8 +28,7 @@ static cn_code infer_float(const cn_call *c, const cn_ints *shape, const char *n
   return infer_shape(c, shape, d);
 }
 
-#define RANDOM(op, LIST, fill, a, b, reject)                                                                                       \
-  static cn_code op##_infer(const cn_call *c) { return infer_float(c, &((const cn_##op##_args *)c->args)->shape, ((const cn_##op##_args *)c->args)->dtype); } \
+#define RANDOM_VALUES(op, fill, a, b)                                                                                              \
   static cn_code op##_forward(const cn_call *c) {                                                                                  \
     const cn_##op##_args *o = c->args;                                                                                             \
     cn_stream own;                                                                                                                 \
@@ -41,7 +40,11 @@ static cn_code infer_float(const cn_call *c, const cn_ints *shape, const char *n
     cn_stream own = { (uint64_t)o->seed, 0 };                                                                                      \
     for (int64_t i = 0; i < r->call->y[0]->count; i++) r->y[0][i] = cni_value_at(r->call->y[0], i);                                \
     if (r->call->y[0]->dtype == CN_F64) fill(&own, CN_F64, r->y[0], r->call->y[0]->count, o->a, o->b);                             \
-  }                                                                                                                                \
+  }
+
+#define RANDOM(op, LIST, fill, a, b, reject)                                                                                       \
+  static cn_code op##_infer(const cn_call *c) { return infer_float(c, &((const cn_##op##_args *)c->args)->shape, ((const cn_##op##_args *)c->args)->dtype); } \
+  RANDOM_VALUES(op, fill, a, b)                                                                                                    \
   CN_OP(op, LIST, .outputs = 1, .flags = CN_OP_RANDOM | CN_OP_NO_GRADIENT, .infer = op##_infer, .forward = op##_forward, .reference = op##_reference, \
         .samples = CN_TEXTS("shape=[3,4], dtype='float64', seed=7", "shape=[], dtype='float64', seed=1", "shape=[0], seed=1", "shape=[33], seed=1"), .rejects = CN_TEXTS("shape=[3], dtype='int32' => dtype must be float32 or float64", reject));
 RANDOM(random_uniform, CN_RANDOM_UNIFORM, cn_random_fill_uniform, minval, maxval, "shape=[-1] => size -1 of axis 0 is negative")
@@ -75,14 +78,19 @@ CN_OP(random_integers, CN_RANDOM_INTEGERS, .outputs = 1, .flags = CN_OP_RANDOM |
 /* Where the pattern starts: kept in the second output, for backward. */
 static cn_stream saved(const cn_tensor *t) { return (cn_stream){ (uint64_t)((const int64_t *)t->data)[0], (uint64_t)((const int64_t *)t->data)[1] }; }
 
+/* Whether a pattern of noise_shape spreads over x. */
+static cn_code noise_fits(cn_graph *g, cn_ints noise_shape, const cn_dims *x) {
+  if (noise_shape.n >= 0 && noise_shape.n != x->rank) return cn_fail(g, CN_SHAPE, "noise_shape has %lld sizes, the input's rank is %d", (long long)noise_shape.n, x->rank);
+  for (int64_t i = 0; i < noise_shape.n; i++) {
+    const int64_t s = noise_shape.v[i];
+    if (s != 1 && s != -1 && s != CN_NONE && s != x->d[i] && x->d[i] != CN_UNKNOWN) return cn_fail(g, CN_SHAPE, "size %lld of noise_shape does not fit axis %lld of size %lld", (long long)s, (long long)i, (long long)x->d[i]);
+  }
+  return CN_OK;
+}
+
 static cn_code dropout_infer(const cn_call *c) {
   const cn_dropout_args *o = c->args;
-  const cn_dims *x = &c->x[0]->dims;
-  if (o->noise_shape.n >= 0 && o->noise_shape.n != x->rank) return cn_fail(c->graph, CN_SHAPE, "noise_shape has %lld sizes, the input's rank is %d", (long long)o->noise_shape.n, x->rank);
-  for (int64_t i = 0; i < o->noise_shape.n; i++) {
-    const int64_t s = o->noise_shape.v[i];
-    if (s != 1 && s != -1 && s != CN_NONE && s != x->d[i] && x->d[i] != CN_UNKNOWN) return cn_fail(c->graph, CN_SHAPE, "size %lld of noise_shape does not fit axis %lld of size %lld", (long long)s, (long long)i, (long long)x->d[i]);
-  }
+  if (noise_fits(c->graph, o->noise_shape, &c->x[0]->dims) != CN_OK) return CN_SHAPE;
   const cn_code code = cn_infer_same_float(c);
   c->sig[1] = (cn_sig){ CN_I64, { 1, { 2 } } };
   return code;
@@ -167,4 +175,22 @@ CN_OP(dropout, CN_DROPOUT_OP, .outputs = 2, .flags = CN_OP_RANDOM, .reads = CN_R
       .samples = CN_TEXTS("f[3,4], rate=0.4, seed=5", "f[100], rate=0.1, seed=5", "f[3,4], rate=0, seed=1", "f[3,4], rate=1, seed=1", "f[3,4,2], rate=0.5, seed=3, noise_shape=[3,1,2]", "f[0], rate=0.5, seed=1"),
       .rejects = CN_TEXTS("f[3], rate=1.5 => rate must be in [0, 1], got 1.5", "f[3] => rate is required", "f[3,4], rate=0.5, noise_shape=[3] => noise_shape has 1 sizes, the input's rank is 2", "i[3]@0:3, rate=0.5 => needs float32 or float64"));
 
-const cn_op *const cni_ops_random[] = { &cn_op_random_uniform, &cn_op_random_normal, &cn_op_random_truncated_normal, &cn_op_random_integers, &cn_op_dropout, NULL };
+/* ---- numbers like a tensor ---- */
+static cn_code infer_like(const cn_call *c, cn_ints noise_shape) {
+  if (noise_fits(c->graph, noise_shape, &c->x[0]->dims) != CN_OK) return CN_SHAPE;
+  const cn_code code = cn_infer_same_float(c);
+  for (int64_t i = 0; i < noise_shape.n; i++)
+    if (noise_shape.v[i] == 1) c->sig[0].dims.d[i] = 1;
+  return code;
+}
+
+#define LIKE(op, LIST, fill, a, b, reject)                                                                                         \
+  static cn_code op##_infer(const cn_call *c) { return infer_like(c, ((const cn_##op##_args *)c->args)->noise_shape); }            \
+  RANDOM_VALUES(op, fill, a, b)                                                                                                    \
+  CN_OP(op, LIST, .outputs = 1, .flags = CN_OP_RANDOM | CN_OP_NO_GRADIENT, .infer = op##_infer, .forward = op##_forward, .reference = op##_reference, \
+        .samples = CN_TEXTS("f[3,4], seed=7", "f[], seed=1", "f[0], seed=1", "f[3,4,2], seed=2, noise_shape=[-1,1,2]", "f[33], seed=3, noise_shape=[1]"), \
+        .rejects = CN_TEXTS("f[3,4], noise_shape=[3] => noise_shape has 1 sizes, the input's rank is 2", "f[3,4], noise_shape=[3,2] => size 2 of noise_shape does not fit", "i[3]@0:3 => needs float32 or float64", reject));
+LIKE(random_uniform_like, CN_RANDOM_UNIFORM_LIKE, cn_random_fill_uniform, minval, maxval, "f[2], noise_shape=[] => noise_shape has 0 sizes")
+LIKE(random_normal_like, CN_RANDOM_NORMAL_LIKE, cn_random_fill_normal, mean, stddev, "f[2], stddev=-1 => stddev must not be negative, got -1")
+
+const cn_op *const cni_ops_random[] = { &cn_op_random_uniform, &cn_op_random_normal, &cn_op_random_truncated_normal, &cn_op_random_integers, &cn_op_dropout, &cn_op_random_uniform_like, &cn_op_random_normal_like, NULL };

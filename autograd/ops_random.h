@@ -35,6 +35,24 @@ CN_OP_DECLARE(random_normal, CN_RANDOM_NORMAL)
 CN_OP_DECLARE(random_truncated_normal, CN_RANDOM_NORMAL)
 CN_OP_DECLARE(random_integers, CN_RANDOM_INTEGERS)
 
+/* Numbers in the shape and dtype (float32 or float64) of x, whose values do not matter: noise for tensors whose sizes are not known yet. Cornu's own. */
+#define CN_LIKE_(X, S)                                                                                 \
+  X(S, cn_ints, noise_shape, CN_NONE_INTS, ANY, "shape of the result: 1 or x's size (-1) an axis; None: x's") \
+  X(S, int64_t, seed, CN_NONE, ANY, "of a stream of this call alone; None: see stream")                \
+  X(S, void *, stream, NULL, ANY, "a cn_stream * that advances; NULL: the graph's")
+#define CN_RANDOM_UNIFORM_LIKE(X, S)                                                                   \
+  CN_IN(X, S, x, "what the result is like")                                                            \
+  X(S, double, minval, 0.0, ANY, "lower bound, included")                                              \
+  X(S, double, maxval, 1.0, ANY, "upper bound, excluded")                                              \
+  CN_LIKE_(X, S)
+#define CN_RANDOM_NORMAL_LIKE(X, S)                                                                    \
+  CN_IN(X, S, x, "what the result is like")                                                            \
+  X(S, double, mean, 0.0, ANY, "mean")                                                                 \
+  X(S, double, stddev, 1.0, NONNEGATIVE, "standard deviation")                                         \
+  CN_LIKE_(X, S)
+CN_OP_DECLARE(random_uniform_like, CN_RANDOM_UNIFORM_LIKE)
+CN_OP_DECLARE(random_normal_like, CN_RANDOM_NORMAL_LIKE)
+
 /* u >= rate ? x / (1 - rate) : 0 with u uniform in [0, 1) (Srivastava et al. 2014). noise_shape: the pattern's shape, 1 where it is shared along an axis, -1 for x's size. The second output holds the numbers that the
  * backward pass needs to draw the pattern again. */
 #define CN_DROPOUT_OP(X, S)                                                                            \
@@ -49,6 +67,8 @@ CN_OP_DECLARE(dropout, CN_DROPOUT_OP)
 #define cn_random_normal(...) CN_CALL_(random_normal, CN_RANDOM_NORMAL, __VA_ARGS__)
 #define cn_random_truncated_normal(...) CN_CALL_(random_truncated_normal, CN_RANDOM_NORMAL, __VA_ARGS__)
 #define cn_random_integers(...) CN_CALL_(random_integers, CN_RANDOM_INTEGERS, __VA_ARGS__)
+#define cn_random_uniform_like(...) CN_CALL_(random_uniform_like, CN_RANDOM_UNIFORM_LIKE, __VA_ARGS__)
+#define cn_random_normal_like(...) CN_CALL_(random_normal_like, CN_RANDOM_NORMAL_LIKE, __VA_ARGS__)
 #define cn_dropout(...) CN_CALL_(dropout, CN_DROPOUT_OP, __VA_ARGS__)
 #endif
 

@@ -77,13 +77,28 @@ cn_object *cni_activation_from_text(cn_graph *g, const char *text) {
   return a ? checked(g, a, cni_options_parse(g, &a->cls.schema, a->object.options, rest, &cni_layers_factory, take_owned, NULL)) : NULL;
 }
 
+/* Whether two names differ in case and underscores only: LeakyReLU, a layer's class, is leaky_relu. */
+static bool same_letters(const char *a, const char *b) {
+  for (;; a++, b++) {
+    while (*a == '_') a++;
+    while (*b == '_') b++;
+    if ((*a | 32) != (*b | 32)) return false;
+    if (!*a || !*b) return *a == *b;
+  }
+}
+
+static const named *find_class(cn_graph *g, const char *class_name) {
+  for (int64_t i = 0; i < COUNT; i++)
+    if (same_letters(class_name, table[i].name)) return &table[i];
+  return find(g, class_name);
+}
+
 cn_object *cni_activation_from_json(cn_graph *g, const json_t *config) {
   if (json_is_string(config)) return cni_activation_from_text(g, json_string_value(config));
   const json_t *class_name = json_object_get(config, "class_name"), *inner = json_object_get(config, "config");
   if (json_is_string(class_name) && !strcmp(json_string_value(class_name), "function") && json_is_string(inner)) return cni_activation_from_text(g, json_string_value(inner));
   if (!json_is_string(class_name)) return cn_fail(g, CN_FORMAT, "activation: the config has no class_name"), NULL;
-  char name[64];
-  const named *f = find(g, cni_snake_case(json_string_value(class_name), name, sizeof name));
+  const named *f = find_class(g, json_string_value(class_name));
   activation *a = f ? bind(g, f) : NULL;
   static const char *const ignore[] = { "name", "trainable", "dtype", NULL };
   return a ? checked(g, a, cni_options_from_json(g, &a->cls.schema, a->object.options, inner, ignore, &cni_layers_factory, take_owned, NULL)) : NULL;

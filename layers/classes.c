@@ -3,7 +3,63 @@
 #include <stdlib.h>
 #include "layer_private.h"
 
-const cn_class *const cni_layer_classes[] = { &cn_class_Activation, &cn_class_Dense, &cn_class_Dropout, &cn_class_Embedding, &cn_class_Flatten, &cn_class_GlobalAveragePooling1D, &cn_class_InputLayer, &cn_class_Identity, &cn_class_Lambda, &cn_class_Masking, &cn_class_Rescaling, &cn_class_TimeDistributed, &cn_class_Wrapper, NULL };
+#define CLASS(L) &cn_class_##L,
+const cn_class *const cni_layer_classes[] = {
+  CLASS(Activation)
+  CLASS(ActivityRegularization)
+  CLASS(Add)
+  CLASS(AlphaDropout)
+  CLASS(Average)
+  CLASS(Concatenate)
+  CLASS(Cropping1D)
+  CLASS(Cropping2D)
+  CLASS(Cropping3D)
+  CLASS(Dense)
+  CLASS(Dot)
+  CLASS(Dropout)
+  CLASS(ELU)
+  CLASS(EinsumDense)
+  CLASS(Embedding)
+  CLASS(Flatten)
+  CLASS(GaussianDropout)
+  CLASS(GaussianNoise)
+  CLASS(GlobalAveragePooling1D)
+  CLASS(GlobalAveragePooling2D)
+  CLASS(GlobalAveragePooling3D)
+  CLASS(GlobalMaxPooling1D)
+  CLASS(GlobalMaxPooling2D)
+  CLASS(GlobalMaxPooling3D)
+  CLASS(Identity)
+  CLASS(InputLayer)
+  CLASS(Lambda)
+  CLASS(LeakyReLU)
+  CLASS(Masking)
+  CLASS(Maximum)
+  CLASS(Minimum)
+  CLASS(Multiply)
+  CLASS(PReLU)
+  CLASS(Permute)
+  CLASS(ReLU)
+  CLASS(RepeatVector)
+  CLASS(Rescaling)
+  CLASS(Reshape)
+  CLASS(ReversibleEmbedding)
+  CLASS(Softmax)
+  CLASS(SpatialDropout1D)
+  CLASS(SpatialDropout2D)
+  CLASS(SpatialDropout3D)
+  CLASS(Subtract)
+  CLASS(ThresholdedReLU)
+  CLASS(TimeDistributed)
+  CLASS(UnitNormalization)
+  CLASS(UpSampling1D)
+  CLASS(UpSampling2D)
+  CLASS(UpSampling3D)
+  CLASS(Wrapper)
+  CLASS(ZeroPadding1D)
+  CLASS(ZeroPadding2D)
+  CLASS(ZeroPadding3D)
+  NULL };
 
 static cn_class_list list_of(cn_kind kind) {
   switch (kind) {
@@ -17,8 +73,17 @@ static cn_class_list list_of(cn_kind kind) {
 static cn_object *from_text(cn_graph *g, cn_kind kind, const char *text) {
   return kind == CN_KIND_ACTIVATION ? cni_activation_from_text(g, text) : cni_object_from_text(g, kind, text, list_of(kind), &cni_layers_factory);
 }
+/* A layer's config may be spelt as an older Keras does. */
+static cn_object *layer_from_json(cn_graph *g, const json_t *config) {
+  json_t *today = cni_config_today(g, config);
+  cn_object *o = today ? cni_object_from_json(g, CN_KIND_LAYER, today, cni_layer_classes, &cni_layers_factory) : NULL;
+  json_decref(today);
+  return o;
+}
 static cn_object *from_json(cn_graph *g, cn_kind kind, const json_t *config) {
-  return kind == CN_KIND_ACTIVATION ? cni_activation_from_json(g, config) : cni_object_from_json(g, kind, config, list_of(kind), &cni_layers_factory);
+  if (kind == CN_KIND_ACTIVATION) return cni_activation_from_json(g, config);
+  if (kind == CN_KIND_LAYER) return layer_from_json(g, config);
+  return cni_object_from_json(g, kind, config, list_of(kind), &cni_layers_factory);
 }
 const cni_factory cni_layers_factory = { from_text, from_json };
 

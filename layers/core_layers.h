@@ -1,4 +1,4 @@
-/* Core layers: Dense, Activation, Flatten, Rescaling, Embedding, Identity, Masking, Lambda. */
+/* Core layers: Dense, Activation, Flatten, Rescaling, Masking, Identity, Lambda. Embeddings stand in embedding.h. */
 #ifndef CN_LAYERS_CORE_LAYERS_H
 #define CN_LAYERS_CORE_LAYERS_H
 #include "layer.h"
@@ -7,17 +7,27 @@
 extern "C" {
 #endif
 
-/* y = activation(x . kernel + bias) on the last axis. [n, ..., d] -> [n, ..., units]. Weights: kernel [d, units], bias [units]. Keras' Dense. */
-#define CN_DENSE(X, S)                                                                                     \
-  X(S, int64_t, units, CN_REQUIRED, POSITIVE, "size of the output's last axis")                            \
-  X(S, cn_ref, activation, CN_NAME("linear"), ACTIVATION, "applied to the output")                         \
-  X(S, bool, use_bias, true, ANY, "whether a bias is added")                                               \
+#define CN_KERNEL_AND_BIAS_(X, S)                                                                          \
   X(S, cn_ref, kernel_initializer, CN_NAME("glorot_uniform"), INITIALIZER, "of the kernel")                \
   X(S, cn_ref, bias_initializer, CN_NAME("zeros"), INITIALIZER, "of the bias")                             \
   X(S, cn_ref, kernel_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the kernel")                      \
   X(S, cn_ref, bias_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the bias")                          \
   X(S, cn_ref, kernel_constraint, CN_NONE_REF, CONSTRAINT, "projection of the kernel after each update")   \
   X(S, cn_ref, bias_constraint, CN_NONE_REF, CONSTRAINT, "projection of the bias after each update")
+
+/* Low-rank adaptation (Hu et al. 2021): with lora_rank the kernel W is frozen and W + lora_alpha / lora_rank A B takes its place, A [..., lora_rank] from he_uniform, B [lora_rank, last axis of W] from zeros, both with
+ * the kernel's regularizer. A constraint on the kernel is then refused. */
+#define CN_LORA_(X, S)                                                                                     \
+  X(S, int64_t, lora_rank, CN_NONE, NONNEGATIVE, "rank of the trained update of the frozen kernel; None, 0: no such update") \
+  X(S, double, lora_alpha, CN_NONE_REAL, ANY, "the update's factor times lora_rank; None: lora_rank")
+
+/* y = activation(x . kernel + bias) on the last axis. [n, ..., d] -> [n, ..., units]. Weights: kernel [d, units], bias [units]. Keras' Dense. */
+#define CN_DENSE(X, S)                                                                                     \
+  X(S, int64_t, units, CN_REQUIRED, POSITIVE, "size of the output's last axis")                            \
+  X(S, cn_ref, activation, CN_NAME("linear"), ACTIVATION, "applied to the output")                         \
+  X(S, bool, use_bias, true, ANY, "whether a bias is added")                                               \
+  CN_KERNEL_AND_BIAS_(X, S)                                                                                \
+  CN_LORA_(X, S)
 CN_LAYER_DECLARE(Dense, CN_DENSE)
 
 /* activation(x). Keras' Activation. */
@@ -25,7 +35,7 @@ CN_LAYER_DECLARE(Dense, CN_DENSE)
 CN_LAYER_DECLARE(Activation, CN_ACTIVATION)
 
 /* [n, ...] -> [n, product of the others]; [n] -> [n, 1]. channels_first moves the channels last before. Keras' Flatten. */
-#define CN_FLATTEN(X, S) X(S, const char *, data_format, "channels_last", DATA_FORMAT, "channels_last or channels_first")
+#define CN_FLATTEN(X, S) CN_DATA_FORMAT_(X, S)
 CN_LAYER_DECLARE(Flatten, CN_FLATTEN)
 
 /* x * scale + offset, in the layer's dtype whatever the input's. Keras' Rescaling; lists give one value for each channel of the last axis. */
@@ -34,24 +44,13 @@ CN_LAYER_DECLARE(Flatten, CN_FLATTEN)
   X(S, double, offset, 0.0, ANY, "added after scaling")
 CN_LAYER_DECLARE(Rescaling, CN_RESCALING)
 
-/* Rows of a table: integers [...] -> [..., output_dim]. Weight: embeddings [input_dim, output_dim]. Float inputs are cast to int32. With mask_zero the output's mask is x != 0. An index out of range is an INDEX
- * error; -1 is the last row. The gradient stays sparse where nothing else reads the table. Keras' Embedding. */
-#define CN_EMBEDDING(X, S)                                                                                           \
-  X(S, int64_t, input_dim, CN_REQUIRED, POSITIVE, "number of rows")                                                  \
-  X(S, int64_t, output_dim, CN_REQUIRED, POSITIVE, "length of a row")                                                \
-  X(S, cn_ref, embeddings_initializer, CN_NAME("uniform"), INITIALIZER, "of the table")                              \
-  X(S, cn_ref, embeddings_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the table")                             \
-  X(S, cn_ref, embeddings_constraint, CN_NONE_REF, CONSTRAINT, "projection of the table after each update")          \
-  X(S, bool, mask_zero, false, ANY, "whether index 0 is padding")
-CN_LAYER_DECLARE(Embedding, CN_EMBEDDING)
+/* x with the steps that are mask_value in every feature set to 0, and the mask [n, t, ...] of the others: any(x != mask_value) along the last axis. Keras' Masking. */
+#define CN_MASKING(X, S) X(S, double, mask_value, 0.0, ANY, "value of a step that is to be skipped")
+CN_LAYER_DECLARE(Masking, CN_MASKING)
 
-/* x as it is. Keras' Identity. */
+/* x itself (several inputs: all of them), with its mask. Keras' Identity. */
 #define CN_IDENTITY(X, S)
 CN_LAYER_DECLARE(Identity, CN_IDENTITY)
-
-/* [n, t, ..., d]: the output's mask [n, t, ...] says where any of the d values differs from mask_value; elsewhere the output is 0. Keras' Masking. */
-#define CN_MASKING(X, S) X(S, double, mask_value, 0.0, ANY, "what marks a step that is to be left out")
-CN_LAYER_DECLARE(Masking, CN_MASKING)
 
 /* function(x): a function of the user's, or the name it has in the graph (cn_register_activation), which alone a config can hold. Keras' Lambda. */
 #define CN_LAMBDA(X, S)                                                                        \

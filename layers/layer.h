@@ -13,7 +13,11 @@ extern "C" {
   X(S, const char *, name, NULL, ANY, "name; default: the class' name in snake case with a number, unique in the graph")          \
   X(S, bool, trainable, true, ANY, "whether the weights are updated and their penalties count")                                   \
   X(S, const char *, dtype, "float32", DTYPE, "of weights and computation: float32 or float64")                                   \
-  X(S, cn_ref, activity_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the outputs, divided by the batch size, added to the loss")
+  X(S, cn_ref, activity_regularizer, CN_NONE_REF, REGULARIZER, "penalty on the outputs, divided by the batch size, added to the loss") \
+  X(S, bool, autocast, true, ANY, "accepted as Keras does; float inputs are always cast to dtype")
+
+/* The option of layers that know where the channels stand. */
+#define CN_DATA_FORMAT_(X, S) X(S, const char *, data_format, "channels_last", DATA_FORMAT, "channels_last or channels_first")
 
 #define CN_LAYER_OUTPUTS 32
 #define CN_LAYER_AXES 4

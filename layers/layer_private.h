@@ -12,6 +12,31 @@
 extern const cni_factory cni_layers_factory;
 extern const cn_class *const cni_layer_classes[], *const cni_initializer_classes[], *const cni_regularizer_classes[], *const cni_constraint_classes[];
 
+/* What many classes' tables hold: an output of the input's shape, an output without a mask. */
+static inline bool cni_same_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) {
+  (void)l;
+  (void)n;
+  *out = *in;
+  return true;
+}
+static inline cn_tensor *cni_no_mask(cn_layer *l, cn_graph *g, const cn_inputs *in) {
+  (void)l;
+  (void)g;
+  (void)in;
+  return NULL;
+}
+static inline bool cni_channels_first(const char *data_format) { return data_format && !strcmp(data_format, "channels_first"); }
+
+/* merge.c: whether the call was given a list (.inputs); a VALUE error if not. */
+bool cni_listed(const cn_layer *l, const cn_inputs *in);
+
+/* weights.c: hands an object to the layer, which frees it at its end. False after an error: it is still the caller's. */
+bool cni_own(cn_layer *l, cn_object *o);
+
+/* spelling.c: a layer's config with the names of today's Keras, a new reference; options that were dropped without effect are left out, those that ask for what is not supported (quantization) are refused. NULL after an
+ * error. What is no object passes. */
+json_t *cni_config_today(cn_graph *g, const json_t *config);
+
 /* activation.c */
 cn_object *cni_activation_from_text(cn_graph *g, const char *text);
 cn_object *cni_activation_from_json(cn_graph *g, const json_t *config);

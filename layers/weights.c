@@ -18,8 +18,7 @@ static const cn_class kept_class = { .kind = CN_KIND_REGULARIZER, .schema = { .n
 static cn_tensor *penalty_apply(cn_graph *g, cn_tensor *w, void *kept) { return cn_regularize(g, &((const kept_ref *)kept)->ref, w); }
 static bool projection_apply(cn_graph *g, cn_tensor *w, void *kept) { return cn_constrain(g, &((const kept_ref *)kept)->ref, w); }
 
-/* Hands an object to the layer, which frees it at its end. */
-static bool own(cn_layer *l, cn_object *o) {
+bool cni_own(cn_layer *l, cn_object *o) {
   if (l->owned_count == l->owned_capacity && !cni_grow(l->object.graph, (void **)&l->owned, l->owned_count, &l->owned_capacity, sizeof *l->owned)) return false;
   l->owned[l->owned_count++] = o;
   return true;
@@ -32,7 +31,7 @@ static kept_ref *keep_ref(cn_layer *l, cn_kind kind, const cn_ref *given) {
   kept_ref *k = cni_alloc(g, sizeof *k);
   if (!k) return NULL;
   *k = (kept_ref){ { &kept_class, g, NULL, 1, false }, r };
-  if (own(l, &k->object)) return k;
+  if (cni_own(l, &k->object)) return k;
   cni_free(g, k);
   return NULL;
 }

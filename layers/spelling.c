@@ -1,0 +1,50 @@
+/* Configs of older Keras: options that have another name now, or none. */
+#include "layer_private.h"
+
+/* now NULL: without effect. cls NULL: of every layer. */
+static const struct { const char *cls, *old, *now; } spellings[] = {
+  { "LeakyReLU", "alpha", "negative_slope" },  /* tf.keras, Keras 2 */
+  { "Embedding", "input_length", NULL },
+  { NULL, "batch_input_shape", NULL },         /* of a model's first layer: a shape for the model, nothing to the layer */
+  { NULL, "input_shape", NULL },
+  { NULL, "batch_size", NULL },
+  { NULL, "dynamic", NULL },
+  { "Dense", "input_dim", NULL },
+  { "BatchNormalization", "synchronized", NULL }, /* across devices */
+  { "GRU", "use_cudnn", NULL },
+  { "LSTM", "use_cudnn", NULL },
+};
+#define COUNT (sizeof spellings / sizeof *spellings)
+
+static bool concerns(size_t i, const char *cls) { return !spellings[i].cls || !strcmp(spellings[i].cls, cls); }
+
+/* Renames or drops one entry of options; what the config gives under today's name counts. */
+static bool respell(json_t *options, size_t i) {
+  json_t *value = json_object_get(options, spellings[i].old);
+  if (!value) return true;
+  const bool known = !spellings[i].now || json_object_get(options, spellings[i].now);
+  return (known || !json_object_set(options, spellings[i].now, value)) && !json_object_del(options, spellings[i].old);
+}
+
+static bool refuse_quantization(cn_graph *g, const char *cls, const json_t *options) {
+  const json_t *wanted = json_object_get(options, "quantization_config"), *dtype = json_object_get(options, "dtype");
+  if (wanted && !json_is_null(wanted)) return cn_fail(g, CN_UNSUPPORTED, "%s: quantization_config is not supported", cls), false;
+  const char *policy = json_string_value(json_object_get(dtype, "class_name"));
+  if (policy && strcmp(policy, "DTypePolicy")) return cn_fail(g, CN_UNSUPPORTED, "%s: dtype: the policy %s is not supported", cls, policy), false;
+  return true;
+}
+
+json_t *cni_config_today(cn_graph *g, const json_t *config) {
+  const char *cls = json_string_value(json_object_get(config, "class_name"));
+  const json_t *options = json_object_get(config, "config");
+  if (!cls || !json_is_object(options)) return json_incref((json_t *)(uintptr_t)config);
+  if (!refuse_quantization(g, cls, options)) return NULL;
+  json_t *copy = json_copy((json_t *)(uintptr_t)config), *inner = json_copy((json_t *)(uintptr_t)options);
+  bool done = copy && inner && !json_object_set(copy, "config", inner);
+  for (size_t i = 0; i < COUNT && done; i++)
+    if (concerns(i, cls)) done = respell(inner, i);
+  json_decref(inner);
+  if (done) return copy;
+  json_decref(copy);
+  return cn_fail(g, CN_NO_MEMORY, "%s: out of memory: config", cls), NULL;
+}

@@ -76,7 +76,7 @@ static cn_object *from_text(cn_graph *g, cn_kind kind, const char *text) {
 /* A layer's config may be spelt as an older Keras does. */
 static cn_object *layer_from_json(cn_graph *g, const json_t *config) {
   json_t *today = cni_config_today(g, config);
-  cn_object *o = today ? cni_object_from_json(g, CN_KIND_LAYER, today, cni_layer_classes, &cni_layers_factory) : NULL;
+  cn_object *o = today ? cni_object_from_json(g, CN_KIND_LAYER, today, NULL, &cni_layers_factory) : NULL;
   json_decref(today);
   return o;
 }

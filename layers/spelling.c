@@ -1,7 +1,7 @@
 /* Configs of older Keras: options that have another name now, or none. */
 #include "layer_private.h"
 
-/* now NULL: without effect. cls NULL: of every layer. */
+/* now NULL: without effect. cls NULL: of every layer but InputLayer, whose own options they are. */
 static const struct { const char *cls, *old, *now; } spellings[] = {
   { "LeakyReLU", "alpha", "negative_slope" },  /* tf.keras, Keras 2 */
   { "Embedding", "input_length", NULL },
@@ -16,7 +16,7 @@ static const struct { const char *cls, *old, *now; } spellings[] = {
 };
 #define COUNT (sizeof spellings / sizeof *spellings)
 
-static bool concerns(size_t i, const char *cls) { return !spellings[i].cls || !strcmp(spellings[i].cls, cls); }
+static bool concerns(size_t i, const char *cls) { return spellings[i].cls ? !strcmp(spellings[i].cls, cls) : strcmp(cls, "InputLayer") != 0; }
 
 /* Renames or drops one entry of options; what the config gives under today's name counts. */
 static bool respell(json_t *options, size_t i) {

@@ -26,6 +26,13 @@ static void slot_set(cn_tensor *x, cn_tensor *s) {
 }
 static bool alone(const cn_tensor *s) { return (s->flags & CNI_TEMPORARY) && s->uses == 1 && (!s->buffer || s->buffer->uses + s->buffer->step_uses == 1); }
 
+/* Whether the rule that runs made s: its end returns what nothing holds. */
+static bool made_now(const cn_graph *g, const cn_tensor *s) {
+  for (int64_t i = 0; i < g->temps.count; i++)
+    if (g->temps.v[i] == s) return true;
+  return false;
+}
+
 /* x's slot += c. False after an error. */
 static bool give(const cni_walk *w, cn_tensor *x, cn_tensor *c) {
   cn_graph *g = w->g;
@@ -36,7 +43,8 @@ static bool give(const cni_walk *w, cn_tensor *x, cn_tensor *c) {
     if (!own) return false;
     if (own->count) memcpy(own->data, x->slot->data, (size_t)own->count * cn_dtype_size((cn_dtype)own->dtype));
     if (g->capture) cni_capture_copy(own, x->slot);
-    cni_slot_drop(g, x);
+    if (made_now(g, x->slot)) x->slot->uses--; /* it goes back with the rule's other temporaries */
+    else cni_slot_drop(g, x);
     slot_set(x, own);
   }
   cni_values_add(g, x->slot, c);

@@ -198,8 +198,8 @@ bool cni_metrics_update(cn_model *m, const cn_batch *b, const cni_results *r) {
   c->loss_count += (double)b->size;
   for (int64_t i = 0; c->tracked && i < c->outputs_count; i++) {
     if (!r->losses[i]) continue;
-    c->outputs[i].total += cni_value_at(r->losses[i], 0) * (double)b->size;
-    c->outputs[i].count += (double)b->size;
+    c->outputs[i].total += cni_value_at(r->losses[i], 0); /* a mean over batches, whatever their sizes, as Keras has it */
+    c->outputs[i].count += 1;
   }
   for (int64_t i = 0; i < c->count; i++)
     if (!metric_update(m, &c->metrics[i], b, r)) return false;

@@ -243,3 +243,15 @@ Test(autograd_engine, memory_is_flat) {
   cn_graph_free(own);
   cr_assert_eq(n.live, 0);
 }
+
+/* Two views of one gradient meet in the slot of p: neither may be returned twice. */
+Test(autograd_engine, views_that_meet_in_one_gradient) {
+  cn_graph *plain = cn_graph_new(.seed = 1, .replay = false);
+  const double values[] = { 0.5, 0.4, -1.1, -0.3, 0.5, -1.5, -0.4, -0.7, 0.1, 0.9, -0.2, 0.2 };
+  cn_tensor *x = cn_variable(plain, CN_F64, CN_DIMS(3, 4), values), *p = cn_prod(plain, x, .axis = CN_INTS(0), .keepdims = true);
+  cn_tensor *d = cn_gradient(plain, cn_sum(plain, cn_square(plain, cn_concatenate(plain, CN_TENSORS(p, p), .axis = 0))), x);
+  cr_assert(d != NULL, "%s", cn_error(plain));
+  for (int i = 0; i < 12; i++) CHECK_NEAR(cn_at(d, i), 4 * cn_at(p, i % 4) * cn_at(p, i % 4) / values[i], 1e-12);
+  CHECK_OK(plain);
+  cn_graph_free(plain);
+}

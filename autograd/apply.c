@@ -173,7 +173,7 @@ static cn_tensor *const *record(cn_call *c, cn_sig *sig, int64_t ny, bool needs)
   cn_node *n = node_new(c, arena, ny);
   if (!n) return cni_nulls;
   const bool later = defers(c, sig);
-  if (later) cni_plan_leave(g);
+  if (later) cni_plan_decline(g);
   for (int64_t i = 0; i < ny; i++) {
     cn_tensor *y = cni_arena_take(g, arena, sizeof *y);
     if (!y) return cni_nulls;

@@ -261,8 +261,10 @@ static bool node_backward(cni_walk *w, cn_node *n) {
 
 /* ---- the first walk ---- */
 static inline bool value_stands(cn_graph *g, const cn_node *n, const cn_tensor *t, const char *what, int32_t i, bool check_version) {
-  if ((t->flags & CNI_DEFERRED) && !cni_compute_deferred(g, t->node)) return false;
-  if (t->flags & CNI_RELEASED) return cn_fail(g, CN_STATE, "%s %d of %s was released by an earlier backward", what, (int)i, n->op->name), false;
+  if (t->flags & CNI_RELEASED) {
+    if (!(t->flags & CNI_DEFERRED)) return cn_fail(g, CN_STATE, "%s %d of %s was released by an earlier backward", what, (int)i, n->op->name), false;
+    if (!cni_compute_deferred(g, t->node)) return false;
+  }
   if (!check_version || cni_unchanged(n, i)) return true;
   const char *name = cn_name_of(t);
   cn_fail(g, CN_STATE, "variable %s, input %d of %s, was changed after %s had read it", *name ? name : "(unnamed)", (int)i, n->op->name, n->op->name);

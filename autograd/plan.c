@@ -63,6 +63,11 @@ void cni_plan_leave(cn_graph *g) {
   g->plan = g->noting = NULL;
 }
 
+void cni_plan_decline(cn_graph *g) {
+  if (g->noted) g->noted->bytes = CNI_HELD_BYTES + 1;
+  cni_plan_leave(g);
+}
+
 static void refresh(cn_graph *g, cn_tensor *t) {
   t->epoch = g->epoch;
   t->flags &= (uint16_t)~(CNI_RELEASED | CNI_KEEP);

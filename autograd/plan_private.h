@@ -14,6 +14,7 @@ cn_tensor *const *cni_plan_call(const cn_call *c);                            /*
 void cni_plan_watch(cn_graph *g, cn_tensor *x);                               /* x is watched: noted, or compared */
 void cni_note_tensor(cn_graph *g, cn_tensor *t);
 void cni_note_call(cn_graph *g, cn_node *n, bool recorded);
+void cni_plan_decline(cn_graph *g);                                           /* leaves, and steps like this one are not noted for a long time */
 /* cni_plan_leave(g), graph_private.h: what runs now is not in the plan: it ends here; a step that is being noted is given up */
 
 void cni_plan_reset(cn_graph *g);                                             /* the step ends, its buffers have returned; before the epoch moves */

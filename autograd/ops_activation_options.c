@@ -41,7 +41,7 @@ CNI_VJP(relu) {
   const cn_relu_args *o = cn_node_args(n);
   cn_tensor *x = X0, *active = cn_greater(g, x, NUMBER(x, o->threshold));
   if (plain(o)) {
-    gx[0] = cn_multiply(g, gy[0], step(g, cn_greater(g, Y0, NUMBER(x, 0)), x));
+    gx[0] = cn_where(g, cn_less_equal(g, Y0, NUMBER(x, 0)), NUMBER(x, 0), gy[0]); /* a NaN passes on */
     return;
   }
   if (!isnan(o->max_value)) active = cn_logical_and(g, active, cn_less(g, x, NUMBER(x, o->max_value)));

@@ -58,7 +58,7 @@ void cni_slope_drop(cn_graph *g, cni_slope *s) {
 
 cn_tensor *cni_slope_of(cn_graph *g, int activation, cn_tensor *gy, cn_tensor *y) {
   switch (activation) {
-  case CNI_FUSED_RELU: return cn_where(g, cn_greater(g, y, NUMBER(y, 0)), gy, NUMBER(y, 0));
+  case CNI_FUSED_RELU: return cn_where(g, cn_less_equal(g, y, NUMBER(y, 0)), NUMBER(y, 0), gy);
   case CNI_FUSED_TANH: return cn_multiply(g, gy, cn_shift(g, cn_negative(g, cn_square(g, y)), 1));
   case CNI_FUSED_SIGMOID: return cn_multiply(g, gy, cn_multiply(g, y, cn_shift(g, cn_negative(g, y), 1)));
   default: return gy;

@@ -6,21 +6,38 @@
 /* ---- history ---- */
 static int64_t names_wanted(const cn_model *m, bool validated) { return cni_values_count(m) * (validated ? 2 : 1); }
 
-static bool history_begin(cn_model *m, int64_t epochs, bool validated) {
+/* The name that callback i adds, where none before it adds the same. */
+static const char *added_name(const cn_callbacks *c, int64_t i) {
+  const char *name = c->v[i]->methods->log;
+  for (int64_t k = 0; name && k < i; k++)
+    if (c->v[k]->methods->log && !strcmp(c->v[k]->methods->log, name)) return NULL;
+  return name;
+}
+
+static bool history_begin(cn_model *m, int64_t epochs, bool validated, const cn_callbacks *callbacks) {
   cn_graph *g = m->base.object.graph;
-  const int64_t one = cni_values_count(m), n = names_wanted(m, validated);
+  const int64_t one = cni_values_count(m), own = names_wanted(m, validated);
+  int64_t n = own;
   cni_free(g, m->history_names);
   cni_free(g, m->history_values);
   m->history = (cn_history){ 0, 0, NULL, NULL };
   size_t text = 0;
   for (int64_t i = 0; i < one; i++) text += 2 * strlen(cn_metric_name_at(m, i)) + 6;
+  for (int64_t i = 0; i < callbacks->n; i++)
+    if (added_name(callbacks, i)) text += strlen(added_name(callbacks, i)) + 1, n++;
   m->history_names = cni_alloc(g, (size_t)n * sizeof *m->history_names + text);
   m->history_values = cni_alloc(g, (size_t)(n * (epochs ? epochs : 1)) * sizeof *m->history_values);
   if (!m->history_names || !m->history_values) return false;
   char *at = (char *)(m->history_names + n);
-  for (int64_t i = 0; i < n; i++) {
+  for (int64_t i = 0; i < own; i++) {
     m->history_names[i] = at;
     at += sprintf(at, "%s%s", i < one ? "" : "val_", cn_metric_name_at(m, i % one)) + 1;
+  }
+  for (int64_t i = 0, k = own; i < callbacks->n; i++) {
+    const char *name = added_name(callbacks, i);
+    if (!name) continue;
+    m->history_names[k++] = at;
+    at += sprintf(at, "%s", name) + 1;
   }
   for (int64_t i = 0; i < n * epochs; i++) m->history_values[i] = NAN;
   m->history_capacity = epochs;
@@ -68,6 +85,8 @@ static bool options_ok(const cn_fit_args *a, cn_graph *g) {
   if (!a->data) return cn_fail(g, CN_VALUE, "fit: the data set is NULL"), false;
   if (a->epochs < 0) return cn_fail(g, CN_VALUE, "fit: epochs must not be negative, got %lld", (long long)a->epochs), false;
   if (a->batch_size < 0) return cn_fail(g, CN_VALUE, "fit: batch_size must not be negative, got %lld", (long long)a->batch_size), false;
+  for (int64_t i = 0; i < a->callbacks.n; i++)
+    if (!a->callbacks.v[i]) return cn_fail(g, CN_VALUE, "fit: callback %lld is NULL", (long long)i), false;
   if (!(a->validation_split >= 0 && a->validation_split < 1)) return cn_fail(g, CN_VALUE, "fit: validation_split must be in [0, 1), got %g", a->validation_split), false;
   return true;
 }
@@ -103,14 +122,43 @@ static bool weigh_classes(const fitting *f, cn_batch *b) {
   return true;
 }
 
+/* ---- callbacks ---- */
+typedef enum { TRAIN_BEGIN, TRAIN_END, EPOCH_BEGIN, EPOCH_END, BATCH_BEGIN, BATCH_END } hook;
+
+static bool one_hook(cn_callback *c, hook h, int64_t i, cn_logs *logs) {
+  const cn_callback_methods *m = c->methods;
+  switch (h) {
+  case TRAIN_BEGIN: return !m->train_begin || m->train_begin(c);
+  case TRAIN_END: return !m->train_end || m->train_end(c);
+  case EPOCH_BEGIN: return !m->epoch_begin || m->epoch_begin(c, i);
+  case EPOCH_END: return !m->epoch_end || m->epoch_end(c, i, logs);
+  case BATCH_BEGIN: return !m->batch_begin || m->batch_begin(c, i);
+  default: return !m->batch_end || m->batch_end(c, i, logs);
+  }
+}
+
+static bool run_hooks(const fitting *f, hook h, int64_t i, int64_t column) {
+  const cn_callbacks *all = &f->a->callbacks;
+  cn_logs logs = { f->m, column };
+  cn_graph *g = f->m->base.object.graph;
+  for (int64_t k = 0; k < all->n; k++) {
+    all->v[k]->model = f->m;
+    if (one_hook(all->v[k], h, i, &logs) && cn_ok(g)) continue;
+    if (cn_ok(g)) cn_fail(g, CN_STATE, "fit: a callback failed without an error");
+    return false;
+  }
+  return true;
+}
+
 /* One pass over the training data; ends each step. */
 static bool epoch_steps(fitting *f, cni_progress *p, int64_t steps) {
   cn_model *m = f->m;
   cn_graph *g = m->base.object.graph;
   cn_batch b;
   if (!steps) f->exhausted = true; /* no data, no epoch */
-  for (int64_t step = 0; steps < 0 || step < steps; step++) {
+  for (int64_t step = 0; (steps < 0 || step < steps) && !m->stop; step++) {
     g->core.batch = step;
+    if (!run_hooks(f, BATCH_BEGIN, step, -1)) return false;
     if (!cn_dataset_next(f->train, f->batch_size, &b)) {
       f->exhausted = steps >= 0 || !step;
       if (step) break;
@@ -125,6 +173,7 @@ static bool epoch_steps(fitting *f, cni_progress *p, int64_t steps) {
     if (!ok) return false;
     cn_graph_reset(g);
     cni_progress_step(p, m, step + 1);
+    if (!run_hooks(f, BATCH_END, step, -1)) return false;
   }
   return cn_ok(g) && steps;
 }
@@ -146,6 +195,7 @@ static bool one_epoch(fitting *f, int64_t epoch) {
   cni_progress p;
   char tail[512] = "";
   if ((f->a->steps_per_epoch == CN_NONE || epoch == f->a->initial_epoch) && !cn_dataset_reset(f->train, f->a->shuffle)) return false;
+  if (!run_hooks(f, EPOCH_BEGIN, epoch, -1)) return false;
   const int64_t steps = steps_of(f);
   if (f->a->verbose && f->a->epochs > 1) cni_print(g, "Epoch %lld/%lld\n", (long long)(epoch + 1), (long long)f->a->epochs);
   cni_progress_begin(&p, g, f->a->verbose, steps);
@@ -158,7 +208,7 @@ static bool one_epoch(fitting *f, int64_t epoch) {
   cni_progress_keep(&p, m);
   if (!validate(f, epoch, tail, sizeof tail)) return false;
   cni_progress_end(&p, tail);
-  return true;
+  return run_hooks(f, EPOCH_END, epoch, epoch - f->a->initial_epoch);
 }
 
 void cn_fit_args_init(cn_fit_args *args, size_t size) {
@@ -173,9 +223,12 @@ const cn_history *cn_fit_run(const cn_fit_args *a) {
   fitting f = { .m = m, .a = a, .batch_size = a->batch_size ? a->batch_size : 32 };
   const int64_t epochs = a->epochs > a->initial_epoch ? a->epochs - a->initial_epoch : 0;
   int64_t done = 0;
-  if (!options_ok(a, g) || !split_data(&f) || !history_begin(m, epochs, f.validation != NULL)) return NULL;
-  while (done < epochs && !f.exhausted && one_epoch(&f, a->initial_epoch + done)) done++;
+  if (!options_ok(a, g) || !split_data(&f) || !history_begin(m, epochs, f.validation != NULL, &a->callbacks)) return NULL;
+  m->stop = false;
+  bool ok = run_hooks(&f, TRAIN_BEGIN, 0, -1);
+  while (ok && done < epochs && !f.exhausted && !m->stop && (ok = one_epoch(&f, a->initial_epoch + done))) done++;
   if (cn_ok(g)) cn_optimizer_finalize(m->compiled->optimizer);
+  if (cn_ok(g)) run_hooks(&f, TRAIN_END, 0, -1);
   history_end(m, done);
   cn_dataset_free(f.split[0]);
   cn_dataset_free(f.split[1]);

@@ -22,6 +22,7 @@ typedef struct cn_metric_methods {
   double (*result)(const cn_metric *m);
   int64_t (*results)(const cn_metric *m, double *out, int64_t capacity);       /* instead of result, where there may be several: writes at most `capacity`, returns how many there are */
   bool takes_values;
+  bool rises;                                                                  /* larger is better */
 } cn_metric_methods;
 
 #define CN_METRIC_LIST(X, S)                                                                             \

@@ -3,6 +3,7 @@
 #define CN_MODELS_MODEL_H
 #include "../layers/layers.h"
 #include "../optim/optim.h"
+#include "callback.h"
 #include "dataset.h"
 #include "loss.h"
 #include "metric.h"
@@ -83,7 +84,7 @@ CN_API cn_optimizer *cn_model_optimizer(cn_model *m);
   X(S, int64_t, validation_steps, CN_NONE, POSITIVE, "None: the whole of the validation data")                                                  \
   X(S, cn_reals, class_weight, { 0 }, ANY, "weights of the samples by class 0, 1, ...: of y's largest value along a last axis > 1, else y rounded; further classes weigh 1") \
   X(S, int64_t, verbose, 1, ANY, "0 silent, 1 progress bar (plain lines when the output is no terminal), 2 a line an epoch")
-typedef struct cn_fit_args { cn_graph *graph; cn_model *model; cn_dataset *data; CN_FIT(CN_FIELD_, ) cn_dataset *validation_data; } cn_fit_args;
+typedef struct cn_fit_args { cn_graph *graph; cn_model *model; cn_dataset *data; CN_FIT(CN_FIELD_, ) cn_dataset *validation_data; cn_callbacks callbacks; } cn_fit_args;
 /* What fit recorded: values[k * epochs + e] of name k in epoch e. NaN where it was not computed. Owned by the model, until the next fit. */
 typedef struct cn_history { int64_t epochs, names_count; const char *const *names; const double *values; } cn_history;
 CN_API const cn_history *cn_fit_run(const cn_fit_args *args);

@@ -49,11 +49,15 @@ struct cn_model {
   const char **history_names;
   double *history_values;
   int64_t history_capacity;
+  bool stop;                     /* a callback ends fit */
   struct cni_program *program;   /* of a functional model; NULL: Sequential */
   cn_layer *input;               /* of a Sequential that begins with an InputLayer */
   cn_dims at;                    /* the shape after its last layer */
   cni_map names;                 /* of a Sequential's layers */
 };
+struct cn_logs { cn_model *model; int64_t column; /* of the history; -1: the metrics so far */ };
+int64_t cni_log_find(const cn_logs *logs, const char *name); /* -1: there is none */
+extern const cn_class *const cni_callback_classes[];
 void cni_model_finish(cn_object *self);
 const char *cni_layer_shape_text(cn_model *m, int64_t i, char *text, size_t size); /* of layer i's outputs, as the summary has it */
 

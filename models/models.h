@@ -1,6 +1,7 @@
 /* Index of models' public headers. */
 #ifndef CN_MODELS_MODELS_H
 #define CN_MODELS_MODELS_H
+#include "callback.h"
 #include "dataset.h"
 #include "gradcheck_layer.h"
 #include "loss.h"

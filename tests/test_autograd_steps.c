@@ -72,7 +72,7 @@ Test(autograd_steps, a_stop_changes_nothing) {
 }
 
 Test(autograd_steps, memory_of_stopped_walks_returns) {
-  counting n = { 0 };
+  static counting n; /* outlives the test: its end frees the graph */
   const cn_allocator allocator = { counting_alloc, counting_free, &n };
   cn_graph_free(g);
   g = cn_graph_new(.allocator = &allocator, .replay = false);

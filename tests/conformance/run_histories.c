@@ -112,6 +112,37 @@ static bool same_history(run *r, const cn_history *h, const json_t *want) {
   return true;
 }
 
+/* ---- callbacks ---- */
+static double rate_from_table(int64_t epoch, double rate, void *table) {
+  const json_t *v = json_array_get(table, (size_t)epoch);
+  return json_is_number(v) ? json_number_value(v) : rate;
+}
+
+static cn_callback *callback_from(run *r, const json_t *c) {
+  const char *name = text_of(c, "class");
+  if (!strcmp(name, "LearningRateScheduler")) return cn_callback_LearningRateScheduler(r->g, rate_from_table, json_object_get(json_object_get(c, "config"), "table"));
+  json_t *config = json_pack("{s:s, s:O}", "class_name", name, "config", json_object_get(c, "config"));
+  cn_object *o = cni_models_factory.from_json(r->g, CN_KIND_CALLBACK, config);
+  json_decref(config);
+  return (cn_callback *)(void *)o;
+}
+
+static bool callback_known(run *r, const char *name) {
+  if (!strcmp(name, "LearningRateScheduler")) return true;
+  for (cn_class_list c = cni_callback_classes; *c; c++)
+    if (!strcmp((*c)->schema.name, name)) return true;
+  return unsupported(r, "callback %s", name);
+}
+
+static bool same_stopping(run *r, const cn_callback *c, const json_t *want) {
+  const cn_early_stopping s = cn_early_stopping_of(c);
+  if (!json_is_object(want) || c->object.cls != &cn_class_callback_EarlyStopping) return true;
+  if (s.stopped_epoch != json_integer_value(json_object_get(want, "stopped_epoch")) || s.best_epoch != json_integer_value(json_object_get(want, "best_epoch")) ||
+      s.wait != json_integer_value(json_object_get(want, "wait")))
+    return fail(r, "early stopping: stopped at %lld, best %lld, waited %lld", (long long)s.stopped_epoch, (long long)s.best_epoch, (long long)s.wait);
+  return same_number(r, "best value", s.best, json_object_get(want, "best"));
+}
+
 static bool fit_once(run *r, cn_model *m, const json_t *given, const json_t *want) {
   const json_t *v = json_object_get(r->c, "validation_data");
   cn_fit_args a;
@@ -122,8 +153,15 @@ static bool fit_once(run *r, cn_model *m, const json_t *given, const json_t *wan
   a.model = m;
   if (!(a.data = dataset_from(r, m, json_object_get(r->c, "x"), json_object_get(r->c, "y"), json_object_get(r->c, "sample_weight")))) return false;
   if (json_is_array(v) && !(a.validation_data = dataset_from(r, m, json_array_get(v, 0), json_array_get(v, 1), json_array_get(v, 2)))) return false;
+  cn_callback *callbacks[8];
+  const json_t *list = json_object_get(r->c, "callbacks");
+  for (; a.callbacks.n < (int64_t)json_array_size(list) && a.callbacks.n < 8; a.callbacks.n++)
+    if (!(callbacks[a.callbacks.n] = callback_from(r, json_array_get(list, (size_t)a.callbacks.n)))) return library_failed(r, "callback");
+  a.callbacks.v = callbacks;
   const cn_history *h = cn_fit_run(&a);
   if (!h) return library_failed(r, "fit");
+  for (int64_t i = 0; i < a.callbacks.n; i++)
+    if (!same_stopping(r, callbacks[i], json_object_get(want, "early_stopping"))) return false;
   return same_history(r, h, want);
 }
 
@@ -139,6 +177,6 @@ static bool run_fits(run *r) {
 void run_history(run *r) {
   const json_t *callbacks = json_object_get(r->c, "callbacks");
   for (size_t i = 0; i < json_array_size(callbacks); i++)
-    if (!unsupported(r, "callback %s", text_of(json_array_get(callbacks, i), "class"))) return;
+    if (!callback_known(r, text_of(json_array_get(callbacks, i), "class"))) return;
   if (classes_known(r, json_object_get(r->c, "config")) && compile_known(r, json_object_get(r->c, "compile_config"))) run_fits(r);
 }

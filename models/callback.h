@@ -1,0 +1,87 @@
+/* Callbacks: what happens around the epochs and batches of fit. */
+#ifndef CN_MODELS_CALLBACK_H
+#define CN_MODELS_CALLBACK_H
+#include "metric.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The values of an epoch (or, in batch hooks, of the batches of the epoch so far) by the names of the history: "loss", "accuracy", "val_loss". */
+typedef struct cn_logs cn_logs;
+/* NaN where there is no such value. */
+CN_API double cn_log_at(const cn_logs *logs, const char *name);
+CN_API bool cn_log_has(const cn_logs *logs, const char *name);
+
+typedef struct cn_callback cn_callback;
+/* The hooks of a callback, each may be NULL. One that returns false has failed (with an error of the graph), which ends fit. */
+typedef struct cn_callback_methods {
+  bool (*train_begin)(cn_callback *c);
+  bool (*train_end)(cn_callback *c);
+  bool (*epoch_begin)(cn_callback *c, int64_t epoch);
+  bool (*epoch_end)(cn_callback *c, int64_t epoch, cn_logs *logs);
+  bool (*batch_begin)(cn_callback *c, int64_t batch);
+  bool (*batch_end)(cn_callback *c, int64_t batch, cn_logs *logs);
+  const char *log;      /* a value that the callback adds to the history with cn_log_put in epoch_end, or NULL */
+} cn_callback_methods;
+/* The head of every callback. */
+struct cn_callback { cn_object object; cn_model *model; /* that is being fitted */ const cn_callback_methods *methods; void *user; };
+
+/* A callback of the user's own. `methods` must outlive it; user is handed on. NULL on failure; owned by the graph. */
+CN_API cn_callback *cn_callback_new(cn_graph *g, const cn_callback_methods *methods, void *user);
+/* The value that methods->log names. False, a STATE error, outside epoch_end or for another name. */
+CN_API bool cn_log_put(cn_logs *logs, const char *name, double value);
+/* Ends fit after this batch (in batch hooks) or epoch. */
+CN_API void cn_stop_training(cn_model *m);
+
+/* The rate of each epoch: rate(epoch, rate so far, user), set before the epoch begins and kept in the history as "learning_rate". Keras' LearningRateScheduler. */
+typedef double (*cn_rate_function)(int64_t epoch, double rate, void *user);
+CN_API cn_callback *cn_callback_LearningRateScheduler(cn_graph *g, cn_rate_function rate, void *user);
+
+/* `mode` auto: "loss" and errors fall, accuracies and the like rise; for a name that is no metric of the model a VALUE error at the first epoch. */
+#define CN_CALLBACK_EARLY_STOPPING(X, S)                                                                                   \
+  X(S, const char *, monitor, "val_loss", ANY, "the value that is watched")                                                \
+  X(S, double, min_delta, 0.0, ANY, "the least change that counts")                                                        \
+  X(S, int64_t, patience, 0, NONNEGATIVE, "epochs without improvement before the end")                                     \
+  X(S, int64_t, verbose, 0, ANY, "1 tells of the stop")                                                                    \
+  X(S, const char *, mode, "auto", ANY, "min, max or auto")                                                                \
+  X(S, double, baseline, CN_NONE_REAL, ANY, "an improvement must also beat it")                                            \
+  X(S, bool, restore_best_weights, false, ANY, "whether the model gets the weights of the best epoch back")                \
+  X(S, int64_t, start_from_epoch, 0, NONNEGATIVE, "epochs before nothing is watched")
+#define CN_CALLBACK_REDUCE_LR(X, S)                                                                                        \
+  X(S, const char *, monitor, "val_loss", ANY, "the value that is watched")                                                \
+  X(S, double, factor, 0.1, ANY, "below 1: of the new rate")                                                               \
+  X(S, int64_t, patience, 10, NONNEGATIVE, "epochs without improvement before the rate falls")                             \
+  X(S, int64_t, verbose, 0, ANY, "1 tells of the change")                                                                  \
+  X(S, const char *, mode, "auto", ANY, "min, max or auto")                                                                \
+  X(S, double, min_delta, 1e-4, ANY, "the least change that counts")                                                       \
+  X(S, int64_t, cooldown, 0, NONNEGATIVE, "epochs after a change that do not count")                                       \
+  X(S, double, min_lr, 0.0, ANY, "the rate stays at or above it")
+#define CN_CALLBACK_TERMINATE_ON_NAN(X, S) X(S, bool, raise_error, false, ANY, "a VALUE error instead of an end")
+
+/* Ends fit when the watched value has not improved for `patience` epochs. Keras' EarlyStopping. */
+CN_OBJECT_DECLARE(callback, EarlyStopping, CN_CALLBACK_EARLY_STOPPING)
+/* Multiplies the learning rate by factor when the watched value has not improved for `patience` epochs; the history keeps "learning_rate". Keras' ReduceLROnPlateau. */
+CN_OBJECT_DECLARE(callback, ReduceLROnPlateau, CN_CALLBACK_REDUCE_LR)
+/* Ends fit when the loss is NaN or infinite. Keras' TerminateOnNaN. */
+CN_OBJECT_DECLARE(callback, TerminateOnNaN, CN_CALLBACK_TERMINATE_ON_NAN)
+#ifndef __cplusplus
+#define cn_callback_EarlyStopping(...) ((cn_callback *)(void *)CN_MAKE_OBJECT_(callback, EarlyStopping, CN_CALLBACK_EARLY_STOPPING, __VA_ARGS__))
+#define cn_callback_ReduceLROnPlateau(...) ((cn_callback *)(void *)CN_MAKE_OBJECT_(callback, ReduceLROnPlateau, CN_CALLBACK_REDUCE_LR, __VA_ARGS__))
+#define cn_callback_TerminateOnNaN(...) ((cn_callback *)(void *)CN_MAKE_OBJECT_(callback, TerminateOnNaN, CN_CALLBACK_TERMINATE_ON_NAN, __VA_ARGS__))
+#endif
+/* "EarlyStopping(patience=3)": any callback by name. */
+CN_API cn_callback *cn_callback_from(cn_graph *g, const char *text);
+
+/* What EarlyStopping knows: the epoch it stopped at (0: it did not), the best epoch and value, epochs waited. */
+typedef struct cn_early_stopping { int64_t stopped_epoch, best_epoch, wait; double best; } cn_early_stopping;
+CN_API cn_early_stopping cn_early_stopping_of(const cn_callback *c);
+
+/* fit's .callbacks = CN_CALLBACKS(a, b). */
+typedef struct cn_callbacks { cn_callback *const *v; int64_t n; } cn_callbacks;
+#define CN_CALLBACKS(...) { (cn_callback *const[]){ __VA_ARGS__ }, (int64_t)(sizeof((cn_callback *const[]){ __VA_ARGS__ }) / sizeof(cn_callback *)) }
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,112 @@
+/* Callbacks of fit: the user's own, early stopping, rates, ends on NaN. */
+#include <math.h>
+#include <stdio.h>
+#include "test_layers.h"
+
+static cn_graph *g;
+static void begin(void) { g = cn_graph_new(.seed = 5); }
+static void end(void) {
+  CHECK_OK(g);
+  cn_graph_free(g);
+}
+TestSuite(models_callbacks, .init = begin, .fini = end);
+
+static const float xs[] = { 1, 2, 3, 4 }, ys[] = { 2, 4, 6, 8 };
+static cn_dataset *data(void) { return cn_dataset_from_arrays(g, CN_F32, CN_DIMS(4, 1), xs, CN_F32, CN_DIMS(4, 1), ys); }
+static cn_model *line(const char *optimizer) {
+  cn_model *m = cn_Sequential(g, "line");
+  cn_push(m, cn_Dense(g, 1, .kernel_initializer = "ones"));
+  cn_compile(m, .optimizer = optimizer, .loss = "mse", .metrics = "mae");
+  return m;
+}
+
+/* ---- the user's own ---- */
+typedef struct seen { char hooks[256]; int stop_at, fail_at; } seen;
+static bool note(cn_callback *c, const char *what, int64_t i) {
+  seen *s = c->user;
+  char text[16];
+  snprintf(text, sizeof text, "%s%d ", what, (int)i);
+  strncat(s->hooks, text, sizeof s->hooks - strlen(s->hooks) - 1);
+  return true;
+}
+static bool train_begin(cn_callback *c) { return note(c, "T", 0); }
+static bool train_end(cn_callback *c) { return note(c, "t", 0); }
+static bool epoch_begin(cn_callback *c, int64_t e) { return note(c, "E", e); }
+static bool epoch_end(cn_callback *c, int64_t e, cn_logs *logs) {
+  cr_assert(cn_log_has(logs, "loss") && cn_log_has(logs, "mae") && !cn_log_has(logs, "val_loss") && isnan(cn_log_at(logs, "val_loss")));
+  return note(c, "e", e) && cn_log_put(logs, "twice", 2 * cn_log_at(logs, "loss"));
+}
+static bool batch_begin(cn_callback *c, int64_t b) { return note(c, "B", b); }
+static bool batch_end(cn_callback *c, int64_t b, cn_logs *logs) {
+  const seen *s = c->user;
+  cr_assert(cn_log_at(logs, "loss") > 0);
+  if (s->stop_at == b) cn_stop_training(c->model);
+  if (s->fail_at == b) return cn_fail(g, CN_VALUE, "enough"), false;
+  return note(c, "b", b);
+}
+static const cn_callback_methods hooks = { train_begin, train_end, epoch_begin, epoch_end, batch_begin, batch_end, "twice" };
+
+Test(models_callbacks, hooks_of_the_user_in_order) {
+  seen s = { .stop_at = -1, .fail_at = -1 };
+  cn_callback *c = cn_callback_new(g, &hooks, &s);
+  const cn_history *h = cn_fit(line("sgd(0.01)"), data(), .epochs = 2, .batch_size = 2, .verbose = 0, .callbacks = CN_CALLBACKS(c));
+  cr_assert(h, "%s", cn_error(g));
+  cr_assert_str_eq(s.hooks, "T0 E0 B0 b0 B1 b1 e0 E1 B0 b0 B1 b1 e1 t0 ");
+  for (int e = 0; e < 2; e++) CHECK_NEAR(cn_history_at(h, "twice", e), 2 * cn_history_at(h, "loss", e), 0);
+}
+
+Test(models_callbacks, stopped_and_failed) {
+  seen s = { .stop_at = 0, .fail_at = -1 };
+  cn_callback *c = cn_callback_new(g, &hooks, &s);
+  const cn_history *h = cn_fit(line("sgd(0.01)"), data(), .epochs = 5, .batch_size = 2, .verbose = 0, .callbacks = CN_CALLBACKS(c));
+  cr_assert(h && h->epochs == 1);
+  cr_assert_str_eq(s.hooks, "T0 E0 B0 b0 e0 t0 ");
+  s = (seen){ .stop_at = -1, .fail_at = 1 };
+  cr_assert_null(cn_fit(line("sgd(0.01)"), data(), .epochs = 5, .batch_size = 2, .verbose = 0, .callbacks = CN_CALLBACKS(c)));
+  CHECK_REFUSED(g, CN_VALUE, "enough (called from fit, batch 1)");
+}
+
+/* ---- the library's ---- */
+Test(models_callbacks, early_stopping_restores_the_best_weights) {
+  cn_model *m = line("sgd(0.2)"); /* diverges at once */
+  cn_model_build(m, CN_DIMS(CN_UNKNOWN, 1));
+  cn_callback *c = cn_callback_EarlyStopping(g, .monitor = "loss", .patience = 2, .restore_best_weights = true);
+  const cn_history *h = cn_fit(m, data(), .epochs = 9, .batch_size = 4, .shuffle = false, .verbose = 0, .callbacks = CN_CALLBACKS(c));
+  cr_assert(h && h->epochs == 3, "%s", cn_error(g));
+  const cn_early_stopping s = cn_early_stopping_of(c);
+  cr_assert(s.stopped_epoch == 2 && s.best_epoch == 0 && s.wait == 2 && s.best == cn_history_at(h, "loss", 0));
+  CHECK_NEAR(cn_at(weight_at(cn_model_layer(m), 0), 0), 1 + 0.2 * 2 * 7.5, 1e-5); /* after the first epoch: 1 - 0.2 dL/dw, dL/dw = -2 mean(x^2) */
+}
+
+static double halves(int64_t epoch, double rate, void *user) { return (void)user, epoch ? rate / 2 : 0.08; }
+Test(models_callbacks, rates) {
+  cn_model *m = line("sgd(0.5)");
+  cn_callback *c = cn_callback_LearningRateScheduler(g, halves, NULL);
+  const cn_history *h = cn_fit(m, data(), .epochs = 3, .verbose = 0, .callbacks = CN_CALLBACKS(c));
+  cr_assert(h, "%s", cn_error(g));
+  CHECK_NEAR(cn_history_at(h, "learning_rate", 0), 0.08, 1e-8);
+  CHECK_NEAR(cn_history_at(h, "learning_rate", 2), 0.02, 1e-8);
+  cn_callback *p = cn_callback_from(g, "ReduceLROnPlateau(loss, factor=0.5, patience=1, min_delta=1e9, min_lr=0.006)");
+  h = cn_fit(m, data(), .epochs = 4, .verbose = 0, .callbacks = CN_CALLBACKS(p));
+  cr_assert(h, "%s", cn_error(g));
+  const double wanted[] = { 0.02, 0.02, 0.01, 0.006 };
+  for (int e = 0; e < 4; e++) CHECK_NEAR(cn_history_at(h, "learning_rate", e), wanted[e], 1e-8);
+}
+
+Test(models_callbacks, ends_on_nan) {
+  const float x[] = { 1, NAN, 3, 4 };
+  cn_dataset *d = cn_dataset_from_arrays(g, CN_F32, CN_DIMS(4, 1), x, CN_F32, CN_DIMS(4, 1), ys);
+  cn_callback *c = cn_callback_TerminateOnNaN(g);
+  const cn_history *h = cn_fit(line("sgd(0.01)"), d, .epochs = 4, .batch_size = 1, .shuffle = false, .verbose = 0, .callbacks = CN_CALLBACKS(c));
+  cr_assert(h && h->epochs == 1 && isnan(cn_history_at(h, "loss", 0)));
+}
+
+Test(models_callbacks, refusals) {
+  cr_assert_null(cn_callback_ReduceLROnPlateau(g, .factor = 1));
+  CHECK_REFUSED(g, CN_VALUE, "ReduceLROnPlateau: factor must be below 1, got 1");
+  cr_assert_null(cn_callback_from(g, "EarlyStoping"));
+  CHECK_REFUSED(g, CN_VALUE, "unknown callback \"EarlyStoping\"; did you mean \"EarlyStopping\"?");
+  cn_callback *c = cn_callback_EarlyStopping(g, .monitor = "val_acuracy");
+  cr_assert_null(cn_fit(line("sgd"), data(), .verbose = 0, .callbacks = CN_CALLBACKS(c)));
+  CHECK_REFUSED(g, CN_VALUE, "EarlyStopping: \"val_acuracy\" is no metric of the model; with mode min or max it may be any value");
+}

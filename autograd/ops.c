@@ -4,7 +4,8 @@
 #include "ops_private.h"
 
 static const cn_op *const *const families[] = { cni_ops_activation, cni_ops_activation_options, cni_ops_binary, cni_ops_einsum, cni_ops_index, cni_ops_item, cni_ops_join, cni_ops_linalg, cni_ops_linear, cni_ops_logic, cni_ops_loss, cni_ops_math, cni_ops_product, cni_ops_random,
-                                                cni_ops_rearrange, cni_ops_reduce, cni_ops_cast, cni_ops_moments, cni_ops_scan, cni_ops_shape, cni_ops_simple, cni_ops_slice, cni_ops_sort, cni_ops_softmax };
+                                                cni_ops_rearrange, cni_ops_reduce, cni_ops_cast, cni_ops_moments, cni_ops_scan, cni_ops_shape, cni_ops_simple, cni_ops_slice, cni_ops_sort, cni_ops_softmax,
+                                                cni_ops_create, cni_ops_special, cni_ops_scatter, cni_ops_segment, cni_ops_assemble, cni_ops_quantile };
 #define FAMILIES (sizeof families / sizeof *families)
 
 const cn_op *cn_op_find(const char *name) {

@@ -7,5 +7,6 @@ extern const cn_op *const cni_ops_activation[], *const cni_ops_activation_option
     *const cni_ops_random[], *const cni_ops_cast[], *const cni_ops_moments[], *const cni_ops_simple[], *const cni_ops_softmax[];
 extern const cn_op *const cni_ops_index[], *const cni_ops_item[], *const cni_ops_join[], *const cni_ops_rearrange[], *const cni_ops_reduce[], *const cni_ops_scan[], *const cni_ops_shape[], *const cni_ops_slice[], *const cni_ops_sort[];
 extern const cn_op *const cni_ops_einsum[], *const cni_ops_linalg[], *const cni_ops_linear[];
+extern const cn_op *const cni_ops_create[], *const cni_ops_special[], *const cni_ops_scatter[], *const cni_ops_segment[], *const cni_ops_assemble[], *const cni_ops_quantile[];
 
 #endif

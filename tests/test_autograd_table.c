@@ -67,7 +67,7 @@ static bool has_function(const char *text, const char *name) {
   static const char *const forms[] = { "CN_FUNCTION_X(", "CN_FUNCTION_AB(", "CN_UNARY_DECLARE(", "CN_BINARY_DECLARE(" };
   for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
     if (has(text, forms[i], name, ")")) return true;
-  return has(text, "#define cn_", name, "(") || has(text, "static inline cn_tensor *cn_", name, "(");
+  return has(text, "#define cn_", name, "(") || has(text, "static inline cn_tensor *cn_", name, "(") || has(text, "CN_API cn_tensor *cn_", name, "(");
 }
 
 Test(autograd_table, the_headers_declare_the_operations) {

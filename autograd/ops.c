@@ -8,7 +8,8 @@ static const cn_op *const *const families[] = { cni_ops_activation, cni_ops_acti
                                                 cni_ops_diagonal, cni_ops_factor, cni_ops_spectral, cni_ops_norm, cni_ops_fft, cni_ops_frames,
                                                 cni_ops_conv, cni_ops_conv_general,
                                                 cni_ops_normalization, cni_ops_normalization_channels, cni_ops_pool,
-                                                cni_ops_attention, cni_ops_nn };
+                                                cni_ops_attention, cni_ops_nn,
+                                                cni_ops_create, cni_ops_special, cni_ops_scatter, cni_ops_segment, cni_ops_assemble, cni_ops_quantile };
 #define FAMILIES (sizeof families / sizeof *families)
 
 const cn_op *cn_op_find(const char *name) {

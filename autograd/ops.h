@@ -27,6 +27,10 @@
 #include "ops_shape.h"
 #include "ops_slice.h"
 #include "ops_sort.h"
+#include "ops_assemble.h"
+#include "ops_create.h"
+#include "ops_scatter.h"
+#include "ops_special.h"
 #include "ops_softmax.h"
 
 #ifdef __cplusplus

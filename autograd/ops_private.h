@@ -11,5 +11,6 @@ extern const cn_op *const cni_ops_diagonal[], *const cni_ops_factor[], *const cn
 extern const cn_op *const cni_ops_conv[], *const cni_ops_conv_general[];
 extern const cn_op *const cni_ops_normalization[], *const cni_ops_normalization_channels[], *const cni_ops_pool[];
 extern const cn_op *const cni_ops_attention[], *const cni_ops_nn[];
+extern const cn_op *const cni_ops_create[], *const cni_ops_special[], *const cni_ops_scatter[], *const cni_ops_segment[], *const cni_ops_assemble[], *const cni_ops_quantile[];
 
 #endif

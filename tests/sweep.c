@@ -51,7 +51,7 @@ static bool read_input(const char **p, sample_input *in) {
   while (*q != ']') in->dims.d[in->dims.rank++] = strtoll(q, (char **)(uintptr_t)&q, 10), q += *q == ',';
   q++;
   if (*q == '@' && !strncmp(q, "@distinct", 9)) in->distinct = true, q += 9;
-  else if (*q == '@' && !strncmp(q, "@definite", 9)) in->definite = true, q += 9;
+  if (*q == '@' && !strncmp(q, "@definite", 9)) in->definite = true, q += 9;
   else if (*q == '@') {
     in->low = strtod(q + 1, (char **)(uintptr_t)&q);
     in->high = strtod(q + 1, (char **)(uintptr_t)&q);

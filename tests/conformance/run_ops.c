@@ -34,6 +34,18 @@ static json_t *with_key_texts(const run *r, const json_t *given) {
   return args;
 }
 
+/* A number among the args where the operation has an input: a tensor of rank 0, of the dtype that the case names or the first input has. */
+static void number_as_input(run *r, call *c, json_t *args, int row) {
+  const cn_schema *s = &c->op->schema;
+  const json_t *given = json_object_get(args, s->rows[row].name);
+  cn_dtype dtype = c->nx ? cn_dtype_of(c->x[0]) : CN_F32;
+  if (!json_is_number(given)) return;
+  cn_dtype_from_name(text_of(args, "dtype"), &dtype);
+  cn_tensor *x = cn_full(r->g, dtype, CN_SCALAR, json_number_value(given));
+  memcpy((char *)c->args + s->rows[row].offset, &x, sizeof x);
+  json_object_del(args, s->rows[row].name);
+}
+
 /* Fills the args struct: inputs by name (or as the list), options from the case's args. */
 static bool prepare(run *r, call *c, const json_t *node, const char *name) {
   c->op = cn_op_find(name);
@@ -55,6 +67,7 @@ static bool prepare(run *r, call *c, const json_t *node, const char *name) {
     memcpy((char *)c->args + s->rows[row].offset, &c->x[i], sizeof c->x[i]);
   }
   json_t *args = with_key_texts(r, json_object_get(node, "args"));
+  for (int row = 0; row < c->op->inputs; row++) number_as_input(r, c, args, row);
   const bool read = cni_options_from_json(r->g, s, c->args, args, NULL, &cni_models_factory, take, NULL);
   json_decref(args);
   return read || library_failed(r, name);

@@ -27,6 +27,13 @@ static inline cn_tensor *cni_no_mask(cn_layer *l, cn_graph *g, const cn_inputs *
 }
 static inline bool cni_channels_first(const char *data_format) { return data_format && !strcmp(data_format, "channels_first"); }
 
+/* normalization.c: an axis of an input of that rank, not negative; false after an INDEX error. */
+bool cni_layer_axis(cn_layer *l, int64_t axis, int rank, int *out);
+
+/* pooling.c: whether a size has one number or one for each spatial axis, else a VALUE error that names the option; valid, same or `also` (or NULL) however it is spelt, NULL after a VALUE error. */
+bool cni_size_fits(const cn_layer *l, const char *name, cn_size size, int spatial);
+const char *cni_padding(const cn_layer *l, const char *given, const char *also);
+
 /* merge.c: whether the call was given a list (.inputs); a VALUE error if not. */
 bool cni_listed(const cn_layer *l, const cn_inputs *in);
 

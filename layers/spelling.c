@@ -1,4 +1,5 @@
 /* Configs of older Keras: options that have another name now, or none. */
+#include <float.h>
 #include "layer_private.h"
 
 /* now NULL: without effect. cls NULL: of every layer but InputLayer, whose own options they are. */
@@ -10,7 +11,6 @@ static const struct { const char *cls, *old, *now; } spellings[] = {
   { NULL, "batch_size", NULL },
   { NULL, "dynamic", NULL },
   { "Dense", "input_dim", NULL },
-  { "BatchNormalization", "synchronized", NULL }, /* across devices */
   { "GRU", "use_cudnn", NULL },
   { "LSTM", "use_cudnn", NULL },
 };
@@ -34,6 +34,20 @@ static bool refuse_quantization(cn_graph *g, const char *cls, const json_t *opti
   return true;
 }
 
+/* BatchNormalization's bounds by name, in the order of the option. What is not given is no bound. */
+static bool list_clipping(json_t *options) {
+  static const struct { const char *name; double none; } bounds[] = { { "rmin", 0 }, { "rmax", DBL_MAX }, { "dmax", DBL_MAX } };
+  const json_t *given = json_object_get(options, "renorm_clipping");
+  if (!json_is_object(given)) return true;
+  json_t *list = json_array();
+  bool done = list != NULL;
+  for (int i = 0; i < 3 && done; i++) {
+    json_t *v = json_object_get(given, bounds[i].name);
+    done = !json_array_append_new(list, v && !json_is_null(v) ? json_incref(v) : json_real(bounds[i].none));
+  }
+  return !json_object_set_new(options, "renorm_clipping", list) && done;
+}
+
 json_t *cni_config_today(cn_graph *g, const json_t *config) {
   const char *cls = json_string_value(json_object_get(config, "class_name"));
   const json_t *options = json_object_get(config, "config");
@@ -43,6 +57,7 @@ json_t *cni_config_today(cn_graph *g, const json_t *config) {
   bool done = copy && inner && !json_object_set(copy, "config", inner);
   for (size_t i = 0; i < COUNT && done; i++)
     if (concerns(i, cls)) done = respell(inner, i);
+  if (!strcmp(cls, "BatchNormalization")) done = done && list_clipping(inner);
   json_decref(inner);
   if (done) return copy;
   json_decref(copy);

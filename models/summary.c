@@ -45,19 +45,25 @@ static int columns_of(const char *text, size_t bytes) {
   return n;
 }
 
-/* How many bytes of a text one line of the cell takes: whole words, or what fits of one that is too long. */
+/* How many bytes of a text one line of the cell takes: whole words, one at least, even if it is too long. */
 static size_t line_of(const char *text, int width) {
   size_t fits = 0, i = 0;
   while (text[i]) {
     size_t word = i;
     while (text[word] == ' ') word++;
     while (text[word] && text[word] != ' ') word++;
-    if (columns_of(text, word) > width) break;
+    if (fits && columns_of(text, word) > width) break;
     fits = i = word;
   }
-  if (fits) return fits;
-  for (fits = 0; text[fits] && columns_of(text, fits + 1) <= width;) fits++;
   return fits;
+}
+
+/* A word that is too long ends in an ellipsis. */
+static void put_cell(const table *t, const char *bar, const char *text, size_t n, int width, bool right) {
+  const bool cut = columns_of(text, n) > width;
+  while (n && columns_of(text, n) > (cut ? width - 1 : width)) n--;
+  const int blank = width - columns_of(text, n) - cut;
+  cni_print(t->g, "%s %*s%.*s%s%*s ", bar, right ? blank : 0, "", (int)n, text, cut ? "\xe2\x80\xa6" : "", right ? 0 : blank, "");
 }
 
 /* One row of cells, whose texts go on in further lines. The third column's stand to the right. */
@@ -68,9 +74,7 @@ static void cells(const table *t, const char *bar, const char (*text)[CELL]) {
     more = false;
     for (int c = 0; c < t->columns; c++) {
       const size_t n = line_of(at[c], t->width[c]);
-      const int blank = t->width[c] - columns_of(at[c], n);
-      if (c == 2) cni_print(t->g, "%s %*s%.*s ", bar, blank, "", (int)n, at[c]);
-      else cni_print(t->g, "%s %.*s%*s ", bar, (int)n, at[c], blank, "");
+      put_cell(t, bar, at[c], n, t->width[c], c == 2);
       for (at[c] += n; *at[c] == ' ';) at[c]++;
       more |= *at[c] != 0;
     }

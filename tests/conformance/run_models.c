@@ -51,7 +51,7 @@ cn_model *model_from(run *r, const json_t *config) {
 static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
 size_t flat(const json_t *s, const json_t **out, const char **names, size_t most) {
-  const json_t *list = json_object_get(s, "list"), *dict = json_object_get(s, "dict");
+  const json_t *list = json_is_array(s) ? s : json_object_get(s, "list"), *dict = json_object_get(s, "dict");
   size_t n = 0;
   for (size_t i = 0; json_is_array(list) && i < json_array_size(list); i++) n += flat(json_array_get(list, i), out + n, NULL, most - n);
   if (json_is_array(list)) return n;
@@ -164,6 +164,20 @@ static bool check_pass(run *r, cn_model *m, pass *p, const json_t *want, bool tr
          check_gradients(r, m, p, json_object_get(want, "grads"), losses);
 }
 
+/* Moving statistics, which a pass in training changes. */
+static bool check_others(run *r, cn_model *m, const json_t *want) {
+  cn_tensor *w[256];
+  const int64_t n = cn_non_trainable_weights(cn_model_layer(m), NULL, 0);
+  if (n != (int64_t)json_array_size(want) || n > 256) return fail(r, "%lld weights that are not trained, wanted %zu", (long long)n, json_array_size(want));
+  cn_non_trainable_weights(cn_model_layer(m), w, n);
+  for (int64_t i = 0; i < n; i++) {
+    char text[300];
+    snprintf(text, sizeof text, "after training: %s", cn_name_of(w[i]));
+    if (!same(r, text, w[i], json_array_get(want, (size_t)i))) return false;
+  }
+  return true;
+}
+
 /* ---- summary ---- */
 static void collect(void *user, const char *text) {
   char **all = user;
@@ -257,7 +271,7 @@ static bool check_model(run *r, const json_t *config) {
   if ((p.nx = tensors_from(r, json_object_get(r->c, "inputs"), p.x)) < 0) return false;
   if (!check_pass(r, m, &p, r->c, false)) return false;
   const json_t *training = json_object_get(r->c, "training");
-  if (json_is_object(training) && !check_pass(r, m, &p, training, true)) return false;
+  if (json_is_object(training) && (!check_pass(r, m, &p, training, true) || !check_others(r, m, json_object_get(training, "non_trainable_after")))) return false;
   if (!check_summary(r, m, "summary", false) || !check_summary(r, m, "summary_nested", true)) return false;
   const char *written = cn_model_config(m); /* its own config makes the same model */
   if (!written || !(again = cn_model_from_config(r->g, written))) return library_failed(r, "the model's own config");

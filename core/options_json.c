@@ -186,7 +186,9 @@ static bool set_layers_element(const reader *r, const json_t *v, void *list, int
 
 static bool set_size_element(const reader *r, const json_t *v, void *list, int64_t i) {
   if (i >= 3) return cni_option_fail(r->g, r->s, "%s takes at most 3 numbers", r->row->name);
-  return read_integer(v, &((cn_size *)list)->d[i]) || wrong(r, v, "no integer");
+  int64_t *d = &((cn_size *)list)->d[i];
+  if (!read_integer(v, d)) return wrong(r, v, "no integer");
+  return *d != 0 || cni_option_fail(r->g, r->s, "%s must be positive, got 0", r->row->name); /* a 0 that is written is no entry left out */
 }
 
 static bool set_ints(const reader *r, const json_t *v, void *at) {

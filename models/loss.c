@@ -59,7 +59,7 @@ bool cni_loss_init(cn_object *self) {
 
 const cn_class *const cni_loss_classes[] = {
   &cn_class_loss_BinaryCrossentropy, &cn_class_loss_BinaryFocalCrossentropy, &cn_class_loss_CategoricalCrossentropy, &cn_class_loss_CategoricalFocalCrossentropy,
-  &cn_class_loss_CategoricalGeneralizedCrossEntropy, &cn_class_loss_CategoricalHinge, &cn_class_loss_Circle, &cn_class_loss_CosineSimilarity, &cn_class_loss_Dice,
+  &cn_class_loss_CategoricalGeneralizedCrossEntropy, &cn_class_loss_CategoricalHinge, &cn_class_loss_Circle, &cn_class_loss_CTC, &cn_class_loss_CosineSimilarity, &cn_class_loss_Dice,
   &cn_class_loss_Hinge, &cn_class_loss_Huber, &cn_class_loss_KLDivergence, &cn_class_loss_LogCosh, &cn_class_loss_MeanAbsoluteError, &cn_class_loss_MeanAbsolutePercentageError,
   &cn_class_loss_MeanSquaredError, &cn_class_loss_MeanSquaredLogarithmicError, &cn_class_loss_Poisson, &cn_class_loss_SparseCategoricalCrossentropy, &cn_class_loss_SquaredHinge,
   &cn_class_loss_Tversky, NULL };

@@ -87,6 +87,7 @@ typedef struct cn_loss_methods {
   X(CategoricalFocalCrossentropy, CN_LOSS_CATEGORICAL_FOCAL)                /* sum alpha (1 - p)^gamma (-t ln p), p as there */                   \
   X(SparseCategoricalCrossentropy, CN_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY) /* labels [n, ...] or [n, ..., 1]; one out of range is an INDEX error */ \
   X(CategoricalGeneralizedCrossEntropy, CN_LOSS_GENERALIZED)                /* labels; (1 - p[t]^q) / q (Zhang & Sabuncu 2018) */                 \
+  X(CTC, CN_LOSS_PLAIN)                              /* labels [n, length], 0 is padding and the blank; logits [n, time, classes]: -ln P (Graves et al. 2006) */ \
   X(Dice, CN_LOSS_DICE)                              /* 1 - 2 sum t p / (sum t + sum p + eps) */                                                  \
   X(Tversky, CN_LOSS_TVERSKY)                        /* 1 - i / (i + alpha sum t (1 - p) + beta sum (1 - t) p + eps), i = sum t p */              \
   X(Circle, CN_LOSS_CIRCLE)                          /* of embeddings p [n, d] of length 1 and ids t [n] (Sun et al. 2020): softplus(lse(a) + lse(b)) over positives and negatives; losses of 0 are masked */
@@ -111,6 +112,7 @@ CN_EACH_LOSS(CN_LOSS_DECLARE_)
 #define cn_loss_CategoricalFocalCrossentropy(...) CN_MAKE_OBJECT_(loss, CategoricalFocalCrossentropy, CN_LOSS_CATEGORICAL_FOCAL, __VA_ARGS__)
 #define cn_loss_SparseCategoricalCrossentropy(...) CN_MAKE_OBJECT_(loss, SparseCategoricalCrossentropy, CN_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY, __VA_ARGS__)
 #define cn_loss_CategoricalGeneralizedCrossEntropy(...) CN_MAKE_OBJECT_(loss, CategoricalGeneralizedCrossEntropy, CN_LOSS_GENERALIZED, __VA_ARGS__)
+#define cn_loss_CTC(...) CN_MAKE_OBJECT_(loss, CTC, CN_LOSS_PLAIN, __VA_ARGS__)
 #define cn_loss_Dice(...) CN_MAKE_OBJECT_(loss, Dice, CN_LOSS_DICE, __VA_ARGS__)
 #define cn_loss_Tversky(...) CN_MAKE_OBJECT_(loss, Tversky, CN_LOSS_TVERSKY, __VA_ARGS__)
 #define cn_loss_Circle(...) CN_MAKE_OBJECT_(loss, Circle, CN_LOSS_CIRCLE, __VA_ARGS__)

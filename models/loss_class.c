@@ -47,6 +47,16 @@ static bool generalized_init(cn_object *self) {
   return cn_fail(self->graph, CN_VALUE, "q must be between 0 and 1, got %g", q), false;
 }
 
+/* Every frame counts; a target is as long as it has numbers that are not 0. */
+CNI_VALUES(ctc) {
+  CNI_VALUES_UNUSED;
+  char a[160], b[160];
+  if (t->dims.rank != 2 || p->dims.rank != 3)
+    return cn_fail(g, CN_SHAPE, "CTC: needs labels [n, length] and logits [n, time, classes], got %s and %s", cn_dims_text(&t->dims, a, sizeof a), cn_dims_text(&p->dims, b, sizeof b)), NULL;
+  cn_tensor *frames = cn_full(g, CN_I32, &(const cn_dims){ 1, { p->dims.d[0] } }, (double)p->dims.d[1]);
+  return cn_ctc_loss(g, t, p, cn_count_nonzero(g, t, .axis = CN_INTS(1)), frames, .mask_index = 0);
+}
+
 /* ---- focal ---- */
 CNI_VALUES(binary_focal) {
   CNI_VALUES_UNUSED;
@@ -108,6 +118,7 @@ CNI_LOSS(CategoricalCrossentropy, CN_LOSS_CATEGORICAL_CROSSENTROPY, categorical_
 CNI_LOSS(CategoricalFocalCrossentropy, CN_LOSS_CATEGORICAL_FOCAL, categorical_focal, cni_loss_init, false, false, "categorical_focal_crossentropy")
 CNI_LOSS(SparseCategoricalCrossentropy, CN_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY, sparse_categorical_crossentropy, cni_loss_init, false, true, "sparse_categorical_crossentropy")
 CNI_LOSS(CategoricalGeneralizedCrossEntropy, CN_LOSS_GENERALIZED, generalized_crossentropy, generalized_init, false, true, "categorical_generalized_cross_entropy")
+CNI_LOSS(CTC, CN_LOSS_PLAIN, ctc, cni_loss_init, false, true, "ctc")
 CNI_LOSS(Hinge, CN_LOSS_PLAIN, hinge, cni_loss_init, true, false, "hinge")
 CNI_LOSS(SquaredHinge, CN_LOSS_PLAIN, squared_hinge, cni_loss_init, true, false, "squared_hinge")
 CNI_LOSS(CategoricalHinge, CN_LOSS_PLAIN, categorical_hinge, cni_loss_init, false, false, "categorical_hinge")

@@ -48,12 +48,12 @@ static bool softmax_init(cn_object *self) {
   return cn_layer_init(self) && (((const cn_SoftmaxOptions *)self->options)->axis.n > 0 || (cn_fail(self->graph, CN_VALUE, "axis must name at least one axis"), false));
 }
 
-static cn_tensor *softmax_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
-  const cn_ints axis = ((const cn_SoftmaxOptions *)l->object.options)->axis;
-  cn_tensor *x = in->x[0], *mask = in->mask[0];
+cn_tensor *cni_masked_softmax(cn_graph *g, cn_tensor *x, cn_ints axis, cn_tensor *mask) {
   if (mask && mask->dtype != CN_BOOL) mask = cn_greater(g, mask, cn_scalar_like(g, mask, 0.5));
   if (mask) x = cn_where(g, mask, x, cn_scalar_like(g, x, -1e9));
   cn_tensor *y = axis.n == 1 ? cn_softmax(g, x, axis.v[0]) : cn_exp(g, cn_subtract(g, x, cn_logsumexp(g, x, .axis = axis, .keepdims = true)));
   return mask && y ? cn_multiply(g, y, cn_cast(g, mask, .dtype = cn_dtype_name((cn_dtype)y->dtype))) : y;
 }
+
+static cn_tensor *softmax_call(cn_layer *l, cn_graph *g, cn_inputs *in) { return cni_masked_softmax(g, in->x[0], ((const cn_SoftmaxOptions *)l->object.options)->axis, in->mask[0]); }
 CN_LAYER_OF(Softmax, cn_layer, CN_SOFTMAX_LAYER, (.init = softmax_init), .call = softmax_call, .output_shape = cni_same_shape, .supports_masking = true, .min_rank = 1)

@@ -37,6 +37,9 @@ const char *cni_padding(const cn_layer *l, const char *given, const char *also);
 /* merge.c: whether the call was given a list (.inputs); a VALUE error if not. */
 bool cni_listed(const cn_layer *l, const cn_inputs *in);
 
+/* activation_layers.c: softmax over the axes of what the mask (NULL: all) lets through, 0 elsewhere. */
+cn_tensor *cni_masked_softmax(cn_graph *g, cn_tensor *x, cn_ints axis, cn_tensor *mask);
+
 /* weights.c: hands an object to the layer, which frees it at its end. False after an error: it is still the caller's. */
 bool cni_own(cn_layer *l, cn_object *o);
 

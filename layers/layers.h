@@ -3,6 +3,7 @@
 #define CN_LAYERS_LAYERS_H
 #include "activation.h"
 #include "activation_layers.h"
+#include "attention.h"
 #include "constraint.h"
 #include "conv.h"
 #include "core_layers.h"

@@ -2,7 +2,7 @@
 #include <float.h>
 #include "layer_private.h"
 
-/* now NULL: without effect. cls NULL: of every layer but InputLayer, whose own options they are. */
+/* now NULL: without effect; "": without effect where it is false, and no option where it is true. cls NULL: of every layer but InputLayer, whose own options they are. */
 static const struct { const char *cls, *old, *now; } spellings[] = {
   { "LeakyReLU", "alpha", "negative_slope" },  /* tf.keras, Keras 2 */
   { "Embedding", "input_length", NULL },
@@ -13,6 +13,11 @@ static const struct { const char *cls, *old, *now; } spellings[] = {
   { "Dense", "input_dim", NULL },
   { "GRU", "use_cudnn", NULL },
   { "LSTM", "use_cudnn", NULL },
+  { "MultiHeadAttention", "query_shape", NULL },
+  { "MultiHeadAttention", "key_shape", NULL },
+  { "MultiHeadAttention", "value_shape", NULL },
+  { "Attention", "causal", "" },
+  { "AdditiveAttention", "causal", "" },
 };
 #define COUNT (sizeof spellings / sizeof *spellings)
 
@@ -20,10 +25,11 @@ static bool concerns(size_t i, const char *cls) { return spellings[i].cls ? !str
 
 /* Renames or drops one entry of options; what the config gives under today's name counts. */
 static bool respell(json_t *options, size_t i) {
+  const char *now = spellings[i].now;
   json_t *value = json_object_get(options, spellings[i].old);
-  if (!value) return true;
-  const bool known = !spellings[i].now || json_object_get(options, spellings[i].now);
-  return (known || !json_object_set(options, spellings[i].now, value)) && !json_object_del(options, spellings[i].old);
+  if (!value || (now && !*now && json_is_true(value))) return true;
+  const bool known = !now || !*now || json_object_get(options, now);
+  return (known || !json_object_set(options, now, value)) && !json_object_del(options, spellings[i].old);
 }
 
 static bool refuse_quantization(cn_graph *g, const char *cls, const json_t *options) {

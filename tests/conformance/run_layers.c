@@ -5,7 +5,7 @@
 
 #define MOST 32
 
-typedef struct bench { cn_layer *l; cn_tensor *x[MOST]; int64_t n; cn_tensor *y[CN_LAYER_OUTPUTS]; int64_t ny; cn_tensor *w[64]; int64_t nw; cn_tensor *state[MOST]; int64_t states; } bench;
+typedef struct bench { cn_layer *l; cn_tensor *x[MOST]; int64_t n; cn_tensor *y[CN_LAYER_OUTPUTS]; int64_t ny; cn_tensor *w[64]; int64_t nw; cn_tensor *state[MOST]; int64_t states; cn_tensor *mask[MOST]; } bench;
 
 /* The class, and the layers in its config. */
 static bool known(run *r, const char *name) {
@@ -47,16 +47,40 @@ static bool build_and_set(run *r, bench *b) {
   return cn_set_weights(b->l, values, n) || library_failed(r, "set_weights");
 }
 
+static void read_flags(run *r, cn_call_args *a) {
+  const char *key;
+  json_t *v;
+  json_object_foreach(json_object_get(r->c, "call"), key, v) {
+    const int row = cni_option_find(&cni_call_schema, key);
+    if (row >= 0 && cni_call_schema.rows[row].kind == CN_OPTION_INT) *(int64_t *)cni_option_at(&cni_call_schema, a, row) = json_is_true(v);
+  }
+}
+
+/* Tensors among the call's arguments (zeros where an error's case gives the shape alone), and masks of a list of inputs. */
+static bool read_extras(run *r, bench *b, cn_call_args *a) {
+  const json_t *masks = json_object_get(r->c, "mask");
+  const char *key;
+  json_t *v;
+  json_object_foreach(json_object_get(r->c, "call_tensors"), key, v) {
+    const int row = cni_option_find(&cni_call_schema, key);
+    if (row < 0 || cni_call_schema.rows[row].kind != CN_OPTION_TENSOR || !json_is_object(v)) continue;
+    if (!(*(cn_tensor **)cni_option_at(&cni_call_schema, a, row) = tensor_from(r, v))) return library_failed(r, key);
+  }
+  for (size_t i = 0; i < json_array_size(masks); i++)
+    if (!(b->mask[i] = json_is_object(json_array_get(masks, i)) ? tensor_from(r, json_array_get(masks, i)) : CN_NO_TENSOR)) return library_failed(r, "mask");
+  a->masks = (cn_tensors){ b->mask, (int64_t)json_array_size(masks) };
+  return true;
+}
+
 /* Inputs as the case's layer takes them: alone, or a list (also of one). */
 static cn_call_args call_args(run *r, const bench *b) {
   const bool list = b->n != 1 || json_is_true(json_object_get(r->c, "takes_list"));
-  const json_t *reverse = json_object_get(json_object_get(r->c, "call"), "reverse");
   cn_call_args a = *(const cn_call_args *)cni_call_schema.defaults;
   a.graph = r->g;
   a.layer = b->l;
   if (list) a.inputs = (cn_tensors){ b->x, b->n };
   else a.x = b->x[0];
-  if (reverse) a.reverse = json_is_true(reverse);
+  read_flags(r, &a);
   return a;
 }
 
@@ -69,12 +93,12 @@ static bool read_states(run *r, bench *b) {
 }
 
 static bool call(run *r, bench *b) {
-  const json_t *named = json_object_get(r->c, "call_tensors"), *mask = json_object_get(json_is_object(json_object_get(named, "mask")) ? named : r->c, "mask");
+  const json_t *mask = json_object_get(r->c, "mask");
   cn_tensor *given = json_is_object(mask) ? tensor_from(r, mask) : NULL;
   cn_call_args a = call_args(r, b);
   a.training = json_is_true(json_object_get(r->c, "training"));
   if (given) a.mask = given;
-  if (!read_states(r, b)) return false;
+  if (!read_states(r, b) || !read_extras(r, b, &a)) return false;
   a.initial_state = (cn_tensors){ b->state, b->states };
   return cn_call_layer(&a, b->y, &b->ny) || library_failed(r, "call");
 }
@@ -329,14 +353,14 @@ static bool error_inputs(run *r, const json_t *inputs, bench *b) {
 
 static bool error_call(run *r, bench *b) {
   cn_call_args a = call_args(r, b);
-  const json_t *mask = json_object_get(json_object_get(r->c, "call_tensors"), "mask"), *states = json_object_get(json_object_get(r->c, "call_tensors"), "initial_state");
+  const json_t *states = json_object_get(json_object_get(r->c, "call_tensors"), "initial_state");
   cn_dims dims;
   for (b->states = 0; b->states < (int64_t)json_array_size(states); b->states++) {
     if (!dims_from(json_object_get(json_array_get(states, (size_t)b->states), "shape"), &dims)) return fail(r, "bad case");
     b->state[b->states] = cn_zeros(r->g, CN_F32, &dims);
   }
   a.initial_state = (cn_tensors){ b->state, b->states };
-  if (json_is_object(mask) && dims_from(json_object_get(mask, "shape"), &dims)) a.mask = cn_zeros(r->g, CN_BOOL, &dims);
+  if (!read_extras(r, b, &a)) return fail(r, "bad case");
   return cn_call_layer(&a, b->y, &b->ny) != NULL;
 }
 

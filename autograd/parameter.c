@@ -43,6 +43,7 @@ void cni_touch(cn_tensor *t) {
 }
 
 static bool assign(cn_tensor *variable, const void *data) {
+  if (variable->graph->stepping) return cn_fail(variable->graph, CN_STATE, "assign: the callback of a backward that is stepped through cannot change a variable"), false;
   if (variable->graph->repeating) return true; /* it has been, when the segment was computed first */
   memcpy(variable->data, data, (size_t)variable->count * cn_dtype_size((cn_dtype)variable->dtype));
   cni_touch(variable);

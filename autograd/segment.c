@@ -97,13 +97,13 @@ static void cut(cn_graph *g, int64_t from) {
 }
 
 /* ---- computing again ---- */
-typedef struct surroundings { bool in_rule, recording, training, repeating; cn_layer *calling; struct cni_replay *capture; const char *where, *path, *current; int64_t met, pieces; char scope[CNI_SCOPE_SIZE]; } surroundings;
+typedef struct surroundings { bool in_rule, deferring, recording, training, repeating; cn_layer *calling; struct cni_replay *capture; const char *where, *path, *current; int64_t met, pieces; char scope[CNI_SCOPE_SIZE]; } surroundings;
 
 static surroundings enter(cn_graph *g, const segment *s) {
-  surroundings old = { g->in_rule, g->recording, g->training, g->repeating, g->calling, g->capture, g->core.where, g->core.path, g->current_scope, g->met_count, g->pieces_count, "" };
+  surroundings old = { g->in_rule, g->deferring, g->recording, g->training, g->repeating, g->calling, g->capture, g->core.where, g->core.path, g->current_scope, g->met_count, g->pieces_count, "" };
   memcpy(old.scope, g->core.scope, sizeof old.scope);
   memcpy(g->core.scope, s->scope, sizeof s->scope);
-  g->in_rule = false;
+  g->in_rule = g->deferring = false; /* what the segment computes is read before it ends */
   g->recording = g->repeating = true;
   g->training = s->training;
   g->calling = s->calling;
@@ -115,6 +115,7 @@ static surroundings enter(cn_graph *g, const segment *s) {
 static void leave(cn_graph *g, const surroundings *old) {
   memcpy(g->core.scope, old->scope, sizeof old->scope);
   g->in_rule = old->in_rule;
+  g->deferring = old->deferring;
   g->recording = old->recording;
   g->training = old->training;
   g->repeating = old->repeating;
@@ -222,7 +223,8 @@ static bool find_inputs(cn_graph *g, segment *s, int64_t from) {
   for (int64_t id = from; id < g->tape_count; id++) most += g->tape[id]->nx;
   s->x = cni_arena_take(g, cni_step_arena(g), (size_t)most * sizeof(cn_tensor *));
   s->versions = s->x ? cni_arena_take(g, cni_step_arena(g), (size_t)most * sizeof(uint32_t)) : NULL;
-  if (!s->versions) return false;
+  uint32_t *met = s->versions ? cni_arena_take(g, cni_step_arena(g), (size_t)most * sizeof *met) : NULL; /* by the walk that may run outside */
+  if (!met) return false;
   s->y->node->sweep = ++g->sweep;
   for (int64_t id = s->y->node->id; id >= from; id--) {
     const cn_node *n = g->tape[id];
@@ -232,11 +234,13 @@ static bool find_inputs(cn_graph *g, segment *s, int64_t from) {
       if (!from_outside(s, x, from)) {
         if (x->node) x->node->sweep = g->sweep;
       } else if (x->sweep != g->sweep) {
+        met[s->nx] = x->sweep;
         x->sweep = g->sweep;
         take_input(s, n, i);
       }
     }
   }
+  for (int64_t i = 0; i < s->nx; i++) s->x[i]->sweep = met[i];
   return true;
 }
 
@@ -263,7 +267,10 @@ static cn_tensor *run_first(cn_graph *g, segment *s) {
 /* One node for what has been recorded since the tape had `from`. */
 static cn_tensor *record_as_one(cn_graph *g, segment *s, const cn_op *op, int64_t from) {
   const cn_checkpoint_args args = { g, { s->x, s->nx }, s };
+  const bool deferring = g->deferring;
+  g->deferring = false; /* the result is copied now: s->y goes */
   cn_tensor *y = cn_apply(g, op, &args)[0];
+  g->deferring = deferring;
   if (!y) return NULL;
   cn_node *node = g->tape[--g->tape_count];
   if (s->versions) memcpy(node->versions, s->versions, (size_t)s->nx * sizeof(uint32_t));

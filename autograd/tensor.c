@@ -169,9 +169,9 @@ static bool reads(const cn_tensor *x, const char *where) {
   if (!cn_ok(g)) return false;
   const char *old = g->core.where;
   g->core.where = where;
-  cni_readable(g, x, true);
+  const bool ok = cni_readable(g, x, true) && x->data; /* a deferred value is there now */
   g->core.where = old;
-  return false;
+  return ok;
 }
 
 /* ---- numbers in and out ---- */

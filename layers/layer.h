@@ -43,6 +43,7 @@ typedef struct cn_layer_methods {
   bool (*output_shape)(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out);   /* without it, the class is called on symbolic tensors */
   cn_tensor *(*compute_mask)(cn_layer *l, cn_graph *g, const cn_inputs *in);       /* mask of the output; without it the first input's passes if supports_masking */
   void (*reset)(cn_layer *l);                                                      /* back to the initial state (RNN states) */
+  int64_t (*state_shapes)(cn_layer *l, const cn_dims *step, cn_dims *states);      /* of recurrent cells (recurrent.h): shapes of the states for that of a step's input; how many, fewer than CN_LAYER_OUTPUTS; -1 after an error */
   bool supports_masking;
   bool separate_inputs;                                                            /* Keras' call takes several inputs as arguments of their own (query, value), not as a list */
   int min_rank, max_rank, rank;                                                    /* of every input; 0: any */

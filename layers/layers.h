@@ -17,6 +17,7 @@
 #include "object.h"
 #include "padding.h"
 #include "pooling.h"
+#include "recurrent.h"
 #include "regularization.h"
 #include "regularizer.h"
 #include "wrapper.h"

@@ -99,7 +99,6 @@ static bool find_direction(const cn_callback *c, const char *monitor, const char
 
 /* Whether value is better than reference by more than delta. */
 static bool better(direction d, double value, double reference, double delta) {
-  if (isnan(reference)) return true;
   return d == FALLS ? (float)(value + delta) < (float)reference : (float)(value - delta) > (float)reference;
 }
 
@@ -107,6 +106,7 @@ static bool better(direction d, double value, double reference, double delta) {
 typedef struct stopping {
   cn_callback base;
   direction direction;
+  bool any;               /* a best value is known */
   cn_early_stopping state;
   char *best_weights;     /* all values one after the other, or NULL */
 } stopping;
@@ -152,6 +152,7 @@ static bool stopping_begin(cn_callback *c) {
   stopping *s = (stopping *)(void *)c;
   s->state = (cn_early_stopping){ 0, 0, 0, NAN };
   s->direction = UNKNOWN;
+  s->any = false;
   cni_free(c->object.graph, s->best_weights);
   s->best_weights = NULL;
   return true;
@@ -169,7 +170,8 @@ static bool stopping_epoch_end(cn_callback *c, int64_t epoch, cn_logs *logs) {
     s->state.best_epoch = epoch;
   }
   s->state.wait++;
-  if (better(s->direction, now, s->state.best, delta)) {
+  if (!s->any || better(s->direction, now, s->state.best, delta)) {
+    s->any = true;
     s->state.best = now;
     s->state.best_epoch = epoch;
     if (isnan(o->baseline) || better(s->direction, now, o->baseline, delta)) s->state.wait = 0;
@@ -201,7 +203,7 @@ typedef struct plateau { cn_callback base; direction direction; double best; int
 static bool plateau_begin(cn_callback *c) {
   plateau *p = (plateau *)(void *)c;
   p->direction = UNKNOWN;
-  p->best = NAN;
+  p->best = INFINITY;
   p->wait = p->cooldown = 0;
   return true;
 }
@@ -222,9 +224,9 @@ static bool plateau_epoch_end(cn_callback *c, int64_t epoch, cn_logs *logs) {
   const cn_callback_ReduceLROnPlateauOptions *o = c->object.options;
   if (!put_rate(c, logs) || !find_direction(c, o->monitor, o->mode, &p->direction)) return false;
   if (!cn_log_has(logs, o->monitor)) return true;
-  const double now = cn_log_at(logs, o->monitor);
+  const double now = cn_log_at(logs, o->monitor), best = p->direction == RISES && p->best == INFINITY ? -INFINITY : p->best; /* none yet */
   if (p->cooldown > 0) p->cooldown--, p->wait = 0;
-  if (better(p->direction, now, p->best, o->min_delta)) p->best = now, p->wait = 0;
+  if (better(p->direction, now, best, o->min_delta)) p->best = now, p->wait = 0;
   else if (p->cooldown <= 0 && ++p->wait >= o->patience) return lower_rate(c, epoch);
   return true;
 }

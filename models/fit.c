@@ -85,6 +85,9 @@ static bool options_ok(const cn_fit_args *a, cn_graph *g) {
   if (!a->data) return cn_fail(g, CN_VALUE, "fit: the data set is NULL"), false;
   if (a->epochs < 0) return cn_fail(g, CN_VALUE, "fit: epochs must not be negative, got %lld", (long long)a->epochs), false;
   if (a->batch_size < 0) return cn_fail(g, CN_VALUE, "fit: batch_size must not be negative, got %lld", (long long)a->batch_size), false;
+  if (a->initial_epoch < 0) return cn_fail(g, CN_VALUE, "fit: initial_epoch must not be negative, got %lld", (long long)a->initial_epoch), false;
+  if (a->epochs > INT32_MAX) return cn_fail(g, CN_VALUE, "fit: epochs must be below 2^31, got %lld", (long long)a->epochs), false;
+  if (a->validation_freq < 1) return cn_fail(g, CN_VALUE, "fit: validation_freq must be positive, got %lld", (long long)a->validation_freq), false;
   for (int64_t i = 0; i < a->callbacks.n; i++)
     if (!a->callbacks.v[i]) return cn_fail(g, CN_VALUE, "fit: callback %lld is NULL", (long long)i), false;
   if (!(a->validation_split >= 0 && a->validation_split < 1)) return cn_fail(g, CN_VALUE, "fit: validation_split must be in [0, 1), got %g", a->validation_split), false;
@@ -93,7 +96,7 @@ static bool options_ok(const cn_fit_args *a, cn_graph *g) {
 
 static int64_t steps_of(const fitting *f) {
   const int64_t n = cn_dataset_size(f->train);
-  return f->a->steps_per_epoch != CN_NONE ? f->a->steps_per_epoch : n < 0 ? -1 : (n + f->batch_size - 1) / f->batch_size;
+  return f->a->steps_per_epoch != CN_NONE ? f->a->steps_per_epoch : n < 0 ? -1 : n / f->batch_size + (n % f->batch_size != 0);
 }
 
 /* ---- class weights ---- */

@@ -104,7 +104,12 @@ static bool read_keyword(reader *r, const entry *e, cn_call_args *a, const char 
   gathered g = { NULL, 0, 0 };
   bool ok = gather(r, v, &g);
   if (ok && cni_call_schema.rows[row].kind == CN_OPTION_TENSOR) ok = g.n == 1 ? (*(cn_tensor **)at = g.v[0]) != NULL : bad(r, "a call has several tensors for", key);
-  else if (ok) *(cn_tensors *)at = (cn_tensors){ memcpy(cni_arena_take(r->g, &r->arena, (size_t)(g.n + 1) * sizeof *g.v), g.v, (size_t)g.n * sizeof *g.v), g.n };
+  else if (ok) {
+    cn_tensor **list = cni_arena_take(r->g, &r->arena, (size_t)(g.n + 1) * sizeof *g.v);
+    if (list && g.n) memcpy(list, g.v, (size_t)g.n * sizeof *g.v);
+    *(cn_tensors *)at = (cn_tensors){ list, g.n };
+    ok = list != NULL;
+  }
   cni_free(r->g, g.v);
   return ok;
 }
@@ -130,28 +135,34 @@ static bool call_layer(reader *r, entry *e, const json_t *args, const json_t *kw
 
 /* ---- calling an operation ---- */
 /* v with the tensors that its references mean. */
-static json_t *with_tensors(reader *r, const json_t *v) {
+static json_t *with_tensors(reader *r, const json_t *v, cni_places *p) {
   const json_t *h = history_of(v);
   const char *key;
   json_t *inner, *out;
-  if (h) return json_pack("{s:s, s:I}", "class_name", "__place__", "config", (json_int_t)(intptr_t)output_of(r, h, false));
+  if (h) {
+    if (p->n == p->capacity && !cni_grow(r->g, (void **)&p->v, p->n, &p->capacity, sizeof *p->v)) return NULL;
+    p->v[p->n] = output_of(r, h, false);
+    return json_pack("{s:s, s:I}", "class_name", "__place__", "config", (json_int_t)p->n++);
+  }
   if (json_is_array(v)) {
     out = json_array();
-    for (size_t i = 0; i < json_array_size(v); i++) json_array_append_new(out, with_tensors(r, json_array_get(v, i)));
+    for (size_t i = 0; i < json_array_size(v); i++) json_array_append_new(out, with_tensors(r, json_array_get(v, i), p));
     return out;
   }
   if (!json_is_object(v)) return json_incref((json_t *)(uintptr_t)v);
   out = json_object();
-  json_object_foreach((json_t *)(uintptr_t)v, key, inner) json_object_set_new(out, key, with_tensors(r, inner));
+  json_object_foreach((json_t *)(uintptr_t)v, key, inner) json_object_set_new(out, key, with_tensors(r, inner, p));
   return out;
 }
 
 static bool call_operation(reader *r, entry *e, const json_t *args, const json_t *kwargs, called *c) {
-  json_t *a = with_tensors(r, args), *k = with_tensors(r, kwargs);
-  cn_tensor *const *y = cn_ok(r->g) ? cni_graph_op_call(r->g, e->json, a, k) : cni_nulls;
+  cni_places places = { NULL, 0, 0 };
+  json_t *a = with_tensors(r, args, &places), *k = with_tensors(r, kwargs, &places);
+  cn_tensor *const *y = cn_ok(r->g) ? cni_graph_op_call(r->g, &places, e->json, a, k) : cni_nulls;
+  cni_free(r->g, places.v);
   json_decref(a);
   json_decref(k);
-  if (!y[0] || !y[0]->node) return cn_ok(r->g) && bad(r, "an operation depends on no input:", e->name);
+  if (!y[0] || !y[0]->node || !(y[0]->flags & CNI_SYMBOLIC)) return cn_ok(r->g) && bad(r, "an operation depends on no input:", e->name);
   c->ny = y[0]->node->ny;
   c->y = y[0]->node->y;
   return true;

@@ -59,9 +59,15 @@ bool cni_is_graph_op(const json_t *entry) {
 }
 
 /* ---- reading ---- */
-static cn_tensor *placed(const json_t *v) {
+typedef struct reading { cn_graph *g; const cni_places *places; const cn_op *op; void *args; json_t *options; cn_dtype dtype; bool typed; } reading;
+
+/* The tensor that a number among the places stands for. */
+static cn_tensor *placed(const reading *r, const json_t *v) {
   const char *name = json_string_value(json_object_get(v, "class_name"));
-  return name && !strcmp(name, "__place__") ? (cn_tensor *)(intptr_t)json_integer_value(json_object_get(v, "config")) : NULL;
+  const json_t *at = json_object_get(v, "config");
+  if (!name || strcmp(name, "__place__") || !json_is_integer(at)) return NULL;
+  const json_int_t i = json_integer_value(at);
+  return i >= 0 && i < r->places->n ? r->places->v[i] : NULL;
 }
 
 static double scalar_of(const json_t *v) { return json_is_boolean(v) ? json_is_true(v) : json_number_value(v); }
@@ -85,17 +91,15 @@ cn_tensor *cni_constant_from(cn_graph *g, const json_t *v, cn_dtype dtype) {
   return t;
 }
 
-typedef struct reading { cn_graph *g; const cn_op *op; void *args; json_t *options; cn_dtype dtype; bool typed; } reading;
-
 /* The dtype that plain numbers take: that of the tensors beside them. */
 static void look_for_dtype(reading *r, const json_t *v) {
-  const cn_tensor *t = placed(v);
+  const cn_tensor *t = placed(r, v);
   if (t && (!r->typed || cni_is_float((cn_dtype)t->dtype))) r->dtype = (cn_dtype)t->dtype, r->typed = true;
   for (size_t i = 0; json_is_array(v) && i < json_array_size(v); i++) look_for_dtype(r, json_array_get(v, i));
 }
 
 static cn_tensor *tensor_from(reading *r, const json_t *v) {
-  cn_tensor *t = placed(v);
+  cn_tensor *t = placed(r, v);
   if (t) return t;
   const bool real = json_is_real(v) && json_real_value(v) != nearbyint(json_real_value(v));
   return cni_constant_from(r->g, v, real && !cni_is_float(r->dtype) ? CN_F32 : r->dtype);
@@ -167,9 +171,9 @@ static bool read_arguments(reading *r, const json_t *config, const json_t *args,
   return true;
 }
 
-cn_tensor *const *cni_graph_op_call(cn_graph *g, const json_t *entry, const json_t *args, const json_t *kwargs) {
+cn_tensor *const *cni_graph_op_call(cn_graph *g, const cni_places *places, const json_t *entry, const json_t *args, const json_t *kwargs) {
   const char *class_name = json_string_value(json_object_get(entry, "class_name"));
-  reading r = { .g = g, .op = cni_graph_op(class_name ? class_name : ""), .dtype = CN_F32 };
+  reading r = { .g = g, .places = places, .op = cni_graph_op(class_name ? class_name : ""), .dtype = CN_F32 };
   if (!r.op) return cn_fail(g, CN_VALUE, "unknown operation \"%s\"", class_name ? class_name : ""), cni_nulls;
   r.args = cni_arena_take(g, cni_step_arena(g), r.op->schema.size);
   r.options = json_object();
@@ -182,7 +186,7 @@ cn_tensor *const *cni_graph_op_call(cn_graph *g, const json_t *entry, const json
   g->naming = json_string_value(json_object_get(entry, "name"));
   cn_tensor *const *y = cn_apply(g, r.op, r.args);
   g->naming = NULL;
-  if (y[0] && y[0]->node) y[0]->node->symbol->class_name = cni_strdup(g, class_name);
+  if (y[0] && y[0]->node && (y[0]->flags & CNI_SYMBOLIC)) y[0]->node->symbol->class_name = cni_strdup(g, class_name);
   return y;
 }
 

@@ -60,9 +60,12 @@ bool cni_metric_shapes(cn_metric *m, const cn_tensor *t, const cn_tensor *p) {
 bool cni_metric_room(cn_metric *m, int64_t rows, int64_t columns) {
   if (m->sums && m->rows == rows && m->columns == columns) return true;
   if (m->sums) return cn_fail(m->object.graph, CN_SHAPE, "%s: has seen %lld columns so far, not %lld", m->name, (long long)m->columns, (long long)columns), false;
+  size_t bytes;
+  if (!cni_size_multiply((size_t)rows, (size_t)columns, &bytes) || !cni_size_multiply(bytes, sizeof *m->sums, &bytes) || bytes > SIZE_MAX / 2)
+    return cn_fail(m->object.graph, CN_NO_MEMORY, "%s: too many sums", m->name), false;
   m->rows = rows;
   m->columns = columns;
-  return (m->sums = cni_alloc(m->object.graph, (size_t)(rows * columns + 1) * sizeof *m->sums)) != NULL;
+  return (m->sums = cni_alloc(m->object.graph, bytes + sizeof *m->sums)) != NULL;
 }
 
 CNI_METRIC_NAMES(Mean, "mean")

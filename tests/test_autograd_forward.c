@@ -82,7 +82,8 @@ static bool quadratic(const cn_op *op) {
   static const char *const names[] = { "sort", "argsort", "top_k", "sparsemax", "einsum", "tensordot", "dot", "inner", "vdot", "outer", "tie_shares",
                                        "var", "std", "nanvar", "nanstd", "ptp", "median", "quantile", "percentile", "logsumexp", "kron", "conv", "conv_bias", "depthwise_conv", "separable_conv", "conv_transpose",
                                        "conv_general", "conv_input_gradient", "conv_kernel_gradient", "max_pool", "average_pool", "adaptive_max_pool",
-                                       "adaptive_average_pool", "average_unpool", "adaptive_average_unpool", "dot_product_attention", "ctc_loss", NULL };
+                                       "adaptive_average_pool", "average_unpool", "adaptive_average_unpool", "dot_product_attention", "ctc_loss", "median", "quantile",
+                                       "percentile", "ptp", "overlap_sequences", NULL };
   for (int i = 0; names[i]; i++)
     if (!strcmp(op->name, names[i])) return true;
   return false;

@@ -311,3 +311,28 @@ Test(autograd_segment, refused_gradients) {
   cr_assert_null(cn_custom_gradient(g, same_value, NULL, CN_TENSORS(w), NULL));
   CHECK_REFUSED(g, CN_VALUE, "custom_gradient: a function is missing");
 }
+
+/* ---- a segment in a segment ---- */
+static cn_tensor *times_variable(cn_graph *graph, cn_tensor *const *x, int64_t n, void *variable) { return (void)n, cn_multiply(graph, x[0], (cn_tensor *)variable); }
+static cn_tensor *squared_segment(cn_graph *graph, cn_tensor *const *x, int64_t n, void *variable) {
+  (void)n;
+  return cn_square(graph, cn_checkpoint(graph, times_variable, CN_TENSORS(x[0]), variable));
+}
+
+/* y = sum (x w)^2: w is read in the inner segment alone. */
+Test(autograd_segment, a_variable_of_the_inner_segment) {
+  const double values[] = { 2, 3 };
+  cn_tensor *w = cn_variable(g, CN_F64, CN_DIMS(2), values), *x = cn_array(g, CN_F64, CN_DIMS(2), values);
+  cn_tensor *y = cn_sum(g, cn_checkpoint(g, squared_segment, CN_TENSORS(x), w));
+  cr_assert(cn_backward(g, y), "%s", cn_error(g));
+  for (int i = 0; i < 2; i++) CHECK_NEAR(cn_at(cn_grad(w), i), 2 * values[i] * values[i] * values[i], 1e-12);
+}
+
+/* Hessian-vector products defer large results; what a segment computes is not deferred. */
+Test(autograd_segment, hessian_products_of_large_segments) {
+  enum { N = 20000 };
+  cn_tensor *w = cn_variable(g, CN_F64, CN_DIMS(N), NULL), *x = cn_full(g, CN_F64, CN_DIMS(N), 3), *v = cn_ones(g, CN_F64, CN_DIMS(N)), *hv = NULL;
+  cn_tensor *y = cn_sum(g, cn_checkpoint(g, squared_segment, CN_TENSORS(x), w));
+  cr_assert(cn_hvp(g, y, &w, &v, 1, &hv), "%s", cn_error(g));
+  for (int i = 0; i < N; i += 999) CHECK_NEAR(cn_at(hv, i), 18, 1e-12);
+}

@@ -181,3 +181,18 @@ Test(autograd_steps, not_finite_gradients_in_fit) {
   cn_fit(m, cn_dataset_from_arrays(g, CN_F32, CN_DIMS(2, 2), x, CN_F32, CN_DIMS(2, 1), y), .batch_size = 1, .shuffle = false, .verbose = 0);
   CHECK_REFUSED(g, CN_VALUE, "linear: the gradient is not finite: element 0 is inf (in net/second, called from fit, batch 1)");
 }
+
+/* A variable that changed now would leave what the walk has yet to read without the value that the versions were checked for. */
+static bool assigns(cn_graph *graph, const cn_backward_step *s, void *user) {
+  (void)graph;
+  (void)s;
+  return !cn_assign_data(user, (const double[]){ 9, 9 }) && false;
+}
+Test(autograd_steps, a_callback_changes_no_variable) {
+  const double values[] = { 1, 2 };
+  cn_tensor *v = cn_variable(g, CN_F64, CN_DIMS(2), values), *loss = cn_sum(g, cn_square(g, v));
+  cr_assert(!cn_backward(g, loss, .step = assigns, .user = v));
+  cr_assert(strstr(cn_error(g), "assign: the callback of a backward that is stepped through cannot change a variable"), "%s", cn_error(g));
+  cn_graph_clear(g);
+  cr_assert(cn_at(v, 0) == 1 && cn_at(v, 1) == 2);
+}

@@ -109,4 +109,13 @@ Test(models_callbacks, refusals) {
   cn_callback *c = cn_callback_EarlyStopping(g, .monitor = "val_acuracy");
   cr_assert_null(cn_fit(line("sgd"), data(), .verbose = 0, .callbacks = CN_CALLBACKS(c)));
   CHECK_REFUSED(g, CN_VALUE, "EarlyStopping: \"val_acuracy\" is no metric of the model; with mode min or max it may be any value");
+  cr_assert_null(cn_fit(line("sgd"), data(), .verbose = 0, .validation_freq = 0));
+  CHECK_REFUSED(g, CN_VALUE, "fit: validation_freq must be positive, got 0");
+  cr_assert_null(cn_fit(line("sgd"), data(), .verbose = 0, .epochs = (int64_t)1 << 61));
+  CHECK_REFUSED(g, CN_VALUE, "fit: epochs must be below 2^31, got 2305843009213693952");
+  cr_assert(cn_fit(line("sgd(0.01)"), data(), .verbose = 0, .batch_size = INT64_MAX)->epochs == 1);
+  cn_metric *iou = cn_metric_from(g, "MeanIoU(4611686018427387904)");
+  cn_tensor *zero = cn_zeros(g, CN_I32, CN_DIMS(1));
+  cr_assert(iou && !cn_metric_update(iou, zero, zero, CN_NO_TENSOR));
+  CHECK_REFUSED(g, CN_NO_MEMORY, "mean_io_u: too many sums");
 }

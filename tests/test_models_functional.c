@@ -1,4 +1,5 @@
 /* Functional models: shared layers, cut graphs, operations, unknown sizes, masks, several inputs and outputs. */
+#include <stdio.h>
 #include "test_layers.h"
 
 static cn_graph *g;
@@ -111,4 +112,23 @@ Test(functional, refused_graphs) {
   check_no_model(LIST(a), LIST(twice), "Model: two layers or operations are named \"d\"");
   cn_model *m = cn_Model(g, CN_TENSORS(a, b), CN_TENSORS(y));
   cr_assert_not_null(m);
+}
+
+/* What a file says is no address, and an operation of constants alone is none of the model's. */
+Test(functional, damaged_operations_of_a_config) {
+  static const char *const nodes[][2] = {
+    { "{\"class_name\": \"__place__\", \"config\": 12345}, 2.5", "a constant of the graph has no dtype that is known" },
+    { "1.5, 2.5", "Functional: an operation depends on no input: \"add\"" },
+  };
+  for (int i = 0; i < 2; i++) {
+    char text[1400];
+    snprintf(text, sizeof text,
+             "{\"module\": \"keras.src.models.functional\", \"class_name\": \"Functional\", \"registered_name\": \"Functional\", \"config\": {\"name\": \"f\", \"layers\": ["
+             "{\"module\": \"keras.layers\", \"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 2], \"dtype\": \"float32\", \"name\": \"x\"}, \"name\": \"x\", \"inbound_nodes\": []},"
+             "{\"module\": \"keras.src.ops.numpy\", \"class_name\": \"Add\", \"config\": {\"name\": \"add\"}, \"name\": \"add\", \"inbound_nodes\": [{\"args\": [%s], \"kwargs\": {}}]}],"
+             "\"input_layers\": [[\"x\", 0, 0]], \"output_layers\": [[\"add\", 0, 0]]}}", nodes[i][0]);
+    cr_assert_null(cn_model_from_config(g, text));
+    cr_assert_str_eq(cn_error(g), nodes[i][1]);
+    cn_graph_clear(g);
+  }
 }

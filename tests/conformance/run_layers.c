@@ -5,7 +5,7 @@
 
 #define MOST 32
 
-typedef struct bench { cn_layer *l; cn_tensor *x[MOST]; int64_t n; cn_tensor *y[CN_LAYER_OUTPUTS]; int64_t ny; cn_tensor *w[64]; int64_t nw; } bench;
+typedef struct bench { cn_layer *l; cn_tensor *x[MOST]; int64_t n; cn_tensor *y[CN_LAYER_OUTPUTS]; int64_t ny; cn_tensor *w[64]; int64_t nw; cn_tensor *state[MOST]; int64_t states; } bench;
 
 /* The class, and the layers in its config. */
 static bool known(run *r, const char *name) {
@@ -60,12 +60,22 @@ static cn_call_args call_args(run *r, const bench *b) {
   return a;
 }
 
+static bool read_states(run *r, bench *b) {
+  const json_t *states = json_object_get(json_object_get(r->c, "call_tensors"), "initial_state");
+  b->states = (int64_t)json_array_size(states);
+  for (int64_t i = 0; i < b->states; i++)
+    if (!(b->state[i] = tensor_from(r, json_array_get(states, (size_t)i)))) return library_failed(r, "initial states");
+  return true;
+}
+
 static bool call(run *r, bench *b) {
   const json_t *named = json_object_get(r->c, "call_tensors"), *mask = json_object_get(json_is_object(json_object_get(named, "mask")) ? named : r->c, "mask");
   cn_tensor *given = json_is_object(mask) ? tensor_from(r, mask) : NULL;
   cn_call_args a = call_args(r, b);
   a.training = json_is_true(json_object_get(r->c, "training"));
   if (given) a.mask = given;
+  if (!read_states(r, b)) return false;
+  a.initial_state = (cn_tensors){ b->state, b->states };
   return cn_call_layer(&a, b->y, &b->ny) || library_failed(r, "call");
 }
 
@@ -86,19 +96,26 @@ static bool check_outputs(run *r, const bench *b) {
 }
 
 static bool check_gradients(run *r, bench *b, cn_tensor *loss) {
-  const json_t *gx = json_object_get(r->c, "grad_inputs"), *gw = json_object_get(r->c, "grad_weights");
-  cn_tensor *total = total_of(r, b->y, b->ny, json_object_get(r->c, "cotangents"), loss), *targets[MOST + 64], *d[MOST + 64];
+  const json_t *gx = json_object_get(r->c, "grad_inputs"), *gw = json_object_get(r->c, "grad_weights"), *gs = json_object_get(json_object_get(r->c, "grad_call_tensors"), "initial_state");
+  cn_tensor *total = total_of(r, b->y, b->ny, json_object_get(r->c, "cotangents"), loss), *targets[2 * MOST + 64], *d[2 * MOST + 64];
   int64_t n = 0, inputs = 0;
   char text[64];
   if (!total) return cn_ok(r->g) || library_failed(r, "total");
   for (int64_t i = 0; i < b->n; i++)
     if (json_is_object(json_array_get(gx, (size_t)i))) targets[n++] = b->x[i];
+  const int64_t states = n;
+  for (int64_t i = 0; i < b->states; i++)
+    if (json_is_object(json_array_get(gs, (size_t)i))) targets[n++] = b->state[i];
   inputs = n;
   n += cn_trainable_weights(b->l, targets + n, 64);
   if (n && !cn_gradients(r->g, total, CN_NO_TENSOR, targets, n, false, d)) return library_failed(r, "gradients");
   for (int64_t i = 0, k = 0; i < b->n; i++) {
     snprintf(text, sizeof text, "gradient of input %lld", (long long)i);
     if (json_is_object(json_array_get(gx, (size_t)i)) && !same(r, text, d[k++], json_array_get(gx, (size_t)i))) return false;
+  }
+  for (int64_t i = 0, k = states; i < b->states; i++) {
+    snprintf(text, sizeof text, "gradient of initial state %lld", (long long)i);
+    if (json_is_object(json_array_get(gs, (size_t)i)) && !same(r, text, d[k++], json_array_get(gs, (size_t)i))) return false;
   }
   if (json_is_array(gw) && (int64_t)json_array_size(gw) != n - inputs) return fail(r, "%lld trainable weights, wanted %zu", (long long)(n - inputs), json_array_size(gw));
   for (int64_t i = inputs; i < n; i++) {
@@ -123,6 +140,26 @@ static bool check_weights(run *r, const bench *b) {
   return true;
 }
 
+/* Later calls of a stateful layer. */
+static bool check_then(run *r, bench *b) {
+  const json_t *then = json_object_get(r->c, "then"), *one, *want;
+  size_t i, k;
+  char text[64];
+  json_array_foreach(then, i, one) {
+    if (json_is_true(json_object_get(one, "reset_before"))) cn_reset_state(b->l);
+    b->n = (int64_t)json_array_size(json_object_get(one, "inputs"));
+    for (int64_t j = 0; j < b->n; j++)
+      if (!(b->x[j] = tensor_from(r, json_array_get(json_object_get(one, "inputs"), (size_t)j)))) return library_failed(r, "later inputs");
+    cn_call_args a = call_args(r, b);
+    if (!cn_call_layer(&a, b->y, &b->ny)) return library_failed(r, "later call");
+    json_array_foreach(json_object_get(one, "outputs"), k, want) {
+      snprintf(text, sizeof text, "output %zu of later call %zu", k, i);
+      if ((int64_t)k >= b->ny || !same(r, text, b->y[k], want)) return (int64_t)k < b->ny ? false : fail(r, "%s is missing", text);
+    }
+  }
+  return true;
+}
+
 void run_layer(run *r) {
   bench b = { .n = 0 };
   if (!known(r, text_of(r->c, "class"))) return;
@@ -135,7 +172,7 @@ void run_layer(run *r) {
   cn_tensor *loss = n ? cn_total_loss(b.l, cn_full(r->g, b.l->dtype, CN_SCALAR, 0)) : NULL;
   if (n && !loss) { library_failed(r, "losses"); return; }
   if (!same_number(r, "loss", loss ? cn_item(loss) : 0, json_object_get(r->c, "loss"))) return;
-  if (check_gradients(r, &b, loss)) check_weights(r, &b);
+  if (check_gradients(r, &b, loss) && check_weights(r, &b)) check_then(r, &b);
 }
 
 /* A symbolic call may know a size that Keras leaves unknown (a None of EinsumDense's output_shape). */
@@ -216,6 +253,13 @@ static bool check_stat(run *r, const json_t *c, const cn_tensor *y) {
   return fail(r, "check %s", kind);
 }
 
+/* A layer with the case's weights, if it gives any. */
+static cn_layer *make_stat(run *r, cn_tensor *x) {
+  bench b = { .l = make(r), .x = { x }, .n = 1 };
+  if (b.l && json_object_get(r->c, "weights") && !build_and_set(r, &b)) return NULL;
+  return b.l;
+}
+
 static cn_tensor *stat_output(run *r, cn_layer *l, cn_tensor *x) { return cn_call(r->g, l, x, .training = 1); }
 
 static bool equal_values(const cn_tensor *a, const cn_tensor *b) {
@@ -224,14 +268,30 @@ static bool equal_values(const cn_tensor *a, const cn_tensor *b) {
   return a->count == b->count;
 }
 
+/* Another layer of the config gives y. A config without a seed has the graph's: then the other stands in another graph, which begins with the same. */
+static bool same_again(run *r, cn_tensor *x, const cn_tensor *y) {
+  const json_t *seed = json_object_get(json_object_get(r->c, "config"), "seed");
+  run other = *r;
+  const bool own = !seed || json_is_null(seed);
+  if (own && !(other.g = cn_graph_new(.seed = 1))) return fail(r, "no second graph");
+  cn_tensor *x2 = own ? tensor_from(&other, json_array_get(json_object_get(r->c, "inputs"), 0)) : x;
+  cn_layer *l = x2 ? make_stat(&other, x2) : NULL;
+  cn_tensor *z = l ? stat_output(&other, l, x2) : NULL;
+  const bool same_values = z && equal_values(y, z);
+  if (!same_values) fail(r, "two layers of one seed differ");
+  if (own) cn_graph_free(other.g);
+  return same_values;
+}
+
 void run_layer_stat(run *r) {
   if (!known(r, text_of(r->c, "class"))) return;
   cn_dims dims;
-  cn_layer *l = make(r);
   const json_t *input = json_array_get(json_object_get(r->c, "inputs"), 0), *checks = json_object_get(r->c, "checks"), *c;
-  if (!l) { library_failed(r, "construction"); return; }
   if (!dims_from(json_object_get(input, "shape"), &dims)) { fail(r, "bad case"); return; }
-  cn_tensor *x = tensor_from(r, input), *y = stat_output(r, l, x), *dx = NULL;
+  cn_tensor *x = tensor_from(r, input);
+  cn_layer *l = make_stat(r, x);
+  if (!l) { library_failed(r, "construction"); return; }
+  cn_tensor *y = stat_output(r, l, x), *dx = NULL;
   if (!y) { library_failed(r, "call"); return; }
   size_t i;
   json_array_foreach(checks, i, c) {
@@ -241,9 +301,7 @@ void run_layer_stat(run *r) {
       for (int64_t k = 0; k < y->count; k++)
         if (fabs(cn_at(dx, k) - cn_at(y, k)) > 1e-5) { fail(r, "gradient %lld is %g, the output %g", (long long)k, cn_at(dx, k), cn_at(y, k)); return; }
     } else if (!strcmp(kind, "same_seed_same_output")) {
-      cn_layer *other = make(r);
-      cn_tensor *z = other ? stat_output(r, other, x) : NULL;
-      if (!z || !equal_values(y, z)) { fail(r, "two layers of one seed differ"); return; }
+      if (!same_again(r, x, y)) return;
     } else if (!strcmp(kind, "successive_calls_differ")) {
       cn_tensor *z = stat_output(r, l, x);
       if (!z || equal_values(y, z)) { fail(r, "two calls give the same"); return; }
@@ -271,8 +329,13 @@ static bool error_inputs(run *r, const json_t *inputs, bench *b) {
 
 static bool error_call(run *r, bench *b) {
   cn_call_args a = call_args(r, b);
-  const json_t *mask = json_object_get(json_object_get(r->c, "call_tensors"), "mask");
+  const json_t *mask = json_object_get(json_object_get(r->c, "call_tensors"), "mask"), *states = json_object_get(json_object_get(r->c, "call_tensors"), "initial_state");
   cn_dims dims;
+  for (b->states = 0; b->states < (int64_t)json_array_size(states); b->states++) {
+    if (!dims_from(json_object_get(json_array_get(states, (size_t)b->states), "shape"), &dims)) return fail(r, "bad case");
+    b->state[b->states] = cn_zeros(r->g, CN_F32, &dims);
+  }
+  a.initial_state = (cn_tensors){ b->state, b->states };
   if (json_is_object(mask) && dims_from(json_object_get(mask, "shape"), &dims)) a.mask = cn_zeros(r->g, CN_BOOL, &dims);
   return cn_call_layer(&a, b->y, &b->ny) != NULL;
 }

@@ -1,0 +1,54 @@
+/* What recurrent layers share: cells by parts, and running a cell over time. */
+#ifndef CN_LAYERS_RECURRENT_PRIVATE_H
+#define CN_LAYERS_RECURRENT_PRIVATE_H
+#include "layer_private.h"
+#include "recurrent.h"
+
+/* One call's view of a cell: what does not change from step to step. */
+typedef struct cni_cell_run {
+  cn_layer *cell;
+  bool training;
+  cn_tensor *pattern;                /* recurrent dropout [n, u], or NULL */
+  cn_tensor *input_bias;             /* added to x K, or CN_NO_TENSOR */
+  cn_tensor *recurrent_bias;         /* added to h R, or CN_NO_TENSOR */
+  cn_tensor *part[2];                /* of the recurrent kernel, where steps need it in parts */
+} cni_cell_run;
+/* One step: from x K + b (or x_t itself of a cell that is called) and the states to the output, and the new states in next. NULL after an error. */
+typedef cn_tensor *cni_step(const cni_cell_run *r, cn_graph *g, cn_tensor *x, cn_tensor *const *state, cn_tensor **next);
+
+/* A cell of the library: the product with the input, of one step or all at once, and the step behind it. */
+typedef struct cni_cell_kind {
+  cni_step *step;
+  bool (*begin)(cni_cell_run *r, cn_graph *g); /* what steps share; may be NULL */
+  int64_t states;
+} cni_cell_kind;
+typedef struct cni_cell {
+  cn_layer base;
+  const cni_cell_kind *kind;
+  int64_t units;
+  double dropout, recurrent_dropout;
+  cn_stream stream;
+  cn_tensor *kernel, *recurrent, *bias; /* bias CN_NO_TENSOR: none */
+} cni_cell;
+
+/* recurrent_cells.c */
+cni_cell *cni_cell_of(cn_layer *l);                                           /* NULL: a user's or stacked cells */
+bool cni_cell_begin(cni_cell_run *r, cn_graph *g, int64_t batch);             /* r->cell and r->training are set */
+cn_tensor *cni_cell_project(const cni_cell_run *r, cn_graph *g, cn_tensor *x); /* [n, d] or [n, t, d] -> the same with x K + b, dropout on x in training */
+/* Shapes of a cell's states for the shape of a step's input; how many, or -1 after an error. */
+int64_t cni_state_shapes(cn_layer *cell, const cn_dims *step, cn_dims *states);
+bool cni_is_cell(const cn_layer *l);
+bool cni_build_cell(cn_layer *cell, const cn_dims *step);
+bool cni_cell_output(cn_layer *cell, const cn_dims *step, cn_dims *out);      /* shape of the output of a step */
+
+/* An option of a layer by its name; NULL: it has none of the name. */
+static inline void *cni_option_named(const cn_layer *l, const char *name) {
+  const int i = cni_option_find(&l->object.cls->schema, name);
+  return i < 0 ? NULL : cni_option_at(&l->object.cls->schema, l->object.options, i);
+}
+static inline bool cni_flag(const cn_layer *l, const char *name) {
+  const bool *flag = cni_option_named(l, name);
+  return flag && *flag;
+}
+
+#endif

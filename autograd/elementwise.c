@@ -123,14 +123,14 @@ cn_code cni_binary_map(const cn_call *c, cni_binary *f, size_t result) {
   return CN_OK;
 }
 
-static int64_t integer_at(const cn_tensor *t, int64_t i) {
+int64_t cni_integer_at(const cn_tensor *t, int64_t i) {
   switch ((cn_dtype)t->dtype) {
   case CN_I32: return ((const int32_t *)t->data)[i];
   case CN_I64: return ((const int64_t *)t->data)[i];
   default: return ((const uint8_t *)t->data)[i];
   }
 }
-static void integer_put(cn_tensor *t, int64_t i, int64_t v) {
+void cni_integer_set(cn_tensor *t, int64_t i, int64_t v) {
   switch ((cn_dtype)t->dtype) {
   case CN_I32: ((int32_t *)t->data)[i] = (int32_t)v; break;
   case CN_I64: ((int64_t *)t->data)[i] = v; break;
@@ -143,7 +143,7 @@ cn_code cni_integer_map(const cn_call *c, cni_integer_binary *f) {
   const cn_tensor *a = c->x[0], *b = c->nx > 1 ? c->x[1] : c->x[0];
   cn_tensor *y = c->y[0];
   for (int64_t i = 0; i < y->count; i++)
-    integer_put(y, i, f(integer_at(a, cni_broadcast_index(&a->dims, &y->dims, i)), integer_at(b, cni_broadcast_index(&b->dims, &y->dims, i))));
+    cni_integer_set(y, i, f(cni_integer_at(a, cni_broadcast_index(&a->dims, &y->dims, i)), cni_integer_at(b, cni_broadcast_index(&b->dims, &y->dims, i))));
   return CN_OK;
 }
 

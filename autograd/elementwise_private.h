@@ -16,6 +16,9 @@ cn_code cni_binary_map(const cn_call *c, cni_binary *f, size_t result_size);
 void cni_binary_raw(cn_graph *g, cni_binary *f, void *to, size_t result_size, const cn_dims *y, const void *a, const cn_dims *da, const void *b, const cn_dims *db, size_t size);
 /* Index into x of element i of an array of shape y that x was broadcast to. */
 int64_t cni_broadcast_index(const cn_dims *x, const cn_dims *y, int64_t i);
+/* Of integer dtypes and bool: element i, without a detour over double. */
+int64_t cni_integer_at(const cn_tensor *t, int64_t i);
+void cni_integer_set(cn_tensor *t, int64_t i, int64_t v);
 /* Integer dtypes: y = f(a, b) through int64. */
 typedef int64_t cni_integer_binary(int64_t a, int64_t b);
 cn_code cni_integer_map(const cn_call *c, cni_integer_binary *f);

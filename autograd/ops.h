@@ -30,6 +30,8 @@
 #include "ops_assemble.h"
 #include "ops_create.h"
 #include "ops_scatter.h"
+#include "ops_search.h"
+#include "ops_series.h"
 #include "ops_special.h"
 #include "ops_softmax.h"
 

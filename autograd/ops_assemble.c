@@ -50,12 +50,14 @@ CN_OP(append, CN_LIST_APPEND, .outputs = 1, .infer = append_infer, .compose = ap
       .samples = CN_TEXTS("f[2,3], f[1,3], axis=0", "f[2,3], f[2,1], axis=-1", "f[2,3], f[4]", "i[2]@0:3, i[3]@0:3", "f[], f[]"),
       .rejects = CN_TEXTS("f[2,3], f[2,4], axis=0 => shapes do not fit: [2,3] and [2,4]", "f[2], f[2], axis=1 => axis 1 is out of range", "f[2], i[2]@0:3 => dtypes differ"));
 
-/* ---- hstack, vstack ---- */
+/* ---- hstack, vstack, dstack ---- */
 static cn_dims at_least(const cn_dims *x, int rank) {
   if (x->rank >= rank) return *x;
-  return rank == 1 ? (cn_dims){ 1, { 1 } } : (cn_dims){ 2, { 1, x->rank ? x->d[0] : 1 } };
+  if (rank == 1) return (cn_dims){ 1, { 1 } };
+  if (x->rank == 2) return (cn_dims){ 3, { x->d[0], x->d[1], 1 } };
+  return (cn_dims){ rank, { 1, x->rank ? x->d[0] : 1, 1 } };
 }
-static int stack_axis(const cn_call *c, int rank) { return rank == 1 && c->x[0]->dims.rank > 1; }
+static int stack_axis(const cn_call *c, int rank) { return rank == 3 ? 2 : rank == 1 && c->x[0]->dims.rank > 1; }
 static cn_code stack_infer(const cn_call *c, int rank) {
   if (!c->nx) return cn_fail(c->graph, CN_VALUE, "needs at least one tensor");
   if (cni_refuse_strings(c)) return CN_DTYPE;
@@ -86,6 +88,7 @@ static void stack_compose(cn_graph *g, const cn_call *c, cn_tensor **y, int rank
         .rejects = CN_TEXTS("{f[2,3], f[3,4]} => shapes do not fit", "{f[2], i[2]@0:3} => dtypes differ", "{} => needs at least one tensor"));
 STACK(hstack, 1)
 STACK(vstack, 2)
+STACK(dstack, 3)
 
 /* ---- meshgrid ---- */
 static int mesh_axis(const cn_call *c, int64_t k) {
@@ -125,4 +128,4 @@ CN_OP(meshgrid, CN_LIST_MESHGRID, .outputs = 0, .count = mesh_count, .infer = me
       .samples = CN_TEXTS("{f[3], f[4]}", "{f[3], f[4]}, indexing='ij'", "{f[2], f[3], f[4]}", "{f[2]}", "{f[], f[2]}", "{f[0], f[2]}"),
       .rejects = CN_TEXTS("{f[2,2], f[2]} => rank 0 or 1, got rank 2", "{f[2], f[2]}, indexing='yx' => indexing must be xy or ij", "{} => needs at least one tensor"));
 
-const cn_op *const cni_ops_assemble[] = { &cn_op_append, &cn_op_hstack, &cn_op_vstack, &cn_op_meshgrid, NULL };
+const cn_op *const cni_ops_assemble[] = { &cn_op_append, &cn_op_hstack, &cn_op_vstack, &cn_op_dstack, &cn_op_meshgrid, NULL };

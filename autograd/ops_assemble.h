@@ -21,6 +21,7 @@ CN_OP_DECLARE(append, CN_LIST_APPEND)
 /* Along the second (for rank 1 the first), the first and the third axis, which are added where they lack. */
 CN_OP_DECLARE(hstack, CN_LIST_XS)
 CN_OP_DECLARE(vstack, CN_LIST_XS)
+CN_OP_DECLARE(dstack, CN_LIST_XS)
 /* Coordinates of a grid: y[k] is x[k] along axis k, repeated along the others. */
 CN_OP_DECLARE(meshgrid, CN_LIST_MESHGRID)
 /* sum(x weights) / sum(weights); without weights the mean. */
@@ -38,6 +39,7 @@ CN_OP_DECLARE(median, CN_LIST_REDUCE)
 #define cn_append(...) CN_CALL_(append, CN_LIST_APPEND, __VA_ARGS__)
 #define cn_hstack(...) CN_CALL_(hstack, CN_LIST_XS, __VA_ARGS__)
 #define cn_vstack(...) CN_CALL_(vstack, CN_LIST_XS, __VA_ARGS__)
+#define cn_dstack(...) CN_CALL_(dstack, CN_LIST_XS, __VA_ARGS__)
 #define cn_meshgrid(...) CN_CALL_OUTPUTS_(meshgrid, CN_LIST_MESHGRID, __VA_ARGS__)
 #define cn_average(...) CN_CALL_(average, CN_LIST_AVERAGE, __VA_ARGS__)
 #define cn_ptp(...) CN_CALL_(ptp, CN_LIST_REDUCE, __VA_ARGS__)

@@ -43,6 +43,21 @@ FILLED(empty, CN_LIST_SHAPED, shaped_infer, 0, SHAPED)
 FILLED(full, CN_LIST_FULL, full_infer, o->fill_value, .samples = CN_TEXTS("shape=[2,3], fill_value=1.5", "shape=[2], fill_value=3, dtype='int64'", "shape=[], fill_value=-1"),
        .rejects = CN_TEXTS("shape=[2] => fill_value is required", "shape=[-2], fill_value=1 => shape is not a list of up to 8 sizes"))
 
+/* ---- zeros_like, ones_like, empty_like, full_like ---- */
+static cn_code like(const cn_call *c, const char *dtype) {
+  if (cni_refuse_strings(c)) return CN_DTYPE;
+  cni_set_dims(&c->sig[0].dims, &c->x[0]->dims);
+  return dtype_of(c, dtype, (cn_dtype)c->x[0]->dtype);
+}
+static cn_code like_infer(const cn_call *c) { return like(c, ((const cn_zeros_like_args *)c->args)->dtype); }
+static cn_code full_like_infer(const cn_call *c) { return like(c, ((const cn_full_like_args *)c->args)->dtype); }
+#define LIKE .samples = CN_TEXTS("f[2,3]", "i[0,2]@0:3", "f[3], dtype='int32'", "b[]", "l[2]@0:3, dtype='float64'"), .rejects = CN_TEXTS("f[2], dtype='string' => dtype", "s[2] => string")
+FILLED(zeros_like, CN_LIST_LIKE, like_infer, 0, LIKE)
+FILLED(ones_like, CN_LIST_LIKE, like_infer, 1, LIKE)
+FILLED(empty_like, CN_LIST_LIKE, like_infer, 0, LIKE)
+FILLED(full_like, CN_LIST_FULL_LIKE, full_like_infer, o->fill_value, .samples = CN_TEXTS("f[2,3], fill_value=1.5", "i[2]@0:3, fill_value=3", "f[], fill_value=-1, dtype='int64'"),
+       .rejects = CN_TEXTS("f[2] => fill_value is required", "s[2], fill_value=1 => string"))
+
 /* ---- arange ---- */
 typedef struct range { double start, stop, step; } range;
 static range range_of(const cn_call *c) {
@@ -72,4 +87,4 @@ CN_OP(arange, CN_LIST_ARANGE, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer =
       .samples = CN_TEXTS("start=5", "start=5, stop=0, step=-2", "start=3, stop=3", "start=0, stop=1, step=0.25", "start=2, stop=6, dtype='float64'"),
       .rejects = CN_TEXTS("start=1, stop=2, step=0 => give no range", " => start is required"));
 
-const cn_op *const cni_ops_create[] = { &cn_op_zeros, &cn_op_ones, &cn_op_empty, &cn_op_full, &cn_op_arange, NULL };
+const cn_op *const cni_ops_create[] = { &cn_op_zeros, &cn_op_ones, &cn_op_empty, &cn_op_full, &cn_op_zeros_like, &cn_op_ones_like, &cn_op_empty_like, &cn_op_full_like, &cn_op_arange, NULL };

@@ -1,5 +1,6 @@
 /* Writing to places that indices name, declared in ops_scatter.h. */
 #include <math.h>
+#include "elementwise_private.h"
 #include "ops.h"
 #include "ops_layout_private.h"
 #include "ops_private.h"
@@ -111,6 +112,16 @@ static cn_code update_infer(const cn_call *c) {
 }
 static cn_code update_check(const cn_call *c) { return check_places(c, 1, &c->x[0]->dims); }
 static double combined(int how, double a, double b) { return how == SET ? b : how == ADD ? a + b : how == MUL ? a * b : (how == MAX ? b > a : b < a) || isnan(b) ? b : a; }
+/* Integers stay exact, and wrap. */
+static int64_t combined_whole(int how, int64_t a, int64_t b) {
+  if (how == ADD) return (int64_t)((uint64_t)a + (uint64_t)b);
+  if (how == MUL) return (int64_t)((uint64_t)a * (uint64_t)b);
+  return (how == MAX ? b > a : b < a) ? b : a;
+}
+static void combine(int how, cn_tensor *y, int64_t to, const cn_tensor *u, int64_t from) {
+  if (cni_is_float((cn_dtype)y->dtype)) cni_value_set(y, to, combined(how, cni_value_at(y, to), cni_value_at(u, from)));
+  else cni_integer_set(y, to, combined_whole(how, cni_integer_at(y, to), cni_integer_at(u, from)));
+}
 static cn_code update_forward(const cn_call *c) {
   const int how = reduction_of(c->graph, ((const cn_scatter_update_args *)c->args)->reduction);
   const cn_tensor *index = c->x[1], *u = c->x[2];
@@ -123,7 +134,7 @@ static cn_code update_forward(const cn_call *c) {
     for (int64_t i = 0; i < k; i++) at = at * to->d[i] + cni_index_at(index, p * k + i);
     if (how == SET) memcpy((char *)c->y[0]->data + (size_t)(at * inner) * width, (const char *)u->data + (size_t)(p * inner) * width, (size_t)inner * width);
     else
-      for (int64_t j = 0; j < inner; j++) cni_value_set(c->y[0], at * inner + j, combined(how, cni_value_at(c->y[0], at * inner + j), cni_value_at(u, p * inner + j)));
+      for (int64_t j = 0; j < inner; j++) combine(how, c->y[0], at * inner + j, u, p * inner + j);
   }
   return CN_OK;
 }
@@ -169,7 +180,8 @@ static void update_reference(const cn_reference *r) {
 CN_OP(scatter_update, CN_LIST_SCATTER_UPDATE, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_X(2) | CN_READS_Y(0), .infer = update_infer, .check = update_check, .forward = update_forward,
       .vjp = update_vjp, .reference = update_reference,
       .samples = CN_TEXTS("f[4,3], i[3,2]@0:2, f[3]", "f[4,3], i[2,1]@0:3, f[2,3]", "f[4,3], i[3,2]@0:1, f[3], reduction='add'", "f[3], i[4,1]@0:2, f[4], reduction='max'", "f[3], i[4,1]@0:2, f[4], reduction='min'",
-                          "f[3]@0.5:2, i[4,1]@0:2, f[4]@0.5:2, reduction='mul'", "f[3], i[0,1]@0:2, f[0]"),
+                          "f[3]@0.5:2, i[4,1]@0:2, f[4]@0.5:2, reduction='mul'", "f[3], i[0,1]@0:2, f[0]",
+                          "l[3]@0:9, i[4,1]@0:2, l[4]@0:9, reduction='add'", "i[3]@0:9, l[4,1]@0:2, i[4]@0:9, reduction='mul'", "i[3]@-9:9, i[4,1]@0:2, i[4]@-9:9, reduction='max'", "b[3], i[2,1]@0:2, b[2], reduction='min'"),
       .rejects = CN_TEXTS("f[3], i[2,1]@0:1, f[3] => must have shape [2], got [3]", "f[3], i[2,1]@5:5.5, f[2] => index 5 is out of range", "f[3], i[2,1]@0:1, f[2], reduction='sum' => reduction must be"));
 
 const cn_op *const cni_ops_scatter[] = { &cn_op_scatter, &cn_op_scatter_update, NULL };

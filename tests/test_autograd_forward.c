@@ -80,7 +80,7 @@ static const int64_t sizes[] = { 0, 1, 7, 15, 16, 17, 33, 1000 };
 /* Naive references whose work grows with the square of the size or worse. */
 static bool quadratic(const cn_op *op) {
   static const char *const names[] = { "sort", "argsort", "top_k", "sparsemax", "einsum", "tensordot", "dot", "inner", "vdot", "outer", "tie_shares",
-                                       "var", "std", "logsumexp", "kron", "conv", "conv_bias", "depthwise_conv", "separable_conv", "conv_transpose",
+                                       "var", "std", "nanvar", "nanstd", "ptp", "median", "quantile", "percentile", "logsumexp", "kron", "conv", "conv_bias", "depthwise_conv", "separable_conv", "conv_transpose",
                                        "conv_general", "conv_input_gradient", "conv_kernel_gradient", "max_pool", "average_pool", "adaptive_max_pool",
                                        "adaptive_average_pool", "average_unpool", "adaptive_average_unpool", "dot_product_attention", "ctc_loss", "median", "quantile",
                                        "percentile", "ptp", "overlap_sequences", NULL };

@@ -1,0 +1,107 @@
+/* What the sweep's samples do not hold: NaN and infinities, empty segments, integers beyond 2^53, integers out of floats. */
+#include "test_layers.h"
+
+static cn_graph *g;
+static void begin(void) { g = cn_graph_new(.seed = 3); }
+static void end(void) {
+  CHECK_OK(g);
+  cn_graph_free(g);
+}
+TestSuite(autograd_names, .init = begin, .fini = end);
+
+#define DOUBLES(dims, ...) cn_array_from_doubles(g, CN_F64, dims, (const double[]){ __VA_ARGS__ })
+#define CHECK_GRADIENT(y, x, wanted_dims, ...)                                                \
+  do {                                                                                        \
+    cn_tensor *target_ = (x), *dx_ = NULL;                                                    \
+    cr_assert(cn_gradients(g, (y), CN_NO_TENSOR, &target_, 1, false, &dx_), "%s", cn_error(g)); \
+    CHECK_TENSOR(dx_, wanted_dims, 1e-12, __VA_ARGS__);                                       \
+  } while (0)
+
+Test(autograd_names, empty_segments) {
+  cn_tensor *x = cn_watch(DOUBLES(CN_DIMS(4), 3, -1, 4, 4)), *ids = INTEGERS(g, CN_DIMS(4), 0, -1, 2, 2);
+  CHECK_TENSOR(cn_segment_sum(g, x, ids, .num_segments = 4), CN_DIMS(4), 0, 3, 0, 8, 0);
+  CHECK_TENSOR(cn_segment_prod(g, x, ids, .num_segments = 4), CN_DIMS(4), 0, 3, 1, 16, 1);
+  cn_tensor *most = cn_segment_max(g, x, ids, .num_segments = 4), *least = cn_segment_min(g, x, ids);
+  CHECK_TENSOR(most, CN_DIMS(4), 0, 3, -1.7976931348623157e308, 4, -1.7976931348623157e308);
+  CHECK_TENSOR(least, CN_DIMS(3), 0, 3, 1.7976931348623157e308, 4);
+  CHECK_GRADIENT(cn_sum(g, cn_take_rows(g, most, INTEGERS(g, CN_DIMS(2), 0, 2))), x, CN_DIMS(4), 1, 0, 0.5, 0.5);
+}
+
+Test(autograd_names, integers_stay_exact) {
+  const int64_t large[] = { INT64_C(9007199254740993), 5 }, more[] = { 2, INT64_C(9007199254740992) };
+  cn_tensor *x = cn_array(g, CN_I64, CN_DIMS(2), large), *u = cn_array(g, CN_I64, CN_DIMS(2), more), *first = INTEGERS(g, CN_DIMS(2, 1), 0, 0);
+  const int64_t *sum = cn_data(cn_scatter_update(g, x, first, u, .reduction = "add")), *most = cn_data(cn_scatter_update(g, x, first, u, .reduction = "max"));
+  cr_assert_eq(sum[0], INT64_C(18014398509481987));
+  cr_assert_eq(most[0], INT64_C(9007199254740993));
+  cr_assert_eq(sum[1], 5);
+  const int64_t *twice = cn_data(cn_bincount(g, INTEGERS(g, CN_DIMS(2), 1, 1), x));
+  cr_assert_eq(twice[1], INT64_C(9007199254740998));
+  CHECK_TENSOR(cn_searchsorted(g, cn_array(g, CN_I64, CN_DIMS(1), &large[0]), cn_array(g, CN_I64, CN_DIMS(1), &more[1]), .side = "right"), CN_DIMS(1), 0, 0);
+}
+
+Test(autograd_names, nan_is_left_out) {
+  cn_tensor *x = cn_watch(DOUBLES(CN_DIMS(2, 3), 1, NAN, 3, NAN, 2, 6));
+  const cn_ints last = CN_INTS(1);
+  CHECK_TENSOR(cn_nansum(g, x, .axis = last), CN_DIMS(2), 0, 4, 8);
+  CHECK_TENSOR(cn_nanprod(g, x), CN_SCALAR, 0, 36);
+  CHECK_TENSOR(cn_nanmean(g, x, .axis = last, .keepdims = true), CN_DIMS(2, 1), 0, 2, 4);
+  CHECK_TENSOR(cn_nanvar(g, x, .axis = last), CN_DIMS(2), 0, 1, 4);
+  CHECK_TENSOR(cn_nanstd(g, x, .axis = last), CN_DIMS(2), 0, 1, 2);
+  CHECK_TENSOR(cn_nanmax(g, x, .axis = last), CN_DIMS(2), 0, 3, 6);
+  CHECK_TENSOR(cn_nanmin(g, x), CN_SCALAR, 0, 1);
+  CHECK_GRADIENT(cn_sum(g, cn_nanvar(g, x, .axis = last)), x, CN_DIMS(2, 3), -1, 0, 1, 0, -2, 2);
+  CHECK_GRADIENT(cn_sum(g, cn_nanmean(g, x, .axis = last)), x, CN_DIMS(2, 3), 0.5, 0, 0.5, 0, 0.5, 0.5);
+  CHECK_GRADIENT(cn_nanmax(g, x), x, CN_DIMS(2, 3), 0, 0, 0, 0, 0, 1);
+}
+
+Test(autograd_names, nothing_but_nan) {
+  cn_tensor *x = DOUBLES(CN_DIMS(2), NAN, NAN);
+  cr_assert_eq(cn_item(cn_nansum(g, x)), 0);
+  cr_assert_eq(cn_item(cn_nanprod(g, x)), 1);
+  cn_tensor *const undefined[] = { cn_nanmean(g, x), cn_nanvar(g, x), cn_nanstd(g, x), cn_nanmax(g, x), cn_nanmin(g, x) };
+  for (size_t i = 0; i < sizeof undefined / sizeof *undefined; i++) cr_assert(isnan(cn_item(undefined[i])), "%d", (int)i);
+  cr_assert(isnan(cn_item(cn_nanvar(g, DOUBLES(CN_DIMS(3), 1, INFINITY, NAN)))));
+}
+
+Test(autograd_names, closeness) {
+  cn_tensor *a = DOUBLES(CN_DIMS(7), 1, 1, INFINITY, -INFINITY, NAN, INFINITY, 5), *b = DOUBLES(CN_DIMS(7), 1.000001, 1.1, INFINITY, INFINITY, NAN, 1, INFINITY);
+  CHECK_TENSOR(cn_isclose(g, a, b), CN_DIMS(7), 0, 1, 0, 1, 0, 0, 0, 0);
+  CHECK_TENSOR(cn_isclose(g, a, b, .atol = 0.2, .equal_nan = true), CN_DIMS(7), 0, 1, 1, 1, 0, 1, 0, 0);
+  CHECK_TENSOR(cn_allclose(g, a, a), CN_SCALAR, 0, 0);
+  CHECK_TENSOR(cn_allclose(g, a, a, .equal_nan = true), CN_SCALAR, 0, 1);
+  CHECK_TENSOR(cn_isclose(g, INTEGERS(g, CN_DIMS(2), 3, 4), INTEGERS(g, CN_DIMS(2), 3, 5)), CN_DIMS(2), 0, 1, 0);
+}
+
+Test(autograd_names, signs_and_steps) {
+  CHECK_TENSOR(cn_signbit(g, DOUBLES(CN_DIMS(4), 0, -0.0, -INFINITY, 2)), CN_DIMS(4), 0, 0, 1, 1, 0);
+  cn_tensor *a = DOUBLES(CN_DIMS(3), -1, 0, 2), *b = cn_watch(DOUBLES(CN_DIMS(3), 5, 6, 7)), *y = cn_heaviside(g, a, b);
+  CHECK_TENSOR(y, CN_DIMS(3), 0, 0, 6, 1);
+  CHECK_GRADIENT(cn_sum(g, y), b, CN_DIMS(3), 0, 1, 0);
+  cr_assert(isnan(cn_item(cn_heaviside(g, cn_scalar(g, NAN), cn_scalar(g, 1)))));
+}
+
+Test(autograd_names, powers_at_zero) {
+  cn_tensor *x = cn_watch(DOUBLES(CN_DIMS(2), 0, 2)), *y = cn_vander(g, x, .N = 3);
+  CHECK_TENSOR(y, CN_DIMS(2, 3), 0, 0, 0, 1, 4, 2, 1);
+  CHECK_GRADIENT(cn_sum(g, y), x, CN_DIMS(2), 1, 5);
+}
+
+Test(autograd_names, spaced_integers_are_rounded_down) {
+  const cn_linspace_args down = { .start = cn_scalar(g, 0), .stop = cn_scalar(g, -5), .num = 4, .endpoint = true, .dtype = "int32", .axis = 0 };
+  cn_tensor *y = cn_apply(g, cn_op_find("linspace"), &down)[0];
+  CHECK_TENSOR(y, CN_DIMS(4), 0, 0, -2, -4, -5);
+  cr_assert_eq(cn_dtype_of(y), CN_I32);
+  cn_linspace_args one = down;
+  one.num = 1, one.dtype = NULL, one.retstep = true;
+  cn_tensor *const *both = cn_apply(g, cn_op_find("linspace"), &one);
+  CHECK_TENSOR(both[0], CN_DIMS(1), 0, 0);
+  cr_assert(isnan(cn_item(both[1])));
+  CHECK_TENSOR(cn_logspace(g, cn_scalar(g, 0), cn_scalar(g, 3), .num = 4, .dtype = "int32"), CN_DIMS(4), 0, 1, 10, 100, 1000);
+}
+
+Test(autograd_names, nan_is_searched_at_the_end) {
+  cn_tensor *s = DOUBLES(CN_DIMS(4), 1, 2, 2, NAN), *v = DOUBLES(CN_DIMS(3), 2, NAN, -INFINITY);
+  CHECK_TENSOR(cn_searchsorted(g, s, v), CN_DIMS(3), 0, 1, 3, 0);
+  CHECK_TENSOR(cn_searchsorted(g, s, v, .side = "right"), CN_DIMS(3), 0, 3, 4, 0);
+  CHECK_TENSOR(cn_digitize(g, v, s), CN_DIMS(3), 0, 3, 4, 0);
+}

@@ -69,7 +69,7 @@ static void in_both(cn_graph *g, const cn_op *op, const char *text) {
   }
 }
 static void every_sample(void) { sweep_samples(in_both); }
-Test(autograd_forward, samples_and_views, .timeout = 400) { sweep_isas(every_sample); }
+Test(autograd_forward, samples_and_views) { sweep_isas(every_sample); }
 
 /* ---- sizes ---- */
 static const int64_t sizes[] = { 0, 1, 7, 15, 16, 17, 33, 1000 };
@@ -170,7 +170,7 @@ static void every_operation(void) {
   }
   cn_graph_free(g);
 }
-Test(autograd_forward, sizes, .timeout = 400) { sweep_isas(every_operation); }
+Test(autograd_forward, sizes) { sweep_isas(every_operation); }
 
 /* ---- broadcasting ---- */
 static const cn_dims shapes[] = { { 0, { 0 } }, { 1, { 1 } }, { 1, { 4 } }, { 2, { 3, 1 } }, { 2, { 3, 4 } }, { 2, { 1, 4 } }, { 3, { 2, 1, 1 } }, { 3, { 2, 3, 4 } }, { 3, { 2, 3, 1 } }, { 1, { 0 } },
@@ -208,4 +208,4 @@ static void every_pair(void) {
   cr_expect(n > 5, "%d operations broadcast", n);
   cn_graph_free(g);
 }
-Test(autograd_forward, broadcast_pairs, .timeout = 400) { sweep_isas(every_pair); }
+Test(autograd_forward, broadcast_pairs) { sweep_isas(every_pair); }

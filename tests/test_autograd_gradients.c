@@ -44,7 +44,7 @@ static void gradient_of(cn_graph *g, const cn_op *op, const char *text) {
     cr_expect(r.passed, "%s (%s), output %d: %s", op->name, text, i, r.text);
   }
 }
-Test(autograd_gradients, orders_1_and_2, .timeout = 400) { sweep_samples(gradient_of); }
+Test(autograd_gradients, orders_1_and_2) { sweep_samples(gradient_of); }
 
 /* Views, and every pair of shapes that broadcast. */
 static void gradient_of_views(cn_graph *g, const cn_op *op, const char *text) {
@@ -58,7 +58,7 @@ static void gradient_of_views(cn_graph *g, const cn_op *op, const char *text) {
     cr_expect(r.passed, "%s (%s, views), output %d: %s", op->name, text, i, r.text);
   }
 }
-Test(autograd_gradients, of_views, .timeout = 400) { sweep_samples(gradient_of_views); }
+Test(autograd_gradients, of_views) { sweep_samples(gradient_of_views); }
 
 static const cn_dims shapes[] = { { 0, { 0 } }, { 1, { 1 } }, { 1, { 4 } }, { 2, { 3, 1 } }, { 2, { 3, 4 } }, { 2, { 1, 4 } }, { 3, { 2, 1, 1 } }, { 3, { 2, 3, 4 } }, { 3, { 2, 3, 1 } }, { 4, { 2, 1, 3, 1 } } };
 #define SHAPES ((int)(sizeof shapes / sizeof *shapes))
@@ -68,7 +68,7 @@ static bool pair(cn_graph *g, const cn_op *op, int a, int b, sample *s) {
   for (int64_t i = 0; i < s->nx; i++) s->in[i].dims = shapes[i % 2 ? b : a];
   return sample_fill(g, s, CN_F64, &stream);
 }
-Test(autograd_gradients, of_broadcast_pairs, .timeout = 400) {
+Test(autograd_gradients, of_broadcast_pairs) {
   cn_graph *g = cn_graph_new(.seed = 11);
   const cn_op *op;
   for (int64_t i = 0; (op = cn_op_at(i)); i++)
@@ -160,7 +160,7 @@ static void every_fused(void) {
   sweep_samples(fused_is_vjp);
   sweep_samples(fused_of_sizes);
 }
-Test(autograd_gradients, fused_are_those_in_operations, .timeout = 400) { sweep_isas(every_fused); }
+Test(autograd_gradients, fused_are_those_in_operations) { sweep_isas(every_fused); }
 
 /* ---- mutation control ---- */
 typedef enum { SCALED, NEGATED, DROPPED, ROLLED, UNSUMMED, MUTANTS } mutation;
@@ -293,7 +293,7 @@ static int mutants_of(cn_graph *g, const cn_op *op, int32_t input) {
   }
   return n;
 }
-Test(autograd_gradients, mutants_are_caught, .timeout = 400) {
+Test(autograd_gradients, mutants_are_caught) {
   cn_graph *g = cn_graph_new(.seed = 11);
   const cn_op *op;
   int caught = 0;

@@ -5,7 +5,7 @@
 static cn_graph *g;
 static void begin(void) { g = cn_graph_new(.seed = 3); }
 static void end(void) { cn_graph_free(g); }
-TestSuite(autograd_linalg, .init = begin, .fini = end, .timeout = 60);
+TestSuite(autograd_linalg, .init = begin, .fini = end);
 
 static cn_tensor *random_matrix(cn_dtype dtype, int64_t m, int64_t n) {
   return cn_cast(g, cn_random_uniform(g, CN_INTS(m, n), .minval = -1, .maxval = 1, .dtype = "float64", .seed = m * 100 + n), .dtype = cn_dtype_name(dtype));

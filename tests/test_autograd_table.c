@@ -164,7 +164,7 @@ static bool fail_at(const cn_op *op, const char *text, int64_t at) {
   cr_expect(!f.live, "%s (%s) at call %lld: %lld blocks are left", op->name, text, (long long)at, (long long)f.live);
   return reached;
 }
-Test(autograd_table, failing_allocator, .timeout = 400) {
+Test(autograd_table, failing_allocator) {
   const cn_op *op;
   for (int64_t i = 0; (op = cn_op_at(i)); i++)
     for (const char *const *t = op->samples; *t; t++) {

@@ -35,7 +35,7 @@ Test(models_memory, whole_training_without_failure_gives_everything_back) {
 }
 
 /* The first part of the run, until call k fails; then the same anew on the same graph. */
-Test(models_memory, every_call_of_the_allocator_can_fail, .timeout = 240) {
+Test(models_memory, every_call_of_the_allocator_can_fail) {
   counting n = { 0, 0, 0 };
   cn_graph *whole = graph_counting(&n);
   const double wanted = train(whole);
@@ -65,7 +65,7 @@ Test(models_memory, every_call_of_the_allocator_can_fail, .timeout = 240) {
 }
 
 /* A step that fails changes no weight that it could still have been refused for, and the model goes on: the state of a run that never failed is reached again. */
-Test(models_memory, a_built_model_goes_on_after_a_failed_step, .timeout = 240) {
+Test(models_memory, a_built_model_goes_on_after_a_failed_step) {
   for (int64_t k = 1;; k++) {
     counting n = { 0, 0, 0 };
     cn_graph *g = graph_counting(&n);
@@ -89,7 +89,7 @@ Test(models_memory, a_built_model_goes_on_after_a_failed_step, .timeout = 240) {
 }
 
 /* fit, evaluate, predict and a model that is freed early. */
-Test(models_memory, fit_evaluate_and_free, .timeout = 240) {
+Test(models_memory, fit_evaluate_and_free) {
   for (int64_t k = 1;; k++) {
     counting n = { 0, 0, k };
     cn_graph *g = graph_counting(&n);

@@ -299,4 +299,4 @@ CNI_CALLBACK(EarlyStopping, stopping, CN_CALLBACK_EARLY_STOPPING, cni_callback_i
 CNI_CALLBACK(ReduceLROnPlateau, plateau, CN_CALLBACK_REDUCE_LR, plateau_init, NULL, .train_begin = plateau_begin, .epoch_end = plateau_epoch_end, .log = "learning_rate", .state = plateau_state)
 CNI_CALLBACK(TerminateOnNaN, cn_callback, CN_CALLBACK_TERMINATE_ON_NAN, cni_callback_init, NULL, .batch_end = nan_batch_end)
 const cn_class *const cni_callback_classes[] = { &cn_class_callback_EarlyStopping, &cn_class_callback_ReduceLROnPlateau, &cn_class_callback_TerminateOnNaN, &cn_class_callback_ModelCheckpoint,
-                                                 &cn_class_callback_CSVLogger, &cn_class_callback_BackupAndRestore, NULL };
+                                                 &cn_class_callback_CSVLogger, &cn_class_callback_BackupAndRestore, &cn_class_callback_TensorBoard, NULL };

@@ -80,6 +80,12 @@ CN_API cn_callback *cn_callback_LearningRateScheduler(cn_graph *g, cn_rate_funct
   X(S, int64_t, save_freq, CN_NONE, POSITIVE, "batches between backups; None: at the end of each epoch")                   \
   X(S, bool, double_checkpoint, false, ANY, "keeps the backup before the last one too, for when the last cannot be read")  \
   X(S, bool, delete_checkpoint, true, ANY, "whether the backups go when the training is done")
+#define CN_CALLBACK_TENSOR_BOARD(X, S)                                                                                     \
+  X(S, const char *, log_dir, "logs", REQUIRED, "the event files stand in its folders train and validation")               \
+  X(S, int64_t, histogram_freq, 0, NONNEGATIVE, "epochs between histograms of the weights; 0: none")                       \
+  X(S, bool, write_graph, true, ANY, "the model's layers and operations")                                                  \
+  X(S, bool, write_steps_per_second, false, ANY, "batches a second, by epoch and batch")                                   \
+  X(S, int64_t, update_freq, CN_NONE, POSITIVE, "batches between values of batches; None: values of epochs only")
 
 /* Ends fit when the watched value has not improved for `patience` epochs. Keras' EarlyStopping. */
 CN_OBJECT_DECLARE(callback, EarlyStopping, CN_CALLBACK_EARLY_STOPPING)
@@ -97,7 +103,11 @@ CN_OBJECT_DECLARE(callback, CSVLogger, CN_CALLBACK_CSV_LOGGER)
  * nothing has changed), only epochs may grow. UNSUPPORTED for a data set that cannot seek. A layer, metric or callback of a user's own with a state tells it by its class' `state`. Ends of fit by an error or Ctrl-C keep the backup.
  * Keras' BackupAndRestore. */
 CN_OBJECT_DECLARE(callback, BackupAndRestore, CN_CALLBACK_BACKUP)
+/* What TensorBoard shows: "epoch_loss" and the like, the learning rate, and in train "batch_loss", NAME/histogram of the weights and the model's graph; in validation "evaluation_loss_vs_iterations" too. Every fit has files of its
+ * own; one that goes on from a backup goes on with its files. Refused before the training starts: a folder that cannot be written (IO). Keras' TensorBoard without images, profiles and embeddings. */
+CN_OBJECT_DECLARE(callback, TensorBoard, CN_CALLBACK_TENSOR_BOARD)
 #ifndef __cplusplus
+#define cn_callback_TensorBoard(...) ((cn_callback *)(void *)CN_MAKE_OBJECT_(callback, TensorBoard, CN_CALLBACK_TENSOR_BOARD, __VA_ARGS__))
 #define cn_callback_ModelCheckpoint(...) ((cn_callback *)(void *)CN_MAKE_OBJECT_(callback, ModelCheckpoint, CN_CALLBACK_MODEL_CHECKPOINT, __VA_ARGS__))
 #define cn_callback_CSVLogger(...) ((cn_callback *)(void *)CN_MAKE_OBJECT_(callback, CSVLogger, CN_CALLBACK_CSV_LOGGER, __VA_ARGS__))
 #define cn_callback_BackupAndRestore(...) ((cn_callback *)(void *)CN_MAKE_OBJECT_(callback, BackupAndRestore, CN_CALLBACK_BACKUP, __VA_ARGS__))

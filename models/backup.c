@@ -42,14 +42,15 @@ static bool load_field(cn_state *s, const char *path, cn_dtype dtype, const cn_d
   return true;
 }
 
-typedef struct place { int64_t epoch, step, initial_epoch, batch_size; bool stop, exhausted; } place;
+typedef struct place { int64_t epoch, step, initial_epoch, batch_size, steps_per_epoch; bool stop, exhausted; } place;
 static bool place_state(cn_state *s, place *p) {
   cni_state_of(s, "fit", 0);
   return cn_state_bytes(s, "epoch", &p->epoch, sizeof p->epoch) && cn_state_bytes(s, "step", &p->step, sizeof p->step) && cn_state_bytes(s, "initial_epoch", &p->initial_epoch, sizeof p->initial_epoch) &&
-         cn_state_bytes(s, "batch_size", &p->batch_size, sizeof p->batch_size) && cn_state_bytes(s, "stop", &p->stop, sizeof p->stop) && cn_state_bytes(s, "exhausted", &p->exhausted, sizeof p->exhausted);
+         cn_state_bytes(s, "batch_size", &p->batch_size, sizeof p->batch_size) && cn_state_bytes(s, "steps_per_epoch", &p->steps_per_epoch, sizeof p->steps_per_epoch) &&
+         cn_state_bytes(s, "stop", &p->stop, sizeof p->stop) && cn_state_bytes(s, "exhausted", &p->exhausted, sizeof p->exhausted);
 }
 
-/* Weights, then the optimizer's own variables. */
+/* Weights, then the optimizer's own variables, by number: names count on in a graph that has made the same model before. */
 static bool variables_state(cn_state *s, cn_model *m) {
   cn_graph *g = s->graph;
   const int64_t own = cn_weights(&m->base, NULL, 0), slots = cn_optimizer_variables(m->compiled->optimizer, NULL, 0);
@@ -60,7 +61,7 @@ static bool variables_state(cn_state *s, cn_model *m) {
   cn_optimizer_variables(m->compiled->optimizer, v + own, slots);
   for (int64_t i = 0; ok && i < own + slots; i++) {
     cni_state_of(s, i < own ? "weight" : "optimizer", i < own ? i : i - own);
-    ok = cni_state_tensor(s, cn_name_of(v[i]), v[i]);
+    ok = cni_state_tensor(s, "value", v[i]);
   }
   cni_free(g, v);
   return ok;
@@ -122,7 +123,7 @@ static bool keep_previous(const cn_callback *c, const char *latest) {
 static bool save(cn_callback *c) {
   cni_fitting *f = c->model->fitting;
   cn_graph *g = c->object.graph;
-  place p = { f->epoch, f->step, f->a->initial_epoch, f->batch_size, f->m->stop, f->exhausted };
+  place p = { f->epoch, f->step, f->a->initial_epoch, f->batch_size, f->a->steps_per_epoch, f->m->stop, f->exhausted };
   char *path = path_of(c, LATEST);
   archive a = { { .graph = g, .mode = CNI_STATE_SAVES, .field = save_field }, cn_arrays_new(g), path };
   bool ok = path && a.list && place_state(&a.state, &p) && variables_state(&a.state, f->m) && rest_state(&a.state, f, f->epoch - f->a->initial_epoch);
@@ -158,15 +159,18 @@ static bool prepare(cni_fitting *f) {
 static bool fits(const cni_fitting *f, const place *p, const char *path) {
   cn_graph *g = f->m->base.object.graph;
   const cn_fit_args *a = f->a;
-  if (p->batch_size != f->batch_size) return cn_fail(g, CN_VALUE, "BackupAndRestore: %s: was made with batch_size %lld, not %lld", path, (long long)p->batch_size, (long long)f->batch_size), false;
-  if (p->initial_epoch != a->initial_epoch) return cn_fail(g, CN_VALUE, "BackupAndRestore: %s: was made with initial_epoch %lld, not %lld", path, (long long)p->initial_epoch, (long long)a->initial_epoch), false;
+  const struct { const char *option; int64_t then, now; } same[] = {
+    { "batch_size", p->batch_size, f->batch_size }, { "initial_epoch", p->initial_epoch, a->initial_epoch }, { "steps_per_epoch", p->steps_per_epoch, a->steps_per_epoch },
+  };
+  for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+    if (same[i].then != same[i].now) return cn_fail(g, CN_VALUE, "BackupAndRestore: %s: was made with another %s", path, same[i].option), false;
   if (p->epoch < a->initial_epoch || p->step < 0) return cn_fail(g, CN_FORMAT, "BackupAndRestore: %s: stands at epoch %lld, batch %lld", path, (long long)p->epoch, (long long)p->step), false;
   if (p->epoch + (p->step > 0) > a->epochs) return cn_fail(g, CN_VALUE, "BackupAndRestore: %s: %lld epochs are behind, fit is to make %lld", path, (long long)p->epoch, (long long)a->epochs), false;
   return true;
 }
 
 static bool load(cni_fitting *f, archive *a) {
-  place p = { 0, 0, 0, 0, false, false };
+  place p = { .stop = false };
   if (!place_state(&a->state, &p) || !fits(f, &p, a->path) || !prepare(f)) return false;
   a->state.mode = CNI_STATE_CHECKS;
   if (!variables_state(&a->state, f->m)) return false;

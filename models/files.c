@@ -100,21 +100,22 @@ static int make_folders(char *path) {
   return error;
 }
 
+/* Whether a file can be made there, by one without a name, so that none is left behind. */
+static int try_file(const char *folder) {
+  const int file = open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666), error = errno;
+  if (file >= 0) return close(file), 0;
+  if (error != EOPNOTSUPP && error != EISDIR) return error;
+  return access(folder, W_OK | X_OK) == 0 ? 0 : errno; /* a file system without such files */
+}
+
 bool cni_folder_ready(cn_graph *g, const char *what, const char *folder) {
-  const size_t size = strlen(folder) + 64;
-  char *path = cni_alloc(g, size);
+  char *path = cni_strdup(g, *folder ? folder : ".");
   if (!path) return false;
-  snprintf(path, size, "%s", *folder ? folder : ".");
   int error = make_folders(path);
-  snprintf(path, size, "%s/.writable-%ld", *folder ? folder : ".", (long)getpid());
-  const int file = error ? -1 : open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  if (file < 0 && !error) error = errno;
-  if (file >= 0) {
-    close(file);
-    unlink(path);
-  }
+  if (!error) error = try_file(path);
+  if (error) fail_errno(g, what, path, error);
   cni_free(g, path);
-  return !error || fail_errno(g, what, *folder ? folder : ".", error);
+  return !error;
 }
 
 bool cni_file_end(cn_graph *g, const char *what, const char *path, int64_t at, const void *bytes, size_t n) {

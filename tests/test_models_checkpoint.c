@@ -3,18 +3,7 @@
 #include <unistd.h>
 #include "test_models_files.h"
 
-static cn_graph *g;
-static char folder[64];
-static void begin(void) {
-  g = cn_graph_new(.seed = 5);
-  folder_new(folder);
-}
-static void end(void) {
-  CHECK_OK(g);
-  cn_graph_free(g);
-  folder_remove(folder);
-}
-TestSuite(models_checkpoint, .init = begin, .fini = end);
+FILES_SUITE(models_checkpoint)
 
 static const float xs[] = { 1, 2, 3, 4 }, ys[] = { 2, 4, 6, 8 };
 static cn_dataset *data(void) { return cn_dataset_from_arrays(g, CN_F32, CN_DIMS(4, 1), xs, CN_F32, CN_DIMS(4, 1), ys); }

@@ -13,6 +13,20 @@ static inline void folder_new(char folder[64]) {
 }
 static inline int remove_one(const char *path, const struct stat *s, int kind, struct FTW *at) { return (void)s, (void)kind, (void)at, remove(path); }
 static inline void folder_remove(const char *folder) { nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS); }
+/* A suite whose tests have a graph g and a folder. */
+#define FILES_SUITE(suite)                   \
+  static cn_graph *g;                        \
+  static char folder[64];                    \
+  static void begin(void) {                  \
+    g = cn_graph_new(.seed = 5);             \
+    folder_new(folder);                      \
+  }                                          \
+  static void end(void) {                    \
+    CHECK_OK(g);                             \
+    cn_graph_free(g);                        \
+    folder_remove(folder);                   \
+  }                                          \
+  TestSuite(suite, .init = begin, .fini = end);
 
 /* The texts of the last 16 calls stand. */
 static inline const char *text_of(const char *format, ...) {

@@ -3,18 +3,7 @@
 #include <unistd.h>
 #include "test_models_files.h"
 
-static cn_graph *g;
-static char folder[64];
-static void begin(void) {
-  g = cn_graph_new(.seed = 5);
-  folder_new(folder);
-}
-static void end(void) {
-  CHECK_OK(g);
-  cn_graph_free(g);
-  folder_remove(folder);
-}
-TestSuite(models_tensorboard, .init = begin, .fini = end);
+FILES_SUITE(models_tensorboard)
 
 /* ---- reading, by the formats' descriptions ---- */
 /* CRC-32C bit by bit. */

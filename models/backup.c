@@ -172,10 +172,8 @@ static bool fits(const cni_fitting *f, const place *p, const char *path) {
 static bool load(cni_fitting *f, archive *a) {
   place p = { .stop = false };
   if (!place_state(&a->state, &p) || !fits(f, &p, a->path) || !prepare(f)) return false;
-  a->state.mode = CNI_STATE_CHECKS;
-  if (!variables_state(&a->state, f->m)) return false;
-  a->state.mode = CNI_STATE_LOADS;
-  if (!variables_state(&a->state, f->m) || !rest_state(&a->state, f, p.epoch - p.initial_epoch)) return false;
+  for (a->state.mode = CNI_STATE_CHECKS; a->state.mode <= CNI_STATE_LOADS; a->state.mode++)
+    if (!variables_state(&a->state, f->m) || !rest_state(&a->state, f, p.epoch - p.initial_epoch)) return false;
   f->epoch = p.epoch;
   f->step = p.step;
   f->exhausted = p.exhausted;

@@ -219,7 +219,9 @@ static bool scored_state(cn_metric *metric, cn_state *s) {
   if (!cn_state_bytes(s, "total", &metric->total, sizeof(double)) || !cn_state_bytes(s, "count", &metric->count, sizeof(double))) return false;
   if (!cn_state_bytes(s, "rows", &rows, sizeof rows) || !cn_state_bytes(s, "columns", &columns, sizeof columns)) return false;
   if (rows * columns > 0 && !cni_metric_room(metric, rows, columns)) return false;
-  return rows * columns <= 0 || cn_state_bytes(s, "sums", metric->sums, (size_t)(rows * columns) * sizeof *metric->sums);
+  if (rows * columns > 0 && !cn_state_bytes(s, "sums", metric->sums, (size_t)(rows * columns) * sizeof *metric->sums)) return false;
+  const cn_metric_methods *methods = metric->object.cls->methods;
+  return !methods->state || methods->state(metric, s);
 }
 
 bool cni_metrics_state(cn_model *m, cn_state *s) {

@@ -23,6 +23,7 @@ typedef struct cn_metric_methods {
   int64_t (*results)(const cn_metric *m, double *out, int64_t capacity);       /* instead of result, where there may be several: writes at most `capacity`, returns how many there are */
   bool takes_values;
   bool rises;                                                                  /* larger is better */
+  bool (*state)(cn_metric *m, cn_state *s);                                    /* what it keeps besides total, count and sums, for backups of a training; may be NULL */
 } cn_metric_methods;
 
 #define CN_METRIC_LIST(X, S)                                                                             \

@@ -128,17 +128,19 @@ static cn_tensor *string_tensor(cn_graph *g, const cn_dims *dims, int64_t count,
   return t;
 }
 
-void cni_release(cn_graph *g, cn_tensor *t) {
+const char *cni_released_how(const cn_tensor *t) { return t->flags & CNI_OF_SEGMENT ? "when its segment ended" : t->flags & CNI_OF_WEIGHT ? "when a weight had taken it" : "by an earlier backward"; }
+
+void cni_release(cn_graph *g, cn_tensor *t, uint16_t why) {
   t->flags &= (uint16_t)~CNI_DEFERRED;
   if (t->flags & CNI_PLANNED) {
-    t->flags |= CNI_RELEASED;
+    t->flags |= (uint16_t)(CNI_RELEASED | why);
     return;
   }
   if (t->buffer) cni_buffer_drop(g, t->buffer, t->epoch != CNI_PERSISTENT);
   if (g->capture) return;
   t->buffer = NULL;
   t->data = NULL;
-  t->flags |= CNI_RELEASED;
+  t->flags |= (uint16_t)(CNI_RELEASED | why);
 }
 
 /* ---- checks ---- */
@@ -156,7 +158,7 @@ bool cni_readable(cn_graph *g, const cn_tensor *t, bool data) {
   if (t->graph != g) return cn_fail(g, CN_STATE, "tensor of another graph"), false;
   if (!cni_alive(g, t)) return cn_fail(g, CN_STATE, t->epoch ? "tensor from before the last reset" : "tensor was freed"), false;
   if (t->flags & CNI_DEFERRED) return cni_compute_deferred(g, t->node);
-  if (t->flags & CNI_RELEASED) return cn_fail(g, CN_STATE, "the tensor's value was released by backward"), false;
+  if (t->flags & CNI_RELEASED) return cn_fail(g, CN_STATE, "the tensor's value was released %s", cni_released_how(t)), false;
   if (data && (t->flags & CNI_SYMBOLIC)) return cn_fail(g, CN_STATE, "a symbolic tensor has no value"), false;
   return true;
 }

@@ -85,6 +85,7 @@ void *cni_realloc(cn_graph *g, void *p, size_t size);               /* grows or 
 void cni_free(cn_graph *g, void *p);                                /* NULL is fine */
 char *cni_strdup(cn_graph *g, const char *text);
 void *cni_arena_take(cn_graph *g, cni_arena *a, size_t size);       /* 16-byte aligned, not zeroed */
+bool cni_arena_holds(const cni_arena *a, const void *p, size_t size); /* whether p .. p + size are of its blocks, filled or not, and p is aligned as what it gives */
 void cni_arena_rewind(cni_arena *a);
 void cni_arena_free(cn_graph *g, cni_arena *a);
 /* A buffer returns to the pool when both its counts are 0. `step` says which count is meant; a buffer with step uses stands on a ring, which the reset empties. */

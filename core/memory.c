@@ -244,6 +244,15 @@ void *cni_arena_take(cn_graph *g, cni_arena *a, size_t size) {
   return p;
 }
 
+bool cni_arena_holds(const cni_arena *a, const void *p, size_t size) {
+  const uintptr_t at = (uintptr_t)p;
+  for (const cni_block *b = a->first; b && at % 16 == 0; b = b->next) {
+    const uintptr_t begin = (uintptr_t)(b + 1);
+    if (at >= begin && size <= b->size && at - begin <= b->size - size) return true;
+  }
+  return false;
+}
+
 void cni_arena_rewind(cni_arena *a) {
   a->current = a->first;
   a->used = 0;

@@ -5,6 +5,8 @@
 #include "class.h"
 #include "context_private.h"
 
+#define CNI_LEAST_INTEGER (INT64_MIN / 2) /* of what may be written in text and JSON: numbers below stand for None, and for sizes that are not known yet */
+
 /* options.c */
 static inline void *cni_option_at(const cn_schema *s, void *options, int i) { return (char *)options + s->rows[i].offset; }
 static inline const void *cni_option_at_const(const cn_schema *s, const void *options, int i) { return (const char *)options + s->rows[i].offset; }

@@ -85,6 +85,6 @@ static bool embedding_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *
   out->d[out->rank++] = ((const embedding *)l)->output_dim;
   return true;
 }
-CN_LAYER_OF(Embedding, embedding, CN_EMBEDDING, (.init = Embedding_init), .build = Embedding_build, .call = look_up, .output_shape = embedding_shape, .compute_mask = embedding_mask)
+CN_LAYER_OF(Embedding, embedding, CN_EMBEDDING, (.init = Embedding_init), .build = Embedding_build, .call = look_up, .output_shape = embedding_shape, .compute_mask = embedding_mask, .per_sample = cni_per_sample)
 CN_LAYER_OF(ReversibleEmbedding, embedding, CN_REVERSIBLE_EMBEDDING, (.init = ReversibleEmbedding_init), .build = ReversibleEmbedding_build, .call = reversible_call, .output_shape = embedding_shape,
               .compute_mask = embedding_mask)

@@ -15,7 +15,7 @@ static bool init(cn_object *self) {
   if (sizes.n + !whole > CN_MAX_RANK || (whole && !sizes.n)) return cn_fail(g, CN_SHAPE, "rank %lld is not possible", (long long)(sizes.n + !whole)), false;
   if (!whole) l->dims.d[l->dims.rank++] = o->batch_size == CN_NONE ? CN_UNKNOWN : o->batch_size;
   for (int64_t i = 0; i < sizes.n; i++) {
-    const int64_t n = sizes.v[i] == CN_NONE || cni_is_size(sizes.v[i]) ? CN_UNKNOWN : sizes.v[i];
+    const int64_t n = sizes.v[i] == CN_NONE || cni_size_tensor(g, sizes.v[i]) ? CN_UNKNOWN : sizes.v[i];
     if (n < 0 && n != CN_UNKNOWN) return cn_fail(g, CN_SHAPE, "size %lld of the shape is negative", (long long)n), false;
     l->dims.d[l->dims.rank++] = n;
   }

@@ -48,6 +48,7 @@ typedef struct cn_layer_methods {
   bool separate_inputs;                                                            /* Keras' call takes several inputs as arguments of their own (query, value), not as a list */
   int min_rank, max_rank, rank;                                                    /* of every input; 0: any */
   int64_t min_inputs, max_inputs;                                                  /* 0: one */
+  bool (*per_sample)(const cn_layer *l, bool training);                            /* whether a call gives each sample what it and the weights alone make (sub-layers are asked too), and keeps nothing; without it, no */
 } cn_layer_methods;
 
 /* The head of every layer instance. Read it; change it through functions only. */

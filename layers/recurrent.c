@@ -290,8 +290,13 @@ static cn_tensor *compute_mask(cn_layer *l, cn_graph *g, const cn_inputs *in) {
   return cni_flag(l, "return_sequences") ? in->mask[0] : NULL;
 }
 
+static bool keeps_nothing(const cn_layer *l, bool training) {
+  (void)training;
+  return !cni_flag(l, "stateful");
+}
+
 #define RECURRENT(L, LIST, init_function, ...) \
-  CN_LAYER_OF(L, rnn, LIST, (.init = init_function), .build = build, .call = call, .output_shape = output_shape, .compute_mask = compute_mask, .reset = reset, .supports_masking = true, __VA_ARGS__)
+  CN_LAYER_OF(L, rnn, LIST, (.init = init_function), .build = build, .call = call, .output_shape = output_shape, .compute_mask = compute_mask, .reset = reset, .supports_masking = true, .per_sample = keeps_nothing, __VA_ARGS__)
 /* A layer around its own cell. */
 #define WITH_CELL(L, LIST)                                                                                                                       \
   static bool L##_init(cn_object *self) { return cn_layer_init(self) && make_cell((cn_layer *)(void *)self, &cn_class_##L##Cell); }  \

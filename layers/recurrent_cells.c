@@ -81,6 +81,8 @@ static bool cell_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) 
   return true;
 }
 
+static bool drops_nothing(const cn_layer *l, bool training) { return !training || (((const cni_cell *)l)->dropout == 0 && ((const cni_cell *)l)->recurrent_dropout == 0); }
+
 /* A class of cells, whose kind is L_kind and whose bias has the shape bias_dims; `then` ends its build. */
 #define CELL(L, LIST, gates, bias_dims, then)                                                                                                                                                  \
   static bool L##_init(cn_object *self) {                                                                                                                                                      \
@@ -106,7 +108,7 @@ static bool cell_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) 
     cn_expect_axis(l, -1, d);                                                                                                                                                                  \
     then;                                                                                                                                                                                      \
   }                                                                                                                                                                                            \
-  CN_LAYER_OF(L, cni_cell, LIST, (.init = L##_init), .build = L##_build, .call = cell_call, .output_shape = cell_shape, .state_shapes = cell_states, .max_inputs = INT64_MAX, .rank = 2)
+  CN_LAYER_OF(L, cni_cell, LIST, (.init = L##_init), .build = L##_build, .call = cell_call, .output_shape = cell_shape, .state_shapes = cell_states, .max_inputs = INT64_MAX, .rank = 2, .per_sample = drops_nothing)
 
 /* ---- SimpleRNNCell ---- */
 static cn_tensor *simple_step(const cni_cell_run *r, cn_graph *g, cn_tensor *x, cn_tensor *const *state, cn_tensor **next) {
@@ -251,4 +253,4 @@ static cn_tensor *stacked_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   }
   return y;
 }
-CN_LAYER_OF(StackedRNNCells, cn_layer, CN_STACKED_RNN_CELLS, (.init = stacked_init), .build = stacked_build, .call = stacked_call, .output_shape = stacked_shape, .state_shapes = stacked_states, .max_inputs = INT64_MAX, .rank = 0)
+CN_LAYER_OF(StackedRNNCells, cn_layer, CN_STACKED_RNN_CELLS, (.init = stacked_init), .build = stacked_build, .call = stacked_call, .output_shape = stacked_shape, .state_shapes = stacked_states, .max_inputs = INT64_MAX, .rank = 0, .per_sample = cni_per_sample)

@@ -50,7 +50,7 @@ static cn_tensor *initial_variable(cn_layer *l, const cn_weight_options *o, cn_d
   if (none) r.name = cni_is_float(dtype) ? "glorot_uniform" : "zeros";
   if (!cn_layer_resolve(l, CN_KIND_INITIALIZER, &r)) return NULL;
   cn_tensor *value = cn_initialize(g, &r, o->dims, dtype), *w = value ? cn_variable(g, dtype, o->dims, value->data) : NULL;
-  if (w && !r.fn) cni_release(g, value); /* a function's result may be the user's own; the others would stay until the graph's reset */
+  if (w && !r.fn) cni_release(g, value, CNI_OF_WEIGHT); /* a function's result may be the user's own; the others would stay until the graph's reset */
   return w;
 }
 

@@ -64,7 +64,7 @@ void cn_layer_finish(cn_object *self) {
   cn_graph *g = self->graph;
   calls_free(l);
   for (int64_t i = l->layers_count; i-- > 0;) cn_layer_free(l->layers[i]);
-  for (int64_t i = l->weights_count; i-- > 0;) cn_free(l->weights[i]);
+  for (int64_t i = l->weights_count; i-- > l->lent;) cn_free(l->weights[i]);
   for (int64_t i = l->owned_count; i-- > 0;) cn_object_free(l->owned[i]);
   cni_free(g, l->weights);
   cni_free(g, l->layers);

@@ -74,6 +74,7 @@ struct cn_layer {
   struct cni_calls *calls;           /* the symbolic ones: nodes */
   uint32_t walk;                     /* the last walk over a graph of layers that met it, and its number in that walk */
   int32_t place;
+  int64_t lent;                      /* so many weights, the first ones, are a sub-layer's, which come first in this layer's order too */
 };
 
 /* ---- calling ---- */

@@ -43,6 +43,9 @@ cn_tensor *cni_masked_softmax(cn_graph *g, cn_tensor *x, cn_ints axis, cn_tensor
 /* weights.c: hands an object to the layer, which frees it at its end. False after an error: it is still the caller's. */
 bool cni_own(cn_layer *l, cn_object *o);
 
+/* weights.c, at the end of a build: a sub-layer's weight stands before the layer's own in the lists of weights, and once in all. */
+bool cni_lend_weight(cn_layer *l, cn_tensor *w);
+
 /* spelling.c: a layer's config with the names of today's Keras, a new reference; options that were dropped without effect are left out, those that ask for what is not supported (quantization) are refused. NULL after an
  * error. What is no object passes. */
 json_t *cni_config_today(cn_graph *g, const json_t *config);

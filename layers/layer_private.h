@@ -37,6 +37,9 @@ const char *cni_padding(const cn_layer *l, const char *given, const char *also);
 /* merge.c: whether the call was given a list (.inputs); a VALUE error if not. */
 bool cni_listed(const cn_layer *l, const cn_inputs *in);
 
+/* wrapper.c: the output shape of the layer inside. */
+bool cni_wrapped_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out);
+
 /* activation_layers.c: softmax over the axes of what the mask (NULL: all) lets through, 0 elsewhere. */
 cn_tensor *cni_masked_softmax(cn_graph *g, cn_tensor *x, cn_ints axis, cn_tensor *mask);
 

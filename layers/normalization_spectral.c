@@ -66,6 +66,4 @@ static cn_tensor *call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   return !y || y->dtype == x->dtype ? y : cn_cast(g, y, .dtype = cn_dtype_name((cn_dtype)x->dtype));
 }
 
-static bool output_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) { return cn_compute_output_shape(cn_wrapped(l), in, n, out); }
-
-CN_LAYER_OF(SpectralNormalization, spectral, CN_SPECTRAL_NORMALIZATION, (.init = cn_wrapper_init), .build = build, .call = call, .output_shape = output_shape)
+CN_LAYER_OF(SpectralNormalization, spectral, CN_SPECTRAL_NORMALIZATION, (.init = cn_wrapper_init), .build = build, .call = call, .output_shape = cni_wrapped_shape)

@@ -101,6 +101,7 @@ struct cn_graph {
   uint32_t walks;                      /* over layers and symbolic nodes so far */
   cn_layer *calling;                   /* the layer whose call runs, or NULL */
   bool training;                       /* its training flag */
+  uint32_t trial, trials;              /* layers built now are unbuilt at the end of this trial (0: none); trials so far (layer.c) */
   struct cni_name *names;              /* how often a layer's name was given (symbolic.c) */
   struct cni_plan *plans[2];           /* of even and odd steps; plan.c */
   struct cni_plan *plan /* being followed, while calls match it */, *followed /* that this step began with */, *noting /* that calls are added to */, *noted /* that this step began to note */;
@@ -195,6 +196,10 @@ cn_node *cni_symbolic_node(cn_graph *g, cni_arena *arena, const cn_op *op, const
 cn_tensor *cni_symbolic_output(cn_graph *g, cn_node *n, int64_t i, cn_dtype dtype, const cn_dims *dims);
 /* A name that no layer or symbolic operation of the graph has: the snake_case of the class' name, then _1, _2, ... Owned by the caller (cni_alloc). */
 char *cni_unique_name(cn_graph *g, const char *class_name);
+/* How often each name was given, until the next reset; false after an error. Restored: names given since are given again. */
+typedef struct cni_names_mark { const struct cni_name *first; int64_t *counts; } cni_names_mark;
+bool cni_names_save(cn_graph *g, cni_names_mark *mark);
+void cni_names_restore(cn_graph *g, const cni_names_mark *mark);
 
 /* replay.c */
 void cni_capture_spoil(cn_graph *g);                                /* what runs now cannot be replayed: a user's own code, values that a list of actions would not renew */

@@ -22,6 +22,24 @@ char *cni_unique_name(cn_graph *g, const char *class_name) {
   return cni_strdup(g, text);
 }
 
+bool cni_names_save(cn_graph *g, cni_names_mark *mark) {
+  *mark = (cni_names_mark){ g->names, NULL };
+  int64_t n = 0;
+  for (const cni_name *p = g->names; p; p = p->next) n++;
+  if (!(mark->counts = cni_arena_take(g, cni_step_arena(g), (size_t)(n + 1) * sizeof *mark->counts))) return false;
+  n = 0;
+  for (const cni_name *p = g->names; p; p = p->next) mark->counts[n++] = p->count;
+  return true;
+}
+void cni_names_restore(cn_graph *g, const cni_names_mark *mark) {
+  const int64_t *count = mark->counts;
+  bool old = false;
+  for (cni_name *p = g->names; p; p = p->next) {
+    old |= p == mark->first;
+    p->count = old ? *count++ : 0;
+  }
+}
+
 /* ---- args ---- */
 void cni_each_tensor(const cn_schema *s, void *args, void (*visit)(cn_tensor **at, void *user), void *user) {
   for (int i = 0; i < s->count; i++) {

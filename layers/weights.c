@@ -74,6 +74,13 @@ cn_tensor *cn_make_weight(const cn_weight_options *o) {
   return attach(l, w, o) ? w : NULL;
 }
 
+bool cni_lend_weight(cn_layer *l, cn_tensor *w) {
+  if (l->weights_count == l->weights_capacity && !cni_grow(l->object.graph, (void **)&l->weights, l->weights_count, &l->weights_capacity, sizeof *l->weights)) return false;
+  memmove(l->weights + l->lent + 1, l->weights + l->lent, (size_t)(l->weights_count++ - l->lent) * sizeof *l->weights);
+  l->weights[l->lent++] = w;
+  return true;
+}
+
 /* ---- lists of weights ---- */
 typedef struct listing { cn_tensor **out; int64_t capacity, count; uint32_t walk; int want; } listing;
 
@@ -172,7 +179,7 @@ static void list_losses(cn_layer *l, listing *s) {
 }
 
 static void list_penalties(cn_layer *l, listing *s) {
-  for (int64_t i = 0; i < l->weights_count; i++) {
+  for (int64_t i = l->lent; i < l->weights_count; i++) {
     const cn_penalty p = l->weights[i]->extra->penalty;
     if (!p.apply || l->weights[i]->extra->frozen) continue;
     if (s->count < s->capacity) s->out[s->count] = p.apply(l->object.graph, l->weights[i], p.object);

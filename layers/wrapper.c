@@ -27,7 +27,8 @@ static cn_tensor *wrapper_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   for (int64_t i = 1; i < n; i++) in->more[in->more_count++] = y[i];
   return y[0];
 }
-CN_LAYER_OF(Wrapper, cn_layer, CN_WRAPPER, (.init = cn_wrapper_init), .build = wrapper_build, .call = wrapper_call, .max_inputs = INT64_MAX, .per_sample = cni_per_sample)
+bool cni_wrapped_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) { return cn_compute_output_shape(cn_wrapped(l), in, n, out); }
+CN_LAYER_OF(Wrapper, cn_layer, CN_WRAPPER, (.init = cn_wrapper_init), .build = wrapper_build, .call = wrapper_call, .output_shape = cni_wrapped_shape, .max_inputs = INT64_MAX, .per_sample = cni_per_sample)
 
 /* ---- TimeDistributed ---- */
 /* The shape of one step's batch. */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "../core/context_private.h"
 #include "../core/kernels_private.h"
+#include "../core/state_private.h"
 #include "op.h"
 
 #define CNI_INLINE_BYTES 32            /* values up to this size stand in the header */
@@ -150,6 +151,7 @@ double cni_value_at(const cn_tensor *t, int64_t i);                 /* of any nu
 void cni_value_set(cn_tensor *t, int64_t i, double v);
 void cni_touch(cn_tensor *variable);                                /* counts a write */
 void cni_fill(cn_tensor *t, double value);
+bool cni_state_tensor(cn_state *s, const char *name, cn_tensor *variable); /* as a field */
 
 /* apply.c */
 bool cni_check_finite(cn_graph *g, const cn_tensor *t, const char *what);

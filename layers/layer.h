@@ -3,6 +3,7 @@
 #define CN_LAYERS_LAYER_H
 #include "../autograd/autograd.h"
 #include "../core/class.h"
+#include "../core/state.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,6 +44,7 @@ typedef struct cn_layer_methods {
   bool (*output_shape)(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out);   /* without it, the class is called on symbolic tensors */
   cn_tensor *(*compute_mask)(cn_layer *l, cn_graph *g, const cn_inputs *in);       /* mask of the output; without it the first input's passes if supports_masking */
   void (*reset)(cn_layer *l);                                                      /* back to the initial state (RNN states) */
+  bool (*state)(cn_layer *l, cn_state *s);                                         /* what of a built layer is no weight and changes from step to step (random streams, RNN states), for backups of a training; may be NULL */
   int64_t (*state_shapes)(cn_layer *l, const cn_dims *step, cn_dims *states);      /* of recurrent cells (recurrent.h): shapes of the states for that of a step's input; how many, fewer than CN_LAYER_OUTPUTS; -1 after an error */
   bool supports_masking;
   bool separate_inputs;                                                            /* Keras' call takes several inputs as arguments of their own (query, value), not as a list */

@@ -1,4 +1,5 @@
 /* Layers that run a cell over time. */
+#include <stdio.h>
 #include "recurrent_conv.h"
 #include "recurrent_private.h"
 
@@ -93,6 +94,16 @@ static void reset(cn_layer *l) {
     cn_tensor *zero = cn_zeros(g, l->dtype, &r->state[i]->dims);
     if (!zero || !cn_assign(r->state[i], zero)) return;
   }
+}
+
+static bool kept_states(cn_layer *l, cn_state *s) {
+  rnn *r = (rnn *)l;
+  char name[32];
+  for (int64_t i = 0; i < r->states; i++) {
+    snprintf(name, sizeof name, "state_%lld", (long long)i);
+    if (!cni_state_tensor(s, name, r->state[i])) return false;
+  }
+  return true;
 }
 
 /* The first states of a call, given, kept or zero. The kept ones are copied: they are written again while this call's tape stands. */
@@ -298,7 +309,7 @@ static bool keeps_nothing(const cn_layer *l, bool training) {
 }
 
 #define RECURRENT(L, LIST, init_function, ...) \
-  CN_LAYER_OF(L, rnn, LIST, (.init = init_function), .build = build, .call = call, .output_shape = output_shape, .compute_mask = compute_mask, .reset = reset, .supports_masking = true, .per_sample = keeps_nothing, __VA_ARGS__)
+  CN_LAYER_OF(L, rnn, LIST, (.init = init_function), .build = build, .call = call, .output_shape = output_shape, .compute_mask = compute_mask, .reset = reset, .state = kept_states, .supports_masking = true, .per_sample = keeps_nothing, __VA_ARGS__)
 /* A layer around its own cell. */
 #define WITH_CELL(L, LIST)                                                                                                                       \
   static bool L##_init(cn_object *self) { return cn_layer_init(self) && make_cell((cn_layer *)(void *)self, &cn_class_##L##Cell); }  \

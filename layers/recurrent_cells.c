@@ -71,6 +71,8 @@ cn_tensor *cni_cell_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
 
 cni_cell *cni_cell_of(cn_layer *l) { return ((const cn_layer_methods *)l->object.cls->methods)->call == cni_cell_call ? (cni_cell *)l : NULL; }
 
+bool cni_cell_state(cn_layer *l, cn_state *s) { return cn_state_bytes(s, "stream", &((cni_cell *)l)->stream, sizeof(cn_stream)); }
+
 static int64_t cell_states(cn_layer *l, const cn_dims *step, cn_dims *states) {
   const cni_cell *c = (const cni_cell *)l;
   for (int64_t i = 0; i < c->kind->states; i++) states[i] = (cn_dims){ 2, { step->d[0], c->units } };
@@ -111,7 +113,7 @@ static bool drops_nothing(const cn_layer *l, bool training) { return !training |
     cn_expect_axis(l, -1, d);                                                                                                                                                                  \
     then;                                                                                                                                                                                      \
   }                                                                                                                                                                                            \
-  CN_LAYER_OF(L, cni_cell, LIST, (.init = L##_init), .build = L##_build, .call = cni_cell_call, .output_shape = cell_shape, .state_shapes = cell_states, .max_inputs = INT64_MAX, .rank = 2, .per_sample = drops_nothing)
+  CN_LAYER_OF(L, cni_cell, LIST, (.init = L##_init), .build = L##_build, .call = cni_cell_call, .state = cni_cell_state, .output_shape = cell_shape, .state_shapes = cell_states, .max_inputs = INT64_MAX, .rank = 2, .per_sample = drops_nothing)
 
 /* ---- SimpleRNNCell ---- */
 static cn_tensor *simple_step(const cni_cell_run *r, cn_graph *g, cn_tensor *x, cn_tensor *const *state, cn_tensor **next) {

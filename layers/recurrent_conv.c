@@ -106,5 +106,5 @@ static void build(cn_layer *l, const cn_dims *in, int64_t n) {
   if (o->use_bias && o->unit_forget_bias) cni_forget_ones(l, &o->bias_initializer, f, c->bias);
 }
 
-CN_LAYER_OF(ConvLSTMCell, conv_cell, CN_CONV_LSTM_CELL, (.init = init), .build = build, .call = cni_cell_call, .output_shape = output_shape, .state_shapes = state_shapes, .max_inputs = INT64_MAX, .min_rank = 3,
+CN_LAYER_OF(ConvLSTMCell, conv_cell, CN_CONV_LSTM_CELL, (.init = init), .build = build, .call = cni_cell_call, .state = cni_cell_state, .output_shape = output_shape, .state_shapes = state_shapes, .max_inputs = INT64_MAX, .min_rank = 3,
             .max_rank = 5)

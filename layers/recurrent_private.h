@@ -38,6 +38,7 @@ cni_cell *cni_cell_of(cn_layer *l);                                           /*
 bool cni_cell_begin(cni_cell_run *r, cn_graph *g, const cn_dims *step);       /* r->cell and r->training are set; a step's shape */
 cn_tensor *cni_cell_project(const cni_cell_run *r, cn_graph *g, cn_tensor *x); /* a step's input, or a sequence of them -> x K + b, dropout on x in training */
 cn_tensor *cni_cell_call(cn_layer *l, cn_graph *g, cn_inputs *in);            /* the call of every cni_cell: one step */
+bool cni_cell_state(cn_layer *l, cn_state *s);                                  /* of every cni_cell: its stream */
 void cni_cell_stream(cni_cell *c, int64_t seed);
 cn_tensor *cni_dropped(const cni_cell_run *r, cn_graph *g, cn_tensor *h);     /* the recurrent state as products see it */
 /* LSTM's step behind its products: z has the gates i, f, g, o along the axis, c is the cell state before. Gives h', writes h' and c'. */

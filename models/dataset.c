@@ -6,19 +6,43 @@ struct cn_dataset {
   const cn_dataset_methods *methods;
   void *state;
   cn_stream stream; /* of the orders */
+  cn_stream began;  /* the same before the last reset */
+  bool shuffled;    /* by the last reset */
+  int64_t taken;    /* samples since then */
 };
 
 cn_dataset *cn_dataset_new(cn_graph *g, const cn_dataset_methods *methods, void *state) {
   if (!cn_ok(g)) return NULL;
   cn_dataset *d = cni_alloc(g, sizeof *d);
-  if (d) *d = (cn_dataset){ g, methods, state, cn_stream_new(g) };
+  if (d) *d = (cn_dataset){ .graph = g, .methods = methods, .state = state, .stream = cn_stream_new(g) };
   return d;
 }
 bool cn_dataset_next(cn_dataset *d, int64_t batch_size, cn_batch *out) {
   *out = (cn_batch){ .size = 0 };
-  return d && cn_ok(d->graph) && d->methods->next(d->graph, d->state, batch_size, out);
+  if (!d || !cn_ok(d->graph) || !d->methods->next(d->graph, d->state, batch_size, out)) return false;
+  d->taken += out->size;
+  return true;
 }
-bool cn_dataset_reset(cn_dataset *d, bool shuffle) { return d && cn_ok(d->graph) && d->methods->reset(d->graph, d->state, shuffle, &d->stream); }
+bool cn_dataset_reset(cn_dataset *d, bool shuffle) {
+  if (!d || !cn_ok(d->graph)) return false;
+  d->began = d->stream;
+  d->shuffled = shuffle;
+  d->taken = 0;
+  return d->methods->reset(d->graph, d->state, shuffle, &d->stream);
+}
+bool cni_dataset_seeks(const cn_dataset *d) { return d->methods->seek != NULL; }
+/* The order follows from the stream before the reset, the place from the samples taken since. */
+bool cni_dataset_state(cn_dataset *d, cn_state *s) {
+  cn_stream began = d->began;
+  bool shuffled = d->shuffled;
+  int64_t taken = d->taken;
+  if (!cn_state_bytes(s, "began", &began, sizeof began) || !cn_state_bytes(s, "shuffled", &shuffled, sizeof shuffled) || !cn_state_bytes(s, "taken", &taken, sizeof taken)) return false;
+  if (!cn_state_loading(s)) return true;
+  d->stream = began;
+  if (!cn_dataset_reset(d, shuffled) || !d->methods->seek(d->graph, d->state, taken)) return false;
+  d->taken = taken;
+  return true;
+}
 int64_t cn_dataset_size(const cn_dataset *d) { return d ? d->methods->size(d->state) : 0; }
 void cn_dataset_free(cn_dataset *d) {
   if (!d) return;
@@ -117,7 +141,13 @@ static void *arrays_range(cn_graph *g, void *state, int64_t first, int64_t count
   return a;
 }
 static void arrays_finish(cn_graph *g, void *state) { arrays_free(g, state); }
-static const cn_dataset_methods arrays_methods = { arrays_next, arrays_reset, arrays_size, arrays_range, arrays_finish };
+static bool arrays_seek(cn_graph *g, void *state, int64_t samples) {
+  arrays *a = state;
+  if (samples < 0 || samples > a->count) return cn_fail(g, CN_INDEX, "dataset: sample %lld of %lld", (long long)samples, (long long)a->count), false;
+  a->at = samples;
+  return true;
+}
+static const cn_dataset_methods arrays_methods = { arrays_next, arrays_reset, arrays_size, arrays_range, arrays_finish, arrays_seek };
 
 static column column_of(cn_dtype dtype, const cn_dims *dims, const void *data, cn_tensor *owner) {
   column c = { dtype, *dims, data, owner, cn_dtype_size(dtype) };

@@ -20,6 +20,7 @@ typedef struct cn_dataset_methods {
   int64_t (*size)(void *state);                                                    /* samples; -1 if not known */
   void *(*range)(cn_graph *g, void *state, int64_t first, int64_t count);          /* the state of a data set over these samples only; the function is NULL if there is none */
   void (*finish)(cn_graph *g, void *state);                                        /* when it is freed; may be NULL */
+  bool (*seek)(cn_graph *g, void *state, int64_t samples);                         /* after a reset: goes on as if so many samples had been taken. NULL: it cannot, and a training with it cannot be backed up */
 } cn_dataset_methods;
 CN_API cn_dataset *cn_dataset_new(cn_graph *g, const cn_dataset_methods *methods, void *state);
 

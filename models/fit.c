@@ -65,9 +65,7 @@ double cn_history_at(const cn_history *h, const char *name, int64_t epoch) {
 }
 
 /* ---- fit ---- */
-typedef struct fitting { cn_model *m; const cn_fit_args *a; cn_dataset *train, *validation, *split[2]; int64_t batch_size; bool exhausted; } fitting;
-
-static bool split_data(fitting *f) {
+static bool split_data(cni_fitting *f) {
   const cn_fit_args *a = f->a;
   cn_graph *g = f->m->base.object.graph;
   f->train = a->data;
@@ -94,7 +92,7 @@ static bool options_ok(const cn_fit_args *a, cn_graph *g) {
   return true;
 }
 
-static int64_t steps_of(const fitting *f) {
+static int64_t steps_of(const cni_fitting *f) {
   const int64_t n = cn_dataset_size(f->train);
   return f->a->steps_per_epoch != CN_NONE ? f->a->steps_per_epoch : n < 0 ? -1 : n / f->batch_size + (n % f->batch_size != 0);
 }
@@ -109,7 +107,7 @@ static double class_of(const cn_tensor *y, int64_t sample) {
   return (double)best;
 }
 
-static bool weigh_classes(const fitting *f, cn_batch *b) {
+static bool weigh_classes(const cni_fitting *f, cn_batch *b) {
   const cn_reals w = f->a->class_weight;
   cn_graph *g = f->m->base.object.graph;
   if (w.n <= 0) return true;
@@ -126,9 +124,9 @@ static bool weigh_classes(const fitting *f, cn_batch *b) {
 }
 
 /* ---- callbacks ---- */
-typedef enum { TRAIN_BEGIN, TRAIN_END, EPOCH_BEGIN, EPOCH_END, BATCH_BEGIN, BATCH_END } hook;
+typedef enum { TRAIN_BEGIN, TRAIN_END, EPOCH_BEGIN, EPOCH_END, BATCH_BEGIN, BATCH_END, BEGUN, SETTLED } hook;
 
-static bool one_hook(cn_callback *c, hook h, int64_t i, cn_logs *logs) {
+static bool one_hook(const cni_fitting *f, cn_callback *c, hook h, int64_t i, cn_logs *logs) {
   const cn_callback_methods *m = c->methods;
   switch (h) {
   case TRAIN_BEGIN: return !m->train_begin || m->train_begin(c);
@@ -136,30 +134,39 @@ static bool one_hook(cn_callback *c, hook h, int64_t i, cn_logs *logs) {
   case EPOCH_BEGIN: return !m->epoch_begin || m->epoch_begin(c, i);
   case EPOCH_END: return !m->epoch_end || m->epoch_end(c, i, logs);
   case BATCH_BEGIN: return !m->batch_begin || m->batch_begin(c, i);
-  default: return !m->batch_end || m->batch_end(c, i, logs);
+  case BATCH_END: return !m->batch_end || m->batch_end(c, i, logs);
+  case BEGUN: return !m->begun || m->begun(c);
+  default: return !m->settled || m->settled(c, f->epoch, f->step);
   }
 }
 
-static bool run_hooks(const fitting *f, hook h, int64_t i, int64_t column) {
+static bool run_hooks(const cni_fitting *f, hook h, int64_t i, int64_t column) {
   const cn_callbacks *all = &f->a->callbacks;
   cn_logs logs = { f->m, column };
   cn_graph *g = f->m->base.object.graph;
   for (int64_t k = 0; k < all->n; k++) {
     all->v[k]->model = f->m;
-    if (one_hook(all->v[k], h, i, &logs) && cn_ok(g)) continue;
+    if (one_hook(f, all->v[k], h, i, &logs) && cn_ok(g)) continue;
     if (cn_ok(g)) cn_fail(g, CN_STATE, "fit: a callback failed without an error");
     return false;
   }
   return true;
 }
 
-/* One pass over the training data; ends each step. */
-static bool epoch_steps(fitting *f, cni_progress *p, int64_t steps) {
+/* After the hooks of a batch or of an epoch. */
+static bool settle(cni_fitting *f) {
+  f->interrupted = f->a->stop_on_interrupt && cni_interrupted;
+  return run_hooks(f, SETTLED, 0, -1);
+}
+
+/* The rest of a pass over the training data; ends each step. */
+static bool epoch_steps(cni_fitting *f, cni_progress *p, int64_t steps) {
   cn_model *m = f->m;
   cn_graph *g = m->base.object.graph;
   cn_batch b;
   if (!steps) f->exhausted = true; /* no data, no epoch */
-  for (int64_t step = 0; (steps < 0 || step < steps) && !m->stop; step++) {
+  while ((steps < 0 || f->step < steps) && !m->stop && !f->interrupted) {
+    const int64_t step = f->step;
     g->core.batch = step;
     if (!run_hooks(f, BATCH_BEGIN, step, -1)) return false;
     if (!cn_dataset_next(f->train, f->batch_size, &b)) {
@@ -176,33 +183,45 @@ static bool epoch_steps(fitting *f, cni_progress *p, int64_t steps) {
     if (!ok) return false;
     cn_graph_reset(g);
     cni_progress_step(p, m, step + 1);
-    if (!run_hooks(f, BATCH_END, step, -1)) return false;
+    f->step++;
+    if (!run_hooks(f, BATCH_END, step, -1) || !settle(f)) return false;
   }
   return cn_ok(g) && steps;
 }
 
-static bool validate(fitting *f, int64_t epoch, char *tail, size_t size) {
+static bool validate(cni_fitting *f, int64_t epoch, char *tail, size_t size) {
   cn_model *m = f->m;
-  if (!f->validation || (epoch + 1) % f->a->validation_freq) return true;
+  if (!f->validation || (epoch + 1) % f->a->validation_freq || f->interrupted) return true;
   const int64_t n = cni_values_count(m);
   const int64_t own = f->a->validation_batch_size;
   if (!cni_evaluate(m, f->validation, own == CN_NONE || !own ? f->batch_size : own, f->a->validation_steps)) return false;
+  f->interrupted = f->a->stop_on_interrupt && cni_interrupted;
+  if (f->interrupted) return true; /* half an evaluation is none */
+  f->validated = true;
   history_put(m, n, epoch - f->a->initial_epoch);
   cni_metrics_text(m, "val_", tail, size);
   return true;
 }
 
-static bool one_epoch(fitting *f, int64_t epoch) {
+/* What comes before the first batch; an epoch that goes on from a backup has it behind it. */
+static bool begin_epoch(cni_fitting *f) {
+  const bool reset = f->a->steps_per_epoch == CN_NONE || f->epoch == f->a->initial_epoch;
+  if ((reset && !cn_dataset_reset(f->train, f->a->shuffle)) || !run_hooks(f, EPOCH_BEGIN, f->epoch, -1)) return false;
+  cni_metrics_reset(f->m);
+  return true;
+}
+
+static bool one_epoch(cni_fitting *f) {
   cn_model *m = f->m;
   cn_graph *g = m->base.object.graph;
   cni_progress p;
   char tail[512] = "";
-  if ((f->a->steps_per_epoch == CN_NONE || epoch == f->a->initial_epoch) && !cn_dataset_reset(f->train, f->a->shuffle)) return false;
-  if (!run_hooks(f, EPOCH_BEGIN, epoch, -1)) return false;
+  const int64_t epoch = f->epoch;
+  if (!f->step && !begin_epoch(f)) return false;
   const int64_t steps = steps_of(f);
   if (f->a->verbose && f->a->epochs > 1) cni_print(g, "Epoch %lld/%lld\n", (long long)(epoch + 1), (long long)f->a->epochs);
   cni_progress_begin(&p, g, f->a->verbose, steps);
-  cni_metrics_reset(m);
+  f->validated = false;
   g->core.caller = "fit";
   const bool ok = epoch_steps(f, &p, steps);
   g->core.caller = NULL;
@@ -211,7 +230,11 @@ static bool one_epoch(fitting *f, int64_t epoch) {
   cni_progress_keep(&p, m);
   if (!validate(f, epoch, tail, sizeof tail)) return false;
   cni_progress_end(&p, tail);
-  return run_hooks(f, EPOCH_END, epoch, epoch - f->a->initial_epoch);
+  const bool whole = !f->interrupted;
+  if (whole && !run_hooks(f, EPOCH_END, epoch, epoch - f->a->initial_epoch)) return false;
+  f->epoch++;
+  f->step = 0;
+  return !whole || settle(f);
 }
 
 void cn_fit_args_init(cn_fit_args *args, size_t size) {
@@ -219,20 +242,29 @@ void cn_fit_args_init(cn_fit_args *args, size_t size) {
   memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
 }
 
+static bool all_epochs(cni_fitting *f) {
+  cn_model *m = f->m;
+  bool ok = run_hooks(f, TRAIN_BEGIN, 0, -1) && run_hooks(f, BEGUN, 0, -1);
+  while (ok && f->epoch < f->a->epochs && !f->interrupted && (f->step || (!f->exhausted && !m->stop))) ok = one_epoch(f);
+  if (cn_ok(m->base.object.graph)) cn_optimizer_finalize(m->compiled->optimizer);
+  return cn_ok(m->base.object.graph) && run_hooks(f, TRAIN_END, 0, -1);
+}
+
 const cn_history *cn_fit_run(const cn_fit_args *a) {
   cn_model *m = a->model;
   if (!cni_ready(m, "fit")) return NULL;
   cn_graph *g = m->base.object.graph;
-  fitting f = { .m = m, .a = a, .batch_size = a->batch_size ? a->batch_size : 32 };
+  cni_fitting f = { .m = m, .a = a, .batch_size = a->batch_size ? a->batch_size : 32, .epoch = a->initial_epoch }, *outer = m->fitting;
+  struct sigaction before;
   const int64_t epochs = a->epochs > a->initial_epoch ? a->epochs - a->initial_epoch : 0;
-  int64_t done = 0;
   if (!options_ok(a, g) || !split_data(&f) || !history_begin(m, epochs, f.validation != NULL, &a->callbacks)) return NULL;
   m->stop = false;
-  bool ok = run_hooks(&f, TRAIN_BEGIN, 0, -1);
-  while (ok && done < epochs && !f.exhausted && !m->stop && (ok = one_epoch(&f, a->initial_epoch + done))) done++;
-  if (cn_ok(g)) cn_optimizer_finalize(m->compiled->optimizer);
-  if (cn_ok(g)) run_hooks(&f, TRAIN_END, 0, -1);
-  history_end(m, done);
+  m->fitting = &f;
+  if (a->stop_on_interrupt) cni_interrupt_catch(&before);
+  all_epochs(&f);
+  if (a->stop_on_interrupt) cni_interrupt_leave(&before);
+  m->fitting = outer;
+  history_end(m, f.epoch - a->initial_epoch);
   cn_dataset_free(f.split[0]);
   cn_dataset_free(f.split[1]);
   return cn_ok(g) ? &m->history : NULL;
@@ -251,7 +283,8 @@ bool cni_evaluate(cn_model *m, cn_dataset *d, int64_t batch_size, int64_t steps)
   bool ok = cn_dataset_reset(d, false);
   cni_metrics_reset(m);
   g->core.caller = "evaluate";
-  for (g->core.batch = 0; ok && (steps < 0 || g->core.batch < steps) && cn_dataset_next(d, batch_size, &b); g->core.batch++) {
+  const cni_fitting *f = m->fitting;
+  for (g->core.batch = 0; ok && !(f && f->a->stop_on_interrupt && cni_interrupted) && (steps < 0 || g->core.batch < steps) && cn_dataset_next(d, batch_size, &b); g->core.batch++) {
     ok = evaluate_batch(m, &b);
     if (ok) cn_graph_reset(g);
   }

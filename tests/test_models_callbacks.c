@@ -44,7 +44,7 @@ static bool batch_end(cn_callback *c, int64_t b, cn_logs *logs) {
   if (s->fail_at == b) return cn_fail(g, CN_VALUE, "enough"), false;
   return note(c, "b", b);
 }
-static const cn_callback_methods hooks = { train_begin, train_end, epoch_begin, epoch_end, batch_begin, batch_end, "twice" };
+static const cn_callback_methods hooks = { .train_begin = train_begin, .train_end = train_end, .epoch_begin = epoch_begin, .epoch_end = epoch_end, .batch_begin = batch_begin, .batch_end = batch_end, .log = "twice" };
 
 Test(models_callbacks, hooks_of_the_user_in_order) {
   seen s = { .stop_at = -1, .fail_at = -1 };

@@ -136,6 +136,7 @@ static inline void cni_set_dims(cn_dims *to, const cn_dims *from) {
 /* tensor.c */
 /* A header with storage for `dims` (alive in this step; persistent with persist). NULL after an error. Values are not set. */
 cn_tensor *cni_tensor_new(cn_graph *g, cn_dtype dtype, const cn_dims *dims, bool persist);
+cn_tensor *cni_string_tensor(cn_graph *g, const cn_dims *dims, int64_t count, size_t bytes); /* a step tensor of texts: its data are count + 1 offsets and `bytes`, to be set */
 void cni_header_init(cn_graph *g, cn_tensor *t, cn_dtype dtype, const cn_dims *dims, bool persist);
 cn_tensor *cni_view_header(cn_graph *g, cn_dtype dtype, const cn_dims *dims); /* of a step tensor or a temporary, without storage */
 bool cni_tensor_storage(cn_graph *g, cn_tensor *t, bool step);      /* t->data from its count and dtype */

@@ -116,7 +116,7 @@ cn_tensor *cni_tensor_new(cn_graph *g, cn_dtype dtype, const cn_dims *dims, bool
 }
 
 /* A string tensor: one buffer of count + 1 offsets and the bytes (Arrow's layout); `bytes` of them. */
-static cn_tensor *string_tensor(cn_graph *g, const cn_dims *dims, int64_t count, size_t bytes) {
+cn_tensor *cni_string_tensor(cn_graph *g, const cn_dims *dims, int64_t count, size_t bytes) {
   cn_tensor *t = cni_arena_take(g, cni_step_arena(g), sizeof *t);
   if (!t) return NULL;
   header_init(g, t, CN_STRING, dims, g->epoch, 0);
@@ -307,7 +307,7 @@ cn_tensor *cn_string_array(cn_graph *g, const cn_dims *dims, const char *const *
   const int64_t n = dims->rank ? cn_dims_count(dims) : 1;
   size_t bytes = 0;
   for (int64_t i = 0; i < n; i++) bytes += strlen(texts[i]);
-  cn_tensor *t = string_tensor(g, dims, n, bytes);
+  cn_tensor *t = cni_string_tensor(g, dims, n, bytes);
   if (!t) return NULL;
   int64_t *offsets = t->data;
   char *to = (char *)(offsets + n + 1);

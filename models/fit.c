@@ -86,6 +86,9 @@ static bool options_ok(const cn_fit_args *a, cn_graph *g) {
   if (a->initial_epoch < 0) return cn_fail(g, CN_VALUE, "fit: initial_epoch must not be negative, got %lld", (long long)a->initial_epoch), false;
   if (a->epochs > INT32_MAX) return cn_fail(g, CN_VALUE, "fit: epochs must be below 2^31, got %lld", (long long)a->epochs), false;
   if (a->validation_freq < 1) return cn_fail(g, CN_VALUE, "fit: validation_freq must be positive, got %lld", (long long)a->validation_freq), false;
+  if (a->steps_per_epoch == CN_NONE && cn_dataset_size(a->data) == CN_FOREVER) return cn_fail(g, CN_VALUE, "fit: the data set has no end: steps_per_epoch is required"), false;
+  if (a->validation_steps == CN_NONE && a->validation_data && cn_dataset_size(a->validation_data) == CN_FOREVER)
+    return cn_fail(g, CN_VALUE, "fit: the validation data has no end: validation_steps is required"), false;
   for (int64_t i = 0; i < a->callbacks.n; i++)
     if (!a->callbacks.v[i]) return cn_fail(g, CN_VALUE, "fit: callback %lld is NULL", (long long)i), false;
   if (!(a->validation_split >= 0 && a->validation_split < 1)) return cn_fail(g, CN_VALUE, "fit: validation_split must be in [0, 1), got %g", a->validation_split), false;
@@ -254,7 +257,7 @@ const cn_history *cn_fit_run(const cn_fit_args *a) {
   cn_model *m = a->model;
   if (!cni_ready(m, "fit")) return NULL;
   cn_graph *g = m->base.object.graph;
-  cni_fitting f = { .m = m, .a = a, .batch_size = a->batch_size ? a->batch_size : 32, .epoch = a->initial_epoch }, *outer = m->fitting;
+  cni_fitting f = { .m = m, .a = a, .batch_size = cn_dataset_batch_size(a->data, a->batch_size ? a->batch_size : 32), .epoch = a->initial_epoch }, *outer = m->fitting;
   struct sigaction before;
   const int64_t epochs = a->epochs > a->initial_epoch ? a->epochs - a->initial_epoch : 0;
   if (!options_ok(a, g) || !split_data(&f) || !history_begin(m, epochs, f.validation != NULL, &a->callbacks)) return NULL;
@@ -296,6 +299,7 @@ bool cni_evaluate(cn_model *m, cn_dataset *d, int64_t batch_size, int64_t steps)
 int64_t cn_evaluate(cn_model *m, cn_dataset *data, int64_t batch_size, double *values, int64_t capacity) {
   if (!data || !cni_ready(m, "evaluate")) return -1;
   if (batch_size < 0) return cn_fail(m->base.object.graph, CN_VALUE, "evaluate: batch_size must not be negative, got %lld", (long long)batch_size), -1;
+  if (cn_dataset_size(data) == CN_FOREVER) return cn_fail(m->base.object.graph, CN_VALUE, "evaluate: the data set has no end"), -1;
   if (!cni_evaluate(m, data, batch_size ? batch_size : 32, CN_NONE)) return -1;
   const int64_t n = cni_values_count(m);
   for (int64_t i = 0; i < n && i < capacity; i++) values[i] = cni_metric_value(m, i);

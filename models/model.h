@@ -106,6 +106,11 @@ CN_API const char *cn_metric_name_at(cn_model *m, int64_t i);   /* 0: "loss" */
 CN_API cn_tensor *cn_predict(cn_model *m, cn_tensor *x, int64_t batch_size);
 /* The same for several inputs and outputs: every output, persistent, goes to outputs (room for cn_model_outputs, 1 for a Sequential). */
 CN_API bool cn_predict_lists(cn_model *m, cn_tensors x, int64_t batch_size, cn_tensor **outputs);
+/* The same over a data set, from its start: outputs [samples, ...]. */
+CN_API bool cn_predict_dataset(cn_model *m, cn_dataset *data, int64_t batch_size, cn_tensor **outputs);
+/* The same, batch by batch: `each` gets the batch's outputs (step tensors, in their order), and nothing is kept. It returns false to end, after cn_fail or without. */
+typedef bool (*cn_predict_each)(cn_graph *g, const cn_batch *batch, cn_tensor *const *outputs, int64_t n, void *user);
+CN_API bool cn_predict_batches(cn_model *m, cn_dataset *data, int64_t batch_size, cn_predict_each each, void *user);
 /* The same for one batch into the caller's array of `count` floats; false on failure. */
 CN_API bool cn_predict_into(cn_model *m, cn_tensor *x, float *out, int64_t count);
 #define CN_SUMMARY(X, S)                                                                                                                        \

@@ -76,8 +76,7 @@ extern volatile sig_atomic_t cni_interrupted;
 void cni_interrupt_catch(struct sigaction *before);
 void cni_interrupt_leave(const struct sigaction *before);
 /* dataset.c */
-bool cni_dataset_seeks(const cn_dataset *d);
-bool cni_dataset_state(cn_dataset *d, cn_state *s); /* its order and place; for one that seeks */
+bool cni_dataset_state(cn_dataset *d, cn_state *s); /* its position; for one that can seek */
 /* files.c: makes a folder with those above it, and makes sure that files can be written there. False after an error, which begins with `what`. */
 bool cni_folder_ready(cn_graph *g, const char *what, const char *folder);
 extern const cn_class *const cni_callback_classes[];

@@ -2,6 +2,7 @@
 #ifndef CN_MODELS_MODELS_H
 #define CN_MODELS_MODELS_H
 #include "callback.h"
+#include "classification.h"
 #include "dataset.h"
 #include "gradcheck_layer.h"
 #include "loss.h"

@@ -36,12 +36,27 @@ static int64_t next_name(cn_model *m, int64_t before) {
   return best;
 }
 
+/* Keras': four decimals, or an exponent where they would be zeros. */
+static void value_text(double v, char *text, size_t size) {
+  if (!(fabs(v) <= 1e-3) || v == 0) {
+    cni_fixed_text(v, 4, text, size);
+    return;
+  }
+  const int e = (int)floor(log10(fabs(v)));
+  char digits[32];
+  const double m = v / pow(10, e);
+  const bool carries = fabs(m) >= 9.99995;
+  cni_fixed_text(carries ? m / 10 : m, 4, digits, sizeof digits);
+  snprintf(text, size, "%se%+03d", digits, carries ? e + 1 : e);
+}
+
 void cni_metrics_text(cn_model *m, const char *prefix, char *text, size_t size) {
   size_t used = 0;
   text[0] = 0;
   for (int64_t i = next_name(m, -1); i >= 0 && used < size; i = next_name(m, i)) {
-    const double v = cni_metric_value(m, i);
-    used += (size_t)snprintf(text + used, size - used, fabs(v) > 1e-3 || v == 0 ? " - %s%s: %.4f" : " - %s%s: %.4e", prefix, cn_metric_name_at(m, i), v);
+    char number[400];
+    value_text(cni_metric_value(m, i), number, sizeof number);
+    used += (size_t)snprintf(text + used, size - used, " - %s%s: %s", prefix, cn_metric_name_at(m, i), number);
   }
 }
 
@@ -56,7 +71,9 @@ static void rate_text(double s, char *text, size_t size) {
   static const struct { double unit; const char *name; } units[] = { { 1, "s" }, { 1e-3, "ms" }, { 1e-6, "us" } };
   int k = s >= 1 ? 0 : s >= 1e-3 ? 1 : 2;
   const double v = s / units[k].unit;
-  snprintf(text, size, v < 9.95 && k < 2 ? "%.1f%s/step" : "%.0f%s/step", v, units[k].name);
+  char number[400];
+  cni_fixed_text(v, v < 9.95 && k < 2, number, sizeof number);
+  snprintf(text, size, "%.20s%s/step", number, units[k].name);
 }
 
 /* ---- the bar ---- */
@@ -87,14 +104,14 @@ static void counts_text(const cni_progress *p, char *text, size_t size) {
 }
 
 /* "\u2501" for what is done, thin or grey for the rest. */
-static int bar_text(const cni_progress *p, int columns, char *text) {
+static void bar_text(const cni_progress *p, int columns, char *text) {
   const int done = p->steps > 0 ? (int)((double)columns * (double)(p->step < p->steps ? p->step : p->steps) / (double)p->steps) : 0;
-  int n = p->colour ? sprintf(text, "\x1b[32m") : 0;
+  int n = sprintf(text, "%s", p->colour ? "\x1b[32m" : "");
   for (int i = 0; i < columns; i++) {
     if (i == done && p->colour) n += sprintf(text + n, "\x1b[37m");
     n += sprintf(text + n, i < done || p->colour ? "\xe2\x94\x81" : "\xe2\x94\x80");
   }
-  return n + (p->colour ? sprintf(text + n, "\x1b[0m") : 0);
+  if (p->colour) sprintf(text + n, "\x1b[0m");
 }
 
 /* Counts, bar, time left (at the end: taken), rate and metrics, as Keras has them. A line that is drawn over must not wrap: the metrics are cut first, then the bar. */

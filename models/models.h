@@ -5,6 +5,7 @@
 #include "classification.h"
 #include "dataset.h"
 #include "gradcheck_layer.h"
+#include "look.h"
 #include "loss.h"
 #include "metric.h"
 #include "model.h"

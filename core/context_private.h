@@ -121,5 +121,6 @@ int cni_distance(const char *word, const char *name);               /* how far t
 const char *cni_number_parse(const char *text, double *out);        /* the end of the number, or NULL; reads nan, inf, -inf and Infinity too */
 const char *cni_integer_parse(const char *text, int64_t *out);
 int cni_number_text(double v, int digits, char *text, size_t size); /* shortest text that reads back with `digits` (9: f32, 17: f64) significant digits; "nan", "inf" */
+int cni_fixed_text(double v, int decimals, char *text, size_t size);    /* as "%.Nf", with a point; decimals at most 17 */
 
 #endif

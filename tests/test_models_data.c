@@ -71,7 +71,7 @@ Test(models_data, fit_evaluate_predict) {
     cr_assert(h, "%s", cn_error(g));
     cr_assert_eq(cn_evaluate(m, d, 0, values, 2), 1);
     cn_tensor *y = NULL;
-    cr_assert(cn_predict_dataset(m, d, 3, &y), "%s", cn_error(g));
+    cr_assert(cn_predict_dataset(m, d, 3, CN_NONE, &y), "%s", cn_error(g));
     cr_assert_eq(cn_dim(y, 0), N);
     const double got[] = { cn_history_at(h, "loss", 4), cn_history_at(h, "val_loss", 4), cn_at(y, 7) };
     for (int i = 0; i < 3; i++) {

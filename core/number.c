@@ -155,3 +155,12 @@ int cni_number_text(double v, int digits, char *text, size_t size) {
   }
   return copy_text(full, text, size);
 }
+
+int cni_fixed_text(double v, int decimals, char *text, size_t size) {
+  char full[400];
+  snprintf(full, sizeof full, "%.*f", decimals, v);
+  const char *point = localeconv()->decimal_point;
+  char *at = decimals > 0 && *point ? strstr(full, point) : NULL;
+  if (at) memmove(at + 1, at + strlen(point), strlen(at + strlen(point)) + 1), *at = '.';
+  return copy_text(full, text, size);
+}

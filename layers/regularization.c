@@ -21,7 +21,7 @@ static bool random_state(cn_layer *l, cn_state *s) { return cn_state_bytes(s, "s
     cn_stream *stream = &((random_layer *)l)->stream;                                 \
     return !in->training || idle ? in->x[0] : noisy;                                  \
   }                                                                                   \
-  CN_LAYER(L, random_layer, LIST, .build = L##_build, .call = L##_call, .state = random_state, .output_shape = cni_same_shape, .supports_masking = true, __VA_ARGS__)
+  CN_LAYER(L, random_layer, LIST, .build = L##_build, .call = L##_call, .state = random_state, .output_shape = cni_same_shape, .supports_masking = true, .per_sample = cni_per_sample_untrained, __VA_ARGS__)
 
 RANDOM_LAYER(Dropout, CN_DROPOUT, o->rate == 0, cn_dropout(g, in->x[0], o->rate, .noise_shape = o->noise_shape, .stream = stream), .rank = 0)
 
@@ -73,4 +73,4 @@ static cn_tensor *activity_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   (void)g;
   return in->x[0];
 }
-CN_LAYER_OF(ActivityRegularization, cn_layer, CN_ACTIVITY_REGULARIZATION, (.init = activity_init), .call = activity_call, .output_shape = cni_same_shape, .supports_masking = true)
+CN_LAYER_OF(ActivityRegularization, cn_layer, CN_ACTIVITY_REGULARIZATION, (.init = activity_init), .call = activity_call, .output_shape = cni_same_shape, .supports_masking = true, .per_sample = cni_per_sample)

@@ -213,8 +213,8 @@ static void clean(const cn_callback *c) {
 static bool backup_train_begin(cn_callback *c) {
   cn_graph *g = c->object.graph;
   ((backup *)(void *)c)->seen = 0;
-  if (!cni_dataset_seeks(c->model->fitting->train))
-    return cn_fail(g, CN_UNSUPPORTED, "BackupAndRestore: the data set cannot seek (its methods have no seek), so a training with it cannot go on from the middle"), false;
+  if (!cn_dataset_can_seek(c->model->fitting->train))
+    return cn_fail(g, CN_UNSUPPORTED, "BackupAndRestore: the data set runs once (it cannot return to a position), so a training with it cannot go on from the middle"), false;
   if (!cni_folder_ready(g, "BackupAndRestore", options(c)->backup_dir)) return false;
   clean(c);
   return true;

@@ -291,3 +291,50 @@ cn_tensor *cn_train_step(cn_model *m, cn_tensor *x, cn_tensor *y, cn_tensor *sam
   if (m) cn_graph_reset(m->base.object.graph);
   return ok ? m->compiled->loss_value : NULL;
 }
+
+/* ---- the values of a batch ---- */
+static int64_t values_out(const cn_model *m, double *values, int64_t capacity) {
+  const int64_t n = cni_values_count(m);
+  for (int64_t i = 0; i < n && i < capacity; i++) values[i] = cni_metric_value(m, i);
+  return n;
+}
+
+/* Keras 3.15: of this batch, not of all since a reset. */
+static bool batch_values(cn_model *m, const cn_batch *b, const cni_results *r) {
+  cn_graph *g = m->base.object.graph;
+  const bool recording = cn_recording(g, false);
+  cni_metrics_reset(m);
+  const bool ok = cni_metrics_update(m, b, r);
+  cn_recording(g, recording);
+  return ok;
+}
+
+/* With the size that a caller may leave out. */
+static cn_batch sized(const cn_batch *b) {
+  cn_batch own = *b;
+  if (!own.x && own.xs.n) own.x = own.xs.v[0];
+  if (!own.y && own.ys.n) own.y = own.ys.v[0];
+  if (own.x && !own.size) own.size = samples(own.x);
+  return own;
+}
+
+int64_t cn_train_on_batch_values(cn_model *m, const cn_batch *batch, cn_reals class_weight, double *values, int64_t capacity) {
+  cn_batch b = sized(batch);
+  cni_results r;
+  bool ok = b.x && cni_ready(m, "train_on_batch") && cni_weigh_classes(m, "train_on_batch", class_weight, &b) && cni_train_step(m, &b, &r) && batch_values(m, &b, &r);
+  const int64_t n = ok ? values_out(m, values, capacity) : -1;
+  if (m) cn_graph_reset(m->base.object.graph);
+  return n;
+}
+
+int64_t cn_test_on_batch(cn_model *m, const cn_batch *batch, double *values, int64_t capacity) {
+  const cn_batch b = sized(batch);
+  cni_results r;
+  if (!b.x || !cni_ready(m, "test_on_batch")) return -1;
+  const bool recording = cn_recording(m->base.object.graph, false);
+  const bool ok = cni_forward(m, &b, false, &r) && batch_values(m, &b, &r);
+  cn_recording(m->base.object.graph, recording);
+  const int64_t n = ok ? values_out(m, values, capacity) : -1;
+  cn_graph_reset(m->base.object.graph);
+  return n;
+}

@@ -1,4 +1,4 @@
-/* fit, evaluate, predict. */
+/* fit and evaluate. */
 #include <math.h>
 #include <stdio.h>
 #include "model_private.h"
@@ -20,7 +20,7 @@ static bool history_begin(cn_model *m, int64_t epochs, bool validated, const cn_
   int64_t n = own;
   cni_free(g, m->history_names);
   cni_free(g, m->history_values);
-  m->history = (cn_history){ 0, 0, NULL, NULL };
+  m->history = (cn_history){ .epochs = 0 };
   size_t text = 0;
   for (int64_t i = 0; i < one; i++) text += 2 * strlen(cn_metric_name_at(m, i)) + 6;
   for (int64_t i = 0; i < callbacks->n; i++)
@@ -41,7 +41,7 @@ static bool history_begin(cn_model *m, int64_t epochs, bool validated, const cn_
   }
   for (int64_t i = 0; i < n * epochs; i++) m->history_values[i] = NAN;
   m->history_capacity = epochs;
-  m->history = (cn_history){ 0, n, m->history_names, m->history_values };
+  m->history = (cn_history){ .names_count = n, .names = m->history_names, .values = m->history_values };
   return true;
 }
 
@@ -79,13 +79,31 @@ static bool split_data(cni_fitting *f) {
   return f->train && f->validation;
 }
 
+/* Keras: 32, or what makes `steps` of the samples; the data set's own where it has one. */
+int64_t cni_batch_size(int64_t given, const cn_dataset *d, int64_t steps) {
+  const int64_t n = cn_dataset_size(d);
+  return cn_dataset_batch_size(d, given > 0 ? given : steps != CN_NONE && n > 0 && n != CN_FOREVER ? n / steps + (n % steps != 0) : 32);
+}
+bool cni_batch_size_ok(cn_graph *g, const char *what, const char *option, int64_t given) {
+  if (given >= 0 || given == CN_NONE) return true;
+  return cn_fail(g, CN_VALUE, "%s: %s must not be negative, got %lld", what, option, (long long)given), false;
+}
+bool cni_steps_ok(cn_graph *g, const char *what, const char *option, int64_t given) {
+  if (given > 0 || given == CN_NONE) return true;
+  return cn_fail(g, CN_VALUE, "%s: %s must be positive, got %lld", what, option, (long long)given), false;
+}
+
 static bool options_ok(const cn_fit_args *a, cn_graph *g) {
   if (!a->data) return cn_fail(g, CN_VALUE, "fit: the data set is NULL"), false;
   if (a->epochs < 0) return cn_fail(g, CN_VALUE, "fit: epochs must not be negative, got %lld", (long long)a->epochs), false;
-  if (a->batch_size < 0) return cn_fail(g, CN_VALUE, "fit: batch_size must not be negative, got %lld", (long long)a->batch_size), false;
+  if (!cni_batch_size_ok(g, "fit", "batch_size", a->batch_size) || !cni_batch_size_ok(g, "fit", "validation_batch_size", a->validation_batch_size)) return false;
+  if (!cni_steps_ok(g, "fit", "steps_per_epoch", a->steps_per_epoch) || !cni_steps_ok(g, "fit", "validation_steps", a->validation_steps)) return false;
   if (a->initial_epoch < 0) return cn_fail(g, CN_VALUE, "fit: initial_epoch must not be negative, got %lld", (long long)a->initial_epoch), false;
   if (a->epochs > INT32_MAX) return cn_fail(g, CN_VALUE, "fit: epochs must be below 2^31, got %lld", (long long)a->epochs), false;
   if (a->validation_freq < 1) return cn_fail(g, CN_VALUE, "fit: validation_freq must be positive, got %lld", (long long)a->validation_freq), false;
+  if (a->steps_per_epoch == CN_NONE && cn_dataset_size(a->data) == CN_FOREVER) return cn_fail(g, CN_VALUE, "fit: the data set has no end: steps_per_epoch is required"), false;
+  if (a->validation_steps == CN_NONE && a->validation_data && cn_dataset_size(a->validation_data) == CN_FOREVER)
+    return cn_fail(g, CN_VALUE, "fit: the validation data has no end: validation_steps is required"), false;
   for (int64_t i = 0; i < a->callbacks.n; i++)
     if (!a->callbacks.v[i]) return cn_fail(g, CN_VALUE, "fit: callback %lld is NULL", (long long)i), false;
   if (!(a->validation_split >= 0 && a->validation_split < 1)) return cn_fail(g, CN_VALUE, "fit: validation_split must be in [0, 1), got %g", a->validation_split), false;
@@ -107,13 +125,12 @@ static double class_of(const cn_tensor *y, int64_t sample) {
   return (double)best;
 }
 
-static bool weigh_classes(const cni_fitting *f, cn_batch *b) {
-  const cn_reals w = f->a->class_weight;
-  cn_graph *g = f->m->base.object.graph;
+bool cni_weigh_classes(cn_model *m, const char *what, cn_reals w, cn_batch *b) {
+  cn_graph *g = m->base.object.graph;
   if (w.n <= 0) return true;
-  if (b->sample_weight) return cn_fail(g, CN_VALUE, "fit: class_weight and sample weights cannot be given together"), false;
-  if (f->m->compiled->outputs_count > 1) return cn_fail(g, CN_VALUE, "fit: class_weight is for models of one output"), false;
-  if (!b->y || b->y->dims.rank < 1) return cn_fail(g, CN_VALUE, "fit: class_weight needs targets"), false;
+  if (b->sample_weight) return cn_fail(g, CN_VALUE, "%s: class_weight and sample weights cannot be given together", what), false;
+  if (m->compiled->outputs_count > 1) return cn_fail(g, CN_VALUE, "%s: class_weight is for models of one output", what), false;
+  if (!b->y || b->y->dims.rank < 1) return cn_fail(g, CN_VALUE, "%s: class_weight needs targets", what), false;
   if (!(b->sample_weight = cni_tensor_new(g, CN_F32, &(const cn_dims){ 1, { b->y->dims.d[0] } }, false))) return false;
   for (int64_t i = 0; i < b->sample_weight->count; i++) {
     const double k = class_of(b->y, i);
@@ -174,7 +191,7 @@ static bool epoch_steps(cni_fitting *f, cni_progress *p, int64_t steps) {
       if (step) break;
       return false;
     }
-    if (!weigh_classes(f, &b)) return false;
+    if (!cni_weigh_classes(m, "fit", f->a->class_weight, &b)) return false;
     cni_results r;
     if (!cni_train_step(m, &b, &r)) return false;
     const bool recording = cn_recording(g, false);
@@ -189,12 +206,18 @@ static bool epoch_steps(cni_fitting *f, cni_progress *p, int64_t steps) {
   return cn_ok(g) && steps;
 }
 
+static bool validates(const cn_fit_args *a, int64_t epoch) {
+  if (a->validation_epochs.n < 0) return (epoch + 1) % a->validation_freq == 0;
+  for (int64_t i = 0; i < a->validation_epochs.n; i++)
+    if (a->validation_epochs.v[i] == epoch + 1) return true;
+  return false;
+}
+
 static bool validate(cni_fitting *f, int64_t epoch, char *tail, size_t size) {
   cn_model *m = f->m;
-  if (!f->validation || (epoch + 1) % f->a->validation_freq || f->interrupted) return true;
-  const int64_t n = cni_values_count(m);
-  const int64_t own = f->a->validation_batch_size;
-  if (!cni_evaluate(m, f->validation, own == CN_NONE || !own ? f->batch_size : own, f->a->validation_steps)) return false;
+  if (!f->validation || !validates(f->a, epoch) || f->interrupted) return true;
+  const int64_t n = cni_values_count(m), own = f->a->validation_batch_size;
+  if (!cni_evaluate(m, f->validation, cni_batch_size(own > 0 ? own : f->a->batch_size, f->validation, f->a->validation_steps), f->a->validation_steps, NULL)) return false;
   f->interrupted = f->a->stop_on_interrupt && cni_interrupted;
   if (f->interrupted) return true; /* half an evaluation is none */
   f->validated = true;
@@ -220,7 +243,7 @@ static bool one_epoch(cni_fitting *f) {
   if (!f->step && !begin_epoch(f)) return false;
   const int64_t steps = steps_of(f);
   if (f->a->verbose && f->a->epochs > 1) cni_print(g, "Epoch %lld/%lld\n", (long long)(epoch + 1), (long long)f->a->epochs);
-  cni_progress_begin(&p, g, f->a->verbose, steps);
+  cni_progress_begin(&p, g, f->a->verbose, steps < 0 ? f->counted : steps);
   f->validated = false;
   g->core.caller = "fit";
   const bool ok = epoch_steps(f, &p, steps);
@@ -228,6 +251,7 @@ static bool one_epoch(cni_fitting *f) {
   if (!ok) return false;
   history_put(m, 0, epoch - f->a->initial_epoch);
   cni_progress_keep(&p, m);
+  f->counted = p.step;
   if (!validate(f, epoch, tail, sizeof tail)) return false;
   cni_progress_end(&p, tail);
   const bool whole = !f->interrupted;
@@ -254,10 +278,12 @@ const cn_history *cn_fit_run(const cn_fit_args *a) {
   cn_model *m = a->model;
   if (!cni_ready(m, "fit")) return NULL;
   cn_graph *g = m->base.object.graph;
-  cni_fitting f = { .m = m, .a = a, .batch_size = a->batch_size ? a->batch_size : 32, .epoch = a->initial_epoch }, *outer = m->fitting;
+  cni_fitting f = { .m = m, .a = a, .epoch = a->initial_epoch, .counted = -1 }, *outer = m->fitting;
   struct sigaction before;
   const int64_t epochs = a->epochs > a->initial_epoch ? a->epochs - a->initial_epoch : 0;
   if (!options_ok(a, g) || !split_data(&f) || !history_begin(m, epochs, f.validation != NULL, &a->callbacks)) return NULL;
+  m->history.initial_epoch = a->initial_epoch;
+  f.batch_size = cni_batch_size(a->batch_size, f.train, a->steps_per_epoch);
   m->stop = false;
   m->fitting = &f;
   if (a->stop_on_interrupt) cni_interrupt_catch(&before);
@@ -276,7 +302,7 @@ static bool evaluate_batch(cn_model *m, const cn_batch *b) {
   return cni_forward(m, b, false, &r) && cni_metrics_update(m, b, &r);
 }
 
-bool cni_evaluate(cn_model *m, cn_dataset *d, int64_t batch_size, int64_t steps) {
+bool cni_evaluate(cn_model *m, cn_dataset *d, int64_t batch_size, int64_t steps, cni_progress *p) {
   cn_graph *g = m->base.object.graph;
   const bool recording = cn_recording(g, false);
   cn_batch b;
@@ -286,129 +312,38 @@ bool cni_evaluate(cn_model *m, cn_dataset *d, int64_t batch_size, int64_t steps)
   const cni_fitting *f = m->fitting;
   for (g->core.batch = 0; ok && !(f && f->a->stop_on_interrupt && cni_interrupted) && (steps < 0 || g->core.batch < steps) && cn_dataset_next(d, batch_size, &b); g->core.batch++) {
     ok = evaluate_batch(m, &b);
-    if (ok) cn_graph_reset(g);
+    if (!ok) break;
+    cn_graph_reset(g);
+    if (p) cni_progress_step(p, m, g->core.batch + 1);
   }
   g->core.caller = NULL;
   cn_recording(g, recording);
   return ok && cn_ok(g);
+}
+
+void cn_evaluate_args_init(cn_evaluate_args *args, size_t size) {
+  const cn_evaluate_args defaults = { CN_EVALUATE(CN_DEFAULT_, ) .graph = NULL };
+  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
+}
+
+int64_t cn_evaluate_run(const cn_evaluate_args *a) {
+  cn_model *m = a->model;
+  cni_progress p;
+  if (!cni_ready(m, "evaluate")) return -1;
+  cn_graph *g = m->base.object.graph;
+  if (!a->data) return cn_fail(g, CN_VALUE, "evaluate: the data set is NULL"), -1;
+  if (a->steps == CN_NONE && cn_dataset_size(a->data) == CN_FOREVER) return cn_fail(g, CN_VALUE, "evaluate: the data set has no end: steps is required"), -1;
+  if (!cni_batch_size_ok(g, "evaluate", "batch_size", a->batch_size) || !cni_steps_ok(g, "evaluate", "steps", a->steps)) return -1;
+  const int64_t batch = cni_batch_size(a->batch_size, a->data, a->steps), n = cn_dataset_size(a->data), count = cni_values_count(m);
+  cni_progress_begin(&p, g, a->verbose, a->steps != CN_NONE ? a->steps : n < 0 ? -1 : n / batch + (n % batch != 0));
+  if (!cni_evaluate(m, a->data, batch, a->steps, &p)) return -1;
+  cni_progress_keep(&p, m);
+  cni_progress_end(&p, "");
+  for (int64_t i = 0; i < count && i < a->capacity; i++) a->values[i] = cni_metric_value(m, i);
+  return count;
 }
 
 int64_t cn_evaluate(cn_model *m, cn_dataset *data, int64_t batch_size, double *values, int64_t capacity) {
-  if (!data || !cni_ready(m, "evaluate")) return -1;
-  if (batch_size < 0) return cn_fail(m->base.object.graph, CN_VALUE, "evaluate: batch_size must not be negative, got %lld", (long long)batch_size), -1;
-  if (!cni_evaluate(m, data, batch_size ? batch_size : 32, CN_NONE)) return -1;
-  const int64_t n = cni_values_count(m);
-  for (int64_t i = 0; i < n && i < capacity; i++) values[i] = cni_metric_value(m, i);
-  return n;
-}
-
-/* ---- predict ---- */
-/* Samples first .. first + n - 1 of x, copied; the whole of x as it is. */
-static cn_tensor *rows_of(cn_graph *g, cn_tensor *x, int64_t first, int64_t n) {
-  if (n == x->dims.d[0]) return x;
-  cn_dims dims = x->dims;
-  dims.d[0] = n;
-  cn_tensor *t = cni_tensor_new(g, (cn_dtype)x->dtype, &dims, false);
-  const size_t row = (size_t)(x->count / x->dims.d[0]) * cn_dtype_size((cn_dtype)x->dtype);
-  if (t) memcpy(t->data, (const char *)x->data + (size_t)first * row, (size_t)n * row);
-  return t;
-}
-
-static bool predictable(cn_model *m, cn_tensor *x, const char *what) {
-  if (!m || !x || !cn_ok(m->base.object.graph)) return false;
-  cn_graph *g = m->base.object.graph;
-  if (!cni_readable(g, x, true)) return false;
-  if (!m->base.layers_count) return cn_fail(g, CN_STATE, "%s: %s has no layers", what, m->base.name), false;
-  if (x->dims.rank < 1 || !x->dims.d[0]) return cn_fail(g, CN_SHAPE, "%s: x has no samples", what), false;
-  return true;
-}
-
-/* Outputs of `n` samples, made with the first batch; the rows of this one are copied in. */
-static bool keep_rows(cn_graph *g, cn_tensor **out, const cn_tensor *y, int64_t first, int64_t k, int64_t n) {
-  cn_dims dims = y->dims;
-  if (dims.rank < 1 || dims.d[0] != k) return cn_fail(g, CN_SHAPE, "predict: the output's first axis is not the samples'"), false;
-  dims.d[0] = n;
-  if (!*out && !(*out = cni_tensor_new(g, (cn_dtype)y->dtype, &dims, true))) return false;
-  if ((*out)->count / n != y->count / k) return cn_fail(g, CN_SHAPE, "predict: the batches' outputs differ in shape"), false;
-  const size_t row = (size_t)((*out)->count / n) * cn_dtype_size((cn_dtype)y->dtype);
-  memcpy((char *)(*out)->data + (size_t)first * row, y->data, (size_t)k * row);
-  return true;
-}
-
-static bool predict_batch(cn_model *m, const cn_tensors *x, int64_t first, int64_t k, cn_tensor **out) {
-  cn_graph *g = m->base.object.graph;
-  cn_tensor *rows[CN_BATCH_TENSORS], *y[1 + CN_LAYER_OUTPUTS];
-  cn_call_args a = *(const cn_call_args *)cni_call_schema.defaults;
-  int64_t outputs = 0;
-  for (int64_t i = 0; i < x->n; i++)
-    if (!(rows[i] = rows_of(g, x->v[i], first, k))) return false;
-  a.graph = g;
-  a.layer = &m->base;
-  a.training = 0;
-  if (x->n == 1) a.x = rows[0];
-  else a.inputs = (cn_tensors){ rows, x->n };
-  bool ok = cn_call_layer(&a, y, &outputs) != NULL;
-  for (int64_t i = 0; i < outputs && ok; i++) ok = keep_rows(g, &out[i], y[i], first, k, x->v[0]->dims.d[0]);
-  return ok;
-}
-
-/* Runs the batches; x are persistent here. */
-static bool predict_batches(cn_model *m, const cn_tensors *x, int64_t batch_size, cn_tensor **out) {
-  cn_graph *g = m->base.object.graph;
-  const int64_t n = x->v[0]->dims.d[0];
-  bool ok = true;
-  g->core.caller = "predict";
-  for (int64_t first = 0; first < n && ok; first += batch_size) {
-    g->core.batch = first / batch_size;
-    ok = predict_batch(m, x, first, n - first < batch_size ? n - first : batch_size, out);
-    if (ok) cn_graph_reset(g);
-  }
-  g->core.caller = NULL;
-  return ok && cn_ok(g);
-}
-
-bool cn_predict_lists(cn_model *m, cn_tensors x, int64_t batch_size, cn_tensor **outputs) {
-  cn_tensor *kept[CN_BATCH_TENSORS];
-  int64_t n = 0;
-  if (!m || !cn_ok(m->base.object.graph)) return false;
-  cn_graph *g = m->base.object.graph;
-  if (batch_size < 0) return cn_fail(g, CN_VALUE, "predict: batch_size must not be negative, got %lld", (long long)batch_size), false;
-  if (!batch_size) batch_size = 32;
-  if (x.n < 1 || x.n > CN_BATCH_TENSORS) return cn_fail(g, CN_VALUE, "predict: %lld inputs", (long long)x.n), false;
-  for (int64_t i = 0; i < x.n; i++) {
-    if (!predictable(m, x.v[i], "predict")) break;
-    if (x.v[i]->dims.d[0] != x.v[0]->dims.d[0]) cn_fail(g, CN_SHAPE, "predict: the inputs differ in their number of samples");
-    else if ((kept[n] = cn_persist(x.v[i]))) n++;
-  }
-  for (int64_t i = 0; i < cni_outputs_of(m); i++) outputs[i] = NULL;
-  const bool recording = cn_recording(g, false);
-  const cn_tensors all = { kept, n };
-  const bool ok = n == x.n && cn_ok(g) && predict_batches(m, &all, batch_size, outputs);
-  cn_recording(g, recording);
-  for (int64_t i = 0; i < n; i++) cn_free(kept[i]);
-  for (int64_t i = 0; !ok && i < cni_outputs_of(m); i++) cn_free(outputs[i]), outputs[i] = NULL;
-  return ok;
-}
-
-cn_tensor *cn_predict(cn_model *m, cn_tensor *x, int64_t batch_size) {
-  cn_tensor *out[CN_LAYER_OUTPUTS] = { NULL };
-  if (!m || !x || !cn_predict_lists(m, (cn_tensors){ &x, 1 }, batch_size, out)) return NULL;
-  for (int64_t i = 1; i < CN_LAYER_OUTPUTS; i++) cn_free(out[i]);
-  return out[0];
-}
-
-bool cn_predict_into(cn_model *m, cn_tensor *x, float *out, int64_t count) {
-  if (!predictable(m, x, "predict_into")) return false;
-  cn_graph *g = m->base.object.graph;
-  const bool recording = cn_recording(g, false);
-  cn_tensor *y = cn_call(g, &m->base, x, .training = 0);
-  cn_recording(g, recording);
-  if (y && (y->count != count || y->dtype != CN_F32)) {
-    char text[160];
-    cn_fail(g, CN_SHAPE, "predict_into: the output is %s %s, the array has %lld floats", cn_dtype_name((cn_dtype)y->dtype), cn_dims_text(&y->dims, text, sizeof text), (long long)count);
-    return false;
-  }
-  if (y) memcpy(out, y->data, (size_t)count * sizeof *out);
-  cn_graph_reset(g);
-  return y != NULL;
+  const cn_evaluate_args a = { .model = m, .data = data, .values = values, .capacity = capacity, .batch_size = batch_size, .steps = CN_NONE };
+  return data ? cn_evaluate_run(&a) : -1;
 }

@@ -75,7 +75,7 @@ CN_API cn_optimizer *cn_model_optimizer(cn_model *m);
 #define CN_FIT(X, S)                                                                                                                            \
   X(S, int64_t, epochs, 1, NONNEGATIVE, "last epoch's number")                                                                                  \
   X(S, int64_t, initial_epoch, 0, NONNEGATIVE, "epoch to start at")                                                                             \
-  X(S, int64_t, batch_size, 32, NONNEGATIVE, "samples a step; the last batch may be smaller; 0: 32")                                                     \
+  X(S, int64_t, batch_size, CN_NONE, NONNEGATIVE, "samples a step; the last batch may be smaller; None or 0: 32, or with steps_per_epoch what makes so many of the samples") \
   X(S, bool, shuffle, true, ANY, "a new order of the samples each epoch")                                                                       \
   X(S, double, validation_split, 0.0, FRACTION, "this share of the samples, the last ones, is kept for validation")                             \
   X(S, int64_t, validation_freq, 1, POSITIVE, "epochs between validations")                                                                     \
@@ -83,11 +83,12 @@ CN_API cn_optimizer *cn_model_optimizer(cn_model *m);
   X(S, int64_t, validation_batch_size, CN_NONE, POSITIVE, "None: batch_size")                                                                   \
   X(S, int64_t, validation_steps, CN_NONE, POSITIVE, "None: the whole of the validation data")                                                  \
   X(S, cn_reals, class_weight, { 0 }, ANY, "weights of the samples by class 0, 1, ...: of y's largest value along a last axis > 1, else y rounded; further classes weigh 1") \
-  X(S, int64_t, verbose, 1, ANY, "0 silent, 1 progress bar (plain lines when the output is no terminal), 2 a line an epoch")                       \
+  X(S, int64_t, verbose, 1, ANY, "0 silent, 1 progress bar (plain lines when the output is no terminal), 2 a line an epoch")                    \
+  X(S, cn_ints, validation_epochs, CN_NONE_INTS, ANY, "instead of validation_freq: the epochs, from 1, after which is validated")               \
   X(S, bool, stop_on_interrupt, false, ANY, "Ctrl-C (SIGINT) ends fit after the batch that runs, without validation: weights, history and a backup are kept. A second one ends the program. For one fit at a time in a process")
 typedef struct cn_fit_args { cn_graph *graph; cn_model *model; cn_dataset *data; CN_FIT(CN_FIELD_, ) cn_dataset *validation_data; cn_callbacks callbacks; } cn_fit_args;
 /* What fit recorded: values[k * epochs + e] of name k in epoch e. NaN where it was not computed. Owned by the model, until the next fit. */
-typedef struct cn_history { int64_t epochs, names_count; const char *const *names; const double *values; } cn_history;
+typedef struct cn_history { int64_t epochs, names_count; const char *const *names; const double *values; int64_t initial_epoch; /* the number of epoch 0 here */ } cn_history;
 CN_API const cn_history *cn_fit_run(const cn_fit_args *args);
 CN_API void cn_fit_args_init(cn_fit_args *args, size_t size);         /* the same */
 /* One value of a history; NaN if there is none. epoch may be negative (from the end). */
@@ -99,13 +100,34 @@ CN_API double cn_train_on_batch(cn_model *m, cn_tensor *x, cn_tensor *y, cn_tens
 CN_API double cn_train_on_lists(cn_model *m, const cn_batch *batch);
 /* The same, but the loss is not read back: it is a variable that the model owns, readable with cn_item until the next step. */
 CN_API cn_tensor *cn_train_step(cn_model *m, cn_tensor *x, cn_tensor *y, cn_tensor *sample_weight);
+/* One optimizer step on a batch, and the values of this batch alone: loss, losses of the outputs, metrics (cn_metric_name_at), by the weights before the step. Writes at most `capacity`; returns how many there are, -1 on failure.
+ * class_weight as in fit; none where its n is 0. Keras' train_on_batch. Ends the step; the running values of a fit that is under way begin anew. */
+CN_API int64_t cn_train_on_batch_values(cn_model *m, const cn_batch *batch, cn_reals class_weight, double *values, int64_t capacity);
+/* The same without the step, as evaluate sees the batch. Keras' test_on_batch. */
+CN_API int64_t cn_test_on_batch(cn_model *m, const cn_batch *batch, double *values, int64_t capacity);
 /* Loss, then the metrics, on a data set. Writes at most `capacity` values; returns how many there are (-1 on failure). Names: cn_metric_name_at. */
 CN_API int64_t cn_evaluate(cn_model *m, cn_dataset *data, int64_t batch_size, double *values, int64_t capacity);
+#define CN_EVALUATE(X, S)                                                                                                                       \
+  X(S, int64_t, batch_size, CN_NONE, NONNEGATIVE, "samples a batch; None or 0: 32, or with steps what makes so many of the samples")            \
+  X(S, int64_t, steps, CN_NONE, POSITIVE, "batches; None: the whole data set")                                                                  \
+  X(S, int64_t, verbose, 0, ANY, "as in fit")
+typedef struct cn_evaluate_args { cn_graph *graph; cn_model *model; cn_dataset *data; double *values; int64_t capacity; CN_EVALUATE(CN_FIELD_, ) } cn_evaluate_args;
+/* The same with options: cn_evaluate_with(m, data, values, capacity, .steps = 10, .verbose = 1). */
+CN_API int64_t cn_evaluate_run(const cn_evaluate_args *args);
+CN_API void cn_evaluate_args_init(cn_evaluate_args *args, size_t size); /* every default */
 CN_API const char *cn_metric_name_at(cn_model *m, int64_t i);   /* 0: "loss" */
 /* Outputs of the model for every row of x, batch by batch, without recording; a persistent tensor (cn_free it). */
 CN_API cn_tensor *cn_predict(cn_model *m, cn_tensor *x, int64_t batch_size);
 /* The same for several inputs and outputs: every output, persistent, goes to outputs (room for cn_model_outputs, 1 for a Sequential). */
 CN_API bool cn_predict_lists(cn_model *m, cn_tensors x, int64_t batch_size, cn_tensor **outputs);
+/* The same in one batch. */
+CN_API cn_tensor *cn_predict_on_batch(cn_model *m, cn_tensor *x);
+/* Outputs of the model (step tensors, gone after the call) for a batch of a data set; false ends the prediction: early, or failed where the graph has an error. */
+typedef bool (*cn_predicted)(cn_tensor *const *outputs, int64_t n, const cn_batch *batch, void *user);
+/* Predicts a data set (its targets are not used) batch by batch, each handed to `each`: never more memory than a batch. batch_size 0 or CN_NONE: 32; steps: batches, CN_NONE: all. False on failure. */
+CN_API bool cn_predict_each(cn_model *m, cn_dataset *data, int64_t batch_size, int64_t steps, cn_predicted each, void *user);
+/* The same into outputs, persistent, as cn_predict_lists does. */
+CN_API bool cn_predict_dataset(cn_model *m, cn_dataset *data, int64_t batch_size, int64_t steps, cn_tensor **outputs);
 /* The same for one batch into the caller's array of `count` floats; false on failure. */
 CN_API bool cn_predict_into(cn_model *m, cn_tensor *x, float *out, int64_t count);
 #define CN_SUMMARY(X, S)                                                                                                                        \
@@ -144,6 +166,12 @@ CN_API bool cn_load_weights(cn_model *m, const char *path);
   __extension__({                                                                                                                     \
     CN_QUIET_ const cn_compile_args cn_o_ = { CN_COMPILE(CN_DEFAULT_, ) .model = (m), __VA_ARGS__ };                                  \
     bool cn_r_ = cn_compile_run(&cn_o_);                                                                                              \
+    CN_LOUD_ cn_r_;                                                                                                                   \
+  })
+#define cn_evaluate_with(m, ...)                                                                                                      \
+  __extension__({                                                                                                                     \
+    CN_QUIET_ const cn_evaluate_args cn_o_ = { .model = (m), CN_EVALUATE(CN_DEFAULT_, ) .data = __VA_ARGS__ };                        \
+    const int64_t cn_r_ = cn_evaluate_run(&cn_o_);                                                                                    \
     CN_LOUD_ cn_r_;                                                                                                                   \
   })
 #define cn_fit(m, ...)                                                                                                                \

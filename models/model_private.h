@@ -48,7 +48,7 @@ typedef struct cni_fitting {
   cn_model *m;
   const cn_fit_args *a;
   cn_dataset *train, *validation, *split[2];
-  int64_t batch_size;
+  int64_t batch_size, counted;   /* counted: steps of the epoch before; -1: there was none */
   int64_t epoch, step;           /* that runs, or comes next; batches of it that are done */
   bool exhausted;                /* the data has ended */
   bool validated;                /* in this epoch */
@@ -76,8 +76,7 @@ extern volatile sig_atomic_t cni_interrupted;
 void cni_interrupt_catch(struct sigaction *before);
 void cni_interrupt_leave(const struct sigaction *before);
 /* dataset.c */
-bool cni_dataset_seeks(const cn_dataset *d);
-bool cni_dataset_state(cn_dataset *d, cn_state *s); /* its order and place; for one that seeks */
+bool cni_dataset_state(cn_dataset *d, cn_state *s); /* its position; for one that can seek */
 /* files.c: makes a folder with those above it, and makes sure that files can be written there. False after an error, which begins with `what`. */
 bool cni_folder_ready(cn_graph *g, const char *what, const char *folder);
 extern const cn_class *const cni_callback_classes[];
@@ -111,14 +110,20 @@ bool cni_optimizer_ready(cn_model *m);                   /* has slots for the tr
 bool cni_ready(cn_model *m, const char *what);           /* compiled, with a loss; else an error */
 cn_metric *cni_accuracy_for(cn_graph *g, const cn_tensor *y_true, const cn_tensor *y_pred);
 /* Evaluates without touching the training metrics' names; the metrics' state is reset before. */
-bool cni_evaluate(cn_model *m, cn_dataset *d, int64_t batch_size, int64_t steps /* CN_NONE: all */);
+struct cni_progress;
+bool cni_evaluate(cn_model *m, cn_dataset *d, int64_t batch_size, int64_t steps /* CN_NONE: all */, struct cni_progress *p /* or NULL */);
+/* fit.c: options of batches, and weights by class (none where w.n is 0). */
+int64_t cni_batch_size(int64_t given, const cn_dataset *d, int64_t steps);
+bool cni_batch_size_ok(cn_graph *g, const char *what, const char *option, int64_t given);
+bool cni_steps_ok(cn_graph *g, const char *what, const char *option, int64_t given);
+bool cni_weigh_classes(cn_model *m, const char *what, cn_reals w, cn_batch *b);
 
 /* progress.c: a bar that is drawn over itself on a terminal, plain lines elsewhere. */
 typedef struct cni_progress {
   cn_graph *g;
   int64_t verbose, steps, step; /* steps < 0: not known */
-  double began, shown;          /* seconds */
-  bool terminal;
+  double began, first, shown;   /* seconds: of the start, the end of the first step (it alone records and allocates), the last drawing */
+  bool terminal, colour;
   int width, drawn;             /* of the terminal; columns of the last bar */
   char metrics[512];            /* " - accuracy: 0.9 - loss: 0.3" of the training data */
 } cni_progress;

@@ -76,7 +76,19 @@ static void check_round_trips(void) {
   }
 }
 
+static void check_fixed(void) {
+  char text[64];
+  static const struct { double v; int decimals; const char *text; } rows[] = { { 1.25, 1, "1.2" }, { -0.5, 2, "-0.50" }, { 1234567, 0, "1234567" }, { 1e300, 0, NULL }, { 0.00049, 3, "0.000" }, { NAN, 2, "nan" }, { INFINITY, 4, "inf" } };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    const int n = cni_fixed_text(rows[i].v, rows[i].decimals, text, sizeof text);
+    if (rows[i].text) CHECK_TEXT(text, rows[i].text);
+    else cr_assert(n == 301 && strlen(text) == sizeof text - 1);
+  }
+}
+
 Test(number, parses) { check_parsing(); }
+
+Test(number, prints_with_fixed_decimals) { check_fixed(); }
 
 Test(number, prints) { check_printing(); }
 
@@ -135,6 +147,7 @@ Test(number, decimal_comma) {
   check_parsing();
   check_printing();
   check_round_trips();
+  check_fixed();
   uselocale(before);
   freelocale(comma);
 }

@@ -154,13 +154,14 @@ static fixture fixed(const char *layers) {
 static bool no_seek_next(cn_graph *g, void *state, int64_t n, cn_batch *out) { return (void)g, (void)state, (void)n, (void)out, false; }
 static bool no_seek_reset(cn_graph *g, void *state, bool shuffle, cn_stream *s) { return (void)g, (void)state, (void)shuffle, (void)s, true; }
 static int64_t no_seek_size(void *state) { return (void)state, 10; }
+static bool runs_once(void *state) { return (void)state, false; }
 Test(models_resume, refusals) {
   static const char layers[] = "Dense(4, relu);Dense(3, softmax)";
   const char *latest = in_folder(folder, "b/latest.safetensors");
   fixture f = fixed(layers);
-  static const cn_dataset_methods no_seek = { .next = no_seek_next, .reset = no_seek_reset, .size = no_seek_size };
+  static const cn_dataset_methods no_seek = { .next = no_seek_next, .reset = no_seek_reset, .size = no_seek_size, .repeats = runs_once };
   cr_assert_null(cn_fit(f.m, cn_dataset_new(f.g, &no_seek, NULL), .verbose = 0, .callbacks = CN_CALLBACKS(f.c)));
-  REFUSED(f, CN_UNSUPPORTED, "BackupAndRestore: the data set cannot seek (its methods have no seek), so a training with it cannot go on from the middle");
+  REFUSED(f, CN_UNSUPPORTED, "BackupAndRestore: the data set runs once (it cannot return to a position), so a training with it cannot go on from the middle");
   f = fixed(layers);
   cr_assert(FIT(f, .epochs = 2));
   cn_graph_free(f.g);

@@ -39,7 +39,7 @@ bool fit_args_from(run *r, const json_t *given, cn_fit_args *a, double *weights,
   const char *key;
   a->epochs = integer_of(given, "epochs", 1);
   a->initial_epoch = integer_of(given, "initial_epoch", 0);
-  a->batch_size = integer_of(given, "batch_size", 32);
+  a->batch_size = integer_of(given, "batch_size", CN_NONE);
   a->steps_per_epoch = integer_of(given, "steps_per_epoch", CN_NONE);
   a->validation_steps = integer_of(given, "validation_steps", CN_NONE);
   a->validation_batch_size = integer_of(given, "validation_batch_size", CN_NONE);

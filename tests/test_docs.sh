@@ -3,9 +3,10 @@
 set -u
 here=$(dirname "$0")
 . "$here/lib.sh"
-cd "$here/.."
-if "$1" | diff - docs/layers.md; then pass; else fail docs/layers.md "is not current: ninja update-docs"; fi
-if "$2" . | diff - docs/operations.md; then pass; else fail docs/operations.md "is not current: ninja update-docs"; fi
+layers=$(realpath "$1") operations=$(realpath "$2")
+cd "$here/.." || exit 2
+if "$layers" | diff - docs/layers.md; then pass; else fail docs/layers.md "is not current: ninja update-docs"; fi
+if "$operations" . | diff - docs/operations.md; then pass; else fail docs/operations.md "is not current: ninja update-docs"; fi
 
 listed=$(grep -v '^#' docs/keras_ops.txt | cut -d' ' -f1)
 if echo "$listed" | diff - tests/keras_ops_names.txt; then pass; else fail docs/keras_ops.txt "has not the names of tests/keras_ops_names.txt"; fi

@@ -96,7 +96,7 @@ Test(models_data, validation_split_and_endless_data) {
   CHECK_REFUSED(g, CN_VALUE, "fit: the data set has no end: steps_per_epoch is required");
   cr_assert(cn_fit(m, endless, .steps_per_epoch = 7, .epochs = 3, .verbose = 0), "%s", cn_error(g));
   cr_assert_eq(cn_evaluate(m, endless, 0, NULL, 0), -1);
-  CHECK_REFUSED(g, CN_VALUE, "evaluate: the data set has no end");
+  CHECK_REFUSED(g, CN_VALUE, "evaluate: the data set has no end: steps is required");
 }
 
 static int64_t bad_next(cn_graph *errors, void *state, int64_t n, const cn_samples *out) {

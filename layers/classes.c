@@ -64,6 +64,8 @@ const cn_class *const cni_layer_classes[] = {
   CLASS(Lambda)
   CLASS(LayerNormalization)
   CLASS(LeakyReLU)
+  CLASS(LocallyConnected1D)
+  CLASS(LocallyConnected2D)
   CLASS(Masking)
   CLASS(MaxPooling1D)
   CLASS(MaxPooling2D)

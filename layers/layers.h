@@ -13,6 +13,7 @@
 #include "initializer.h"
 #include "input.h"
 #include "layer.h"
+#include "local.h"
 #include "merge.h"
 #include "normalization.h"
 #include "object.h"

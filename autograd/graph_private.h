@@ -145,7 +145,8 @@ void cni_temporary_free(cn_graph *g, cn_tensor *t);
 /* Checks that t may be read by the entry point g->core.where: of this graph, alive, not released, with data if `data`. Reports what is wrong. */
 bool cni_readable(cn_graph *g, const cn_tensor *t, bool data);
 cni_extra *cni_extra_of(cn_graph *g, cn_tensor *t);                 /* makes it where missing; NULL: no memory */
-/* Gives its memory back; reading it is an error from then on, whose text says why: 0 by backward, CNI_OF_SEGMENT as its segment ended, CNI_OF_WEIGHT as a weight took it. */
+/* Gives its memory back; reading it is an error from then on, whose text says why: 0 for backward, CNI_OF_SEGMENT as its segment ended,
+ * CNI_OF_WEIGHT as a weight took it. */
 void cni_release(cn_graph *g, cn_tensor *t, uint16_t why);
 const char *cni_released_how(const cn_tensor *t);                   /* "by an earlier backward": goes behind "was released" */
 double cni_value_at(const cn_tensor *t, int64_t i);                 /* of any numeric dtype */
@@ -190,7 +191,8 @@ void cni_each_tensor(const cn_schema *s, void *args, void (*visit)(cn_tensor **a
 void cni_each_size(const cn_graph *g, const cn_schema *s, void *args, void (*visit)(int64_t *at, void *user), void *user);
 /* A copy of args with its texts and lists, lists of tensors too, taken from an arena. */
 void *cni_args_copy(cn_graph *g, const cn_schema *s, const void *args, cni_arena *arena);
-/* What cn_dim gives for an unknown size holds the tensor's address and the axis. NULL for a number that stands for no unknown size of a symbolic tensor of g: nothing outside the graph's headers is read. */
+/* What cn_dim gives for an unknown size holds the tensor's address and the axis. NULL for a number that stands for no unknown size of a
+ * symbolic tensor of g: nothing outside the graph's own memory is read. */
 cn_tensor *cni_size_tensor(const cn_graph *g, int64_t v);
 static inline int cni_size_axis(int64_t v) { return (int)((uint64_t)v & 7); }
 cn_tensor *const *cni_symbolic_call(cn_call *c);                    /* an operation on symbolic inputs: shapes only. Recorded outside layers; inside one the outputs are step tensors without a node */

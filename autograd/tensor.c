@@ -128,7 +128,9 @@ cn_tensor *cni_string_tensor(cn_graph *g, const cn_dims *dims, int64_t count, si
   return t;
 }
 
-const char *cni_released_how(const cn_tensor *t) { return t->flags & CNI_OF_SEGMENT ? "when its segment ended" : t->flags & CNI_OF_WEIGHT ? "when a weight had taken it" : "by an earlier backward"; }
+const char *cni_released_how(const cn_tensor *t) {
+  return t->flags & CNI_OF_SEGMENT ? "when its segment ended" : t->flags & CNI_OF_WEIGHT ? "when a weight had taken it" : "by an earlier backward";
+}
 
 void cni_release(cn_graph *g, cn_tensor *t, uint16_t why) {
   t->flags &= (uint16_t)~CNI_DEFERRED;

@@ -124,7 +124,8 @@ static cn_tensor *steps_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   cn_tensor *x = in->x[0], *mask = in->mask[0];
   if (mask && !mask_fits(g, x, mask)) return NULL;
   if (!inside->supports_masking) mask = NULL;
-  cn_tensor *y = steps_may_be_samples(inside, x, in->training) ? at_once(inside, g, x, mask, in->training) : one_by_one(inside, g, x, mask, in->training);
+  const bool samples = steps_may_be_samples(inside, x, in->training);
+  cn_tensor *y = samples ? at_once(inside, g, x, mask, in->training) : one_by_one(inside, g, x, mask, in->training);
   cni_each_layer(inside, forget_losses, NULL);
   return y;
 }

@@ -28,7 +28,8 @@ static bool add_factor(cn_metric *m, cni_weights *ws, const cn_tensor *t, bool m
   cni_factor *f = &ws->factor[ws->count];
   *f = (cni_factor){ .t = t, .mask = mask };
   if (factor_fits(f, &ws->dims, ws->all)) return ws->count++, true;
-  cn_fail(m->object.graph, CN_SHAPE, "%s: %s %s does not fit values of %s", m->name, mask ? "mask" : "sample_weight", cn_dims_text(&t->dims, a, sizeof a), cn_dims_text(&ws->dims, b, sizeof b));
+  cn_dims_text(&t->dims, a, sizeof a), cn_dims_text(&ws->dims, b, sizeof b);
+  cn_fail(m->object.graph, CN_SHAPE, "%s: %s %s does not fit values of %s", m->name, mask ? "mask" : "sample_weight", a, b);
   return false;
 }
 

@@ -53,7 +53,7 @@ static bool count_all(cn_metric *m, const counting *c, const cn_tensor *t, const
   if (t->count != p->count) return cni_metric_shapes(m, t, p);
   if (c->class_id != CN_NONE && c->class_id >= c->classes)
     return cn_fail(m->object.graph, CN_INDEX, "%s: class_id is %lld, y_pred has %lld columns", m->name, (long long)c->class_id, (long long)c->classes), false;
-  if (c->thresholds > INT64_MAX / c->labels) return cn_fail(m->object.graph, CN_NO_MEMORY, "%s: too many sums", m->name), false;
+  if (c->labels && c->thresholds > INT64_MAX / c->labels) return cn_fail(m->object.graph, CN_NO_MEMORY, "%s: too many sums", m->name), false;
   cni_weights ws;
   if (!cni_weights_of(m, &p->dims, p, w, &ws) || !cni_metric_room(m, COUNTS, c->thresholds * c->labels)) return false;
   for (int64_t i = 0; i < p->count; i++) {

@@ -12,7 +12,11 @@ static void feed(cn_tensor **at, void *user) {
 }
 static void measure(int64_t *at, void *user) {
   filling *f = user;
-  f->s->measures[f->s->measures_count++] = (cni_measure){ at, cni_size_tensor(f->g, *at)->uses, cni_size_axis(*at) };
+  const cni_symbol *s = f->s->node->symbol;
+  const cn_tensor *t = cni_size_tensor(f->g, *at);
+  bool noted = false; /* else a number that has come to look like a size since the call */
+  for (int64_t i = 0; i < s->sizes_count && !noted; i++) noted = s->sizes[i] == t;
+  if (noted && f->s->measures_count < s->sizes_count) f->s->measures[f->s->measures_count++] = (cni_measure){ at, t->uses, cni_size_axis(*at) };
 }
 
 static bool fill_step(filling *f) {

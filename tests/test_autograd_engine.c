@@ -135,6 +135,15 @@ Test(autograd_engine, a_changed_variable) {
   cr_assert(cn_backward(g, z));
 }
 
+/* A place is one number among 65,536 * 65,536: more than int32 has. No memory is needed, as the rows there are empty. */
+Test(autograd_engine, places_of_a_large_target) {
+  cn_tensor *at = cn_array(g, CN_I32, CN_DIMS(1, 2), (const int32_t[]){ 65535, 65534 }), *y = cn_scatter(g, at, cn_zeros(g, CN_F32, CN_DIMS(1, 0)), .shape = CN_INTS(65536, 65536, 0));
+  cr_assert(y != NULL, "%s", cn_error(g));
+  const cn_node *n = cn_node_of(y);
+  while (strcmp(cn_node_op(n)->name, "scatter_rows") != 0) n = cn_node_of(cn_node_input(n, 0));
+  cr_assert_eq(cn_at(cn_node_input(n, 1), 0), 65535.0 * 65536 + 65534);
+}
+
 Test(autograd_engine, rows_of_a_table) {
   cn_tensor *table = cn_variable(g, CN_F64, CN_DIMS(4, 2), (const double[]){ 1, 2, 3, 4, 5, 6, 7, 8 });
   cn_tensor *rows = cn_take(g, table, INTEGERS(g, CN_DIMS(3), 2, 0, 2), .axis = 0);

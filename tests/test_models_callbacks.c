@@ -145,6 +145,8 @@ Test(models_callbacks, metrics_of_columns_and_classes) {
   CHECK_NEAR(metric_of("IoU(256, [255], ignore_class=-1)", labels, guess, CN_NO_TENSOR), 1, 1e-5);
   CHECK_NEAR(metric_of("IoU(256, [255], ignore_class=255)", labels, guess, CN_NO_TENSOR), 0, 1e-5);
   CHECK_NEAR(metric_of("AUC(20001)", FLOATS(g, CN_DIMS(4), 0, 1, 0, 1), FLOATS(g, CN_DIMS(4), 0.1, 0.10002, 0.3, 0.4), CN_NO_TENSOR), 0.75, 1e-5);
+  cn_tensor *nothing = cn_zeros(g, CN_F32, CN_DIMS(2, 0));
+  cr_assert_eq(metric_of("AUC(multi_label=true)", nothing, nothing, CN_NO_TENSOR), 0);
   CHECK_OK(g);
 }
 

@@ -34,6 +34,7 @@
 #include "ops_series.h"
 #include "ops_special.h"
 #include "ops_softmax.h"
+#include "ops_image.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -35,6 +35,8 @@
 #include "ops_special.h"
 #include "ops_softmax.h"
 #include "ops_image.h"
+#include "ops_blocks.h"
+#include "ops_sets.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -10,7 +10,8 @@ static const cn_op *const *const families[] = { cni_ops_activation, cni_ops_acti
                                                 cni_ops_normalization, cni_ops_normalization_channels, cni_ops_pool,
                                                 cni_ops_attention, cni_ops_nn,
                                                 cni_ops_create, cni_ops_special, cni_ops_scatter, cni_ops_segment, cni_ops_assemble, cni_ops_quantile,
-                                                cni_ops_nan, cni_ops_search, cni_ops_series, cni_ops_space };
+                                                cni_ops_nan, cni_ops_search, cni_ops_series, cni_ops_space,
+                                                cni_ops_image, cni_ops_image_filter, cni_ops_image_resize, cni_ops_image_sample, cni_ops_blocks, cni_ops_sets, cni_ops_signal };
 #define FAMILIES (sizeof families / sizeof *families)
 
 const cn_op *cn_op_find(const char *name) {

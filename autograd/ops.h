@@ -34,6 +34,9 @@
 #include "ops_series.h"
 #include "ops_special.h"
 #include "ops_softmax.h"
+#include "ops_image.h"
+#include "ops_blocks.h"
+#include "ops_sets.h"
 
 #ifdef __cplusplus
 extern "C" {

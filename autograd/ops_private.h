@@ -13,5 +13,7 @@ extern const cn_op *const cni_ops_normalization[], *const cni_ops_normalization_
 extern const cn_op *const cni_ops_attention[], *const cni_ops_nn[];
 extern const cn_op *const cni_ops_create[], *const cni_ops_special[], *const cni_ops_scatter[], *const cni_ops_segment[], *const cni_ops_assemble[], *const cni_ops_quantile[];
 extern const cn_op *const cni_ops_nan[], *const cni_ops_search[], *const cni_ops_series[], *const cni_ops_space[];
+extern const cn_op *const cni_ops_image[], *const cni_ops_image_filter[], *const cni_ops_image_resize[], *const cni_ops_image_sample[];
+extern const cn_op *const cni_ops_blocks[], *const cni_ops_sets[], *const cni_ops_signal[];
 
 #endif

@@ -83,7 +83,8 @@ static bool quadratic(const cn_op *op) {
                                        "var", "std", "nanvar", "nanstd", "ptp", "median", "quantile", "percentile", "logsumexp", "kron", "conv", "conv_bias", "depthwise_conv", "separable_conv", "conv_transpose",
                                        "conv_general", "conv_input_gradient", "conv_kernel_gradient", "max_pool", "average_pool", "adaptive_max_pool",
                                        "adaptive_average_pool", "average_unpool", "adaptive_average_unpool", "dot_product_attention", "ctc_loss", "median", "quantile",
-                                       "percentile", "ptp", "overlap_sequences", NULL };
+                                       "percentile", "ptp", "overlap_sequences", "extract_patches", "extract_patches_3d", "unfold", "fold",
+                                       "isin", "argpartition", "correlate", "cdist", "corrcoef", "multi_hot", NULL };
   for (int i = 0; names[i]; i++)
     if (!strcmp(op->name, names[i])) return true;
   return false;
@@ -92,7 +93,7 @@ static bool quadratic(const cn_op *op) {
 static bool cubic(const cn_op *op) {
   static const char *const names[] = { "sparsemax", "cholesky", "solve", "solve_triangular", "inv", "det", "slogdet", "qr", "lu_factor", "eigh", "pinv",
                                        "norm", "logdet", "lstsq", "cholesky_inverse", "matrix_rank", "fft", "ifft", "fft2", "ifft2", "rfft", "irfft",
-                                       "stft", "istft", "ctc_decode", NULL };
+                                       "stft", "istft", "ctc_decode", "resize", "scale_and_translate", "elastic_transform", "ssim", NULL };
   for (int i = 0; names[i]; i++)
     if (!strcmp(op->name, names[i])) return true;
   return false;

@@ -105,3 +105,46 @@ Test(autograd_names, nan_is_searched_at_the_end) {
   CHECK_TENSOR(cn_searchsorted(g, s, v, .side = "right"), CN_DIMS(3), 0, 3, 4, 0);
   CHECK_TENSOR(cn_digitize(g, v, s), CN_DIMS(3), 0, 3, 4, 0);
 }
+
+Test(autograd_names, arguments_without_nan) {
+  cn_tensor *x = DOUBLES(CN_DIMS(3, 2), NAN, 1, NAN, NAN, 5, -INFINITY);
+  CHECK_TENSOR(cn_nanargmax(g, x, .axis = 1), CN_DIMS(3), 0, 1, -1, 0);
+  CHECK_TENSOR(cn_nanargmin(g, x, .axis = 0), CN_DIMS(2), 0, 2, 2);
+  CHECK_TENSOR(cn_nancumsum(g, DOUBLES(CN_DIMS(4), 1, NAN, 2, NAN)), CN_DIMS(4), 0, 1, 1, 3, 3);
+  CHECK_TENSOR(cn_nancumprod(g, DOUBLES(CN_DIMS(4), NAN, 3, 2, NAN)), CN_DIMS(4), 0, 1, 3, 6, 6);
+}
+
+Test(autograd_names, extreme_integers) {
+  const int64_t a[] = { INT64_MIN, INT64_C(9007199254740993) * 3 }, b[] = { 6, INT64_C(9007199254740993) };
+  const int64_t *y = cn_data(cn_gcd(g, cn_array(g, CN_I64, CN_DIMS(2), a), cn_array(g, CN_I64, CN_DIMS(2), b)));
+  cr_assert_eq(y[0], 2);
+  cr_assert_eq(y[1], INT64_C(9007199254740993));
+  CHECK_TENSOR(cn_saturate_cast(g, DOUBLES(CN_DIMS(4), -5, 300, NAN, 7.9), .dtype = "uint8"), CN_DIMS(4), 0, 0, 255, 0, 7);
+  CHECK_TENSOR(cn_isin(g, cn_array(g, CN_I64, CN_DIMS(2), a), cn_array(g, CN_I64, CN_DIMS(2), b), .invert = true), CN_DIMS(2), 0, 1, 1);
+}
+
+Test(autograd_names, the_next_number) {
+  cn_tensor *y = cn_nextafter(g, DOUBLES(CN_DIMS(3), 1, 0, 2), DOUBLES(CN_DIMS(3), 2, -1, 2));
+  cr_assert_eq(cn_at(y, 0), 1 + 0x1p-52);
+  cr_assert_eq(cn_at(y, 1), -0x1p-1074);
+  cr_assert_eq(cn_at(y, 2), 2);
+  cr_assert_eq(cn_item(cn_nextafter(g, cn_scalar(g, 1), cn_scalar(g, 2))), 1 + 0x1p-23);
+}
+
+Test(autograd_names, parts_along_named_axes) {
+  cn_tensor *x = cn_array(g, CN_F32, CN_DIMS(2, 4, 2), NULL), *v = cn_array(g, CN_F32, CN_DIMS(4), NULL);
+  cr_assert_eq(cn_dim(cn_vsplit(g, x, CN_INTS(2))[1], 0), 1);
+  cr_assert_eq(cn_dim(cn_hsplit(g, x, CN_INTS(1, 3))[1], 1), 2);
+  cr_assert_eq(cn_dim(cn_dsplit(g, x, CN_INTS(2))[0], 2), 1);
+  cr_assert_eq(cn_dim(cn_hsplit(g, v, CN_INTS(2))[0], 0), 2);
+}
+
+Test(autograd_names, counts_at_the_edges) {
+  const cn_histogram_result h = cn_histogram(g, DOUBLES(CN_DIMS(6), 0, 1, 2, 3, 4, NAN), .bins = 4, .range = CN_REALS(0, 4));
+  CHECK_TENSOR(h.counts, CN_DIMS(4), 0, 1, 1, 1, 2);
+  CHECK_TENSOR(h.edges, CN_DIMS(5), 0, 0, 1, 2, 3, 4);
+  cn_graph_clear(g);
+  cr_assert_null(cn_histogram(g, DOUBLES(CN_DIMS(1), NAN)).counts);
+  cr_assert(strstr(cn_error(g), "x must be finite where no range is given"), "%s", cn_error(g));
+  cn_graph_clear(g);
+}

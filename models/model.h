@@ -127,6 +127,8 @@ CN_API void cn_summary_args_init(cn_summary_args *args, size_t size); /* every d
 
 /* The model's layers and operations, what they give, and what goes from one to the other, as text in DOT (Graphviz). Owned by the graph, until the next reset. */
 CN_API const char *cn_plot_model(cn_model *m);
+/* The same drawn, as text of an SVG file: each box stands in a row below what feeds it. */
+CN_API const char *cn_plot_model_svg(cn_model *m);
 
 /* ---- files ---- */
 /* The weights by name ("mlp/dense/kernel") as safetensors. Written to a temporary file and renamed. */

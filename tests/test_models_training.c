@@ -197,3 +197,19 @@ Test(training, a_plot_names_layers_and_shapes) {
   cr_assert_str_eq(cn_plot_model(m), "digraph \"m\" {\n  node [shape=box];\n  n0 [label=\"x (InputLayer)\\n(None, 3)\"];\n  n1 [label=\"dense (Dense)\\n(None, 3)\"];\n"
                                      "  n2 [label=\"multiply (Multiply)\\n(None, 3)\"];\n  n0 -> n1;\n  n0 -> n2;\n  n1 -> n2;\n}\n");
 }
+Test(training, a_drawing_has_a_box_for_each_layer_below_what_feeds_it) {
+  cn_tensor *x = cn_Input(g, CN_DIMS(3), .name = "x<"), *y = cn_multiply(g, x, cn_call(g, cn_Dense(g, 3), x));
+  cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y), .name = "m&");
+  const char *svg = cn_plot_model_svg(m);
+  cr_assert(svg, "%s", cn_error(g));
+  cr_assert_not_null(strstr(svg, "width=\"349\" height=\"292\""), "%s", svg);
+  cr_assert_not_null(strstr(svg, "<title>m&amp;</title>"));
+  cr_assert_not_null(strstr(svg, "<rect x=\"20\" y=\"20\" width=\"240\" height=\"44\" fill=\"#eef\" stroke=\"#446\"/><text x=\"140\" y=\"38\">x&lt; (InputLayer)</text><text x=\"140\" y=\"55\">(None, 3)</text>\n"));
+  cr_assert_not_null(strstr(svg, "y=\"122\">dense (Dense)</text>"));
+  cr_assert_not_null(strstr(svg, "y=\"206\">multiply (Multiply)</text>"));
+  cr_assert_not_null(strstr(svg, "<path d=\"M140 64C140 88 140 80 140 104\""));
+  cr_assert_not_null(strstr(svg, "<path d=\"M140 64C320 88 320 164 140 188\""));
+  cn_model *chain = cn_Sequential(g, "s");
+  cn_push(chain, cn_Dense(g, 1));
+  cr_assert_not_null(strstr(cn_plot_model_svg(chain), "dense_1 (Dense)"));
+}

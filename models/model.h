@@ -69,6 +69,9 @@ CN_API void cn_compile_args_init(cn_compile_args *args, size_t size); /* every d
 CN_API bool cn_compile_from_config(cn_model *m, const char *json);
 /* Adds a metric object after compile (of the first output). */
 CN_API bool cn_add_metric(cn_model *m, cn_metric *metric);
+/* Inside a layer's call: the mean of the values under that name is shown by models with the layer, behind their own metrics, and begins anew with theirs. On symbolic tensors the name alone is noted; models see the names that
+ * are there when they are compiled. tf.keras' Layer.add_metric. False after an error. */
+CN_API bool cn_layer_add_metric(cn_layer *l, const char *name, cn_tensor *value);
 CN_API cn_optimizer *cn_model_optimizer(cn_model *m);
 
 /* ---- train, evaluate, predict ---- */

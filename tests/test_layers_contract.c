@@ -204,3 +204,17 @@ Test(layers_contract, configs_of_tf_keras_are_read) {
   cr_assert_null(cn_layer_from_config(g, "{\"class_name\": \"LSTM\", \"config\": {\"units\": 2, \"time_major\": true}}"));
   CHECK_REFUSED(g, CN_VALUE, "LSTM: no option \"time_major\"");
 }
+
+/* ---- weights ---- */
+Test(layers_contract, copies_of_weights_stay_as_they_were) {
+  cn_layer *l = cn_Dense(g, 1, .kernel_initializer = CN_NAME("ones"));
+  cn_tensor *w[2];
+  cr_assert(cn_call(g, l, cn_ones(g, CN_F32, CN_DIMS(1, 2))));
+  cr_assert(cn_get_weights(l, w, 2), "%s", cn_error(g));
+  cr_assert(cn_assign(weight_at(l, 0), cn_zeros(g, CN_F32, CN_DIMS(2, 1))));
+  CHECK_TENSOR(w[0], CN_DIMS(2, 1), 0, 1, 1);
+  cr_assert(cn_set_weights(l, w, 2), "%s", cn_error(g));
+  CHECK_TENSOR(weight_at(l, 0), CN_DIMS(2, 1), 0, 1, 1);
+  cr_assert_not(cn_get_weights(l, w, 1));
+  CHECK_REFUSED(g, CN_VALUE, "get_weights: layer dense has 2 weights, got 1 values");
+}

@@ -138,6 +138,28 @@ Test(training, a_layer_made_of_layers_in_a_model_and_its_config) {
   cr_assert(cn_dims_equal(&out, CN_DIMS(CN_UNKNOWN, 3)));
 }
 
+/* A user's layer that passes its input and shows how large it is. */
+#define WATCH(X, S)
+CN_LAYER_DECLARE(Watch, WATCH)
+static cn_tensor *watch_call(cn_layer *l, cn_graph *gg, cn_inputs *in) { return cn_layer_add_metric(l, "size", cn_abs(gg, in->x[0])) ? in->x[0] : NULL; }
+CN_LAYER(Watch, cn_layer, WATCH, .call = watch_call)
+
+Test(training, a_metric_of_a_layer_stands_behind_the_models) {
+  cn_WatchOptions o;
+  cn_WatchOptions_init(&o, sizeof o);
+  o.graph = g;
+  cn_tensor *x = cn_Input(g, CN_DIMS(2)), *y = cn_call(g, cn_Dense(g, 1), cn_call(g, cn_make_Watch(&o), x));
+  cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y));
+  cn_compile(m, .optimizer = CN_NAME("sgd(0.01)"), .loss = CN_NAME("mse"), .metrics = "mae");
+  const float xs[] = { 1, -2, 3, -4, 5, -6, 7, -8 }, ys[] = { 0, 0, 0, 0 };
+  const cn_history *h = cn_fit(m, cn_dataset_from_arrays(g, CN_F32, CN_DIMS(4, 2), xs, CN_F32, CN_DIMS(4, 1), ys), .epochs = 8, .batch_size = 2, .verbose = 0);
+  CHECK_OK(g);
+  for (int64_t e = 0; e < 8; e++) CHECK_NEAR(cn_history_at(h, "size", e), 4.5, 1e-6);
+  cr_assert_str_eq(cn_metric_name_at(m, 2), "size");
+  cn_compile(m, .optimizer = CN_NAME("sgd(0.01)"), .loss = CN_NAME("mse")); /* again: the layer keeps its metric */
+  cr_assert_str_eq(cn_metric_name_at(m, 1), "size");
+}
+
 Test(training, outputs_with_losses_weights_and_metrics_of_their_own) {
   cn_tensor *x = cn_Input(g, CN_DIMS(3)), *a = cn_call(g, cn_Dense(g, 1, .name = "a"), x), *b = cn_call(g, cn_Dense(g, 2, .name = "b"), x);
   cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(a, b));

@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* Options that every layer has; a class' own list comes before them. */
+/* Options that every layer has; a class' own list comes before them. There is no `dynamic`: a layer's call is C that runs each time, so all are; a config's is dropped. */
 #define CN_LAYER_LIST(X, S)                                                                                                      \
   X(S, const char *, name, NULL, ANY, "name; default: the class' name in snake case with a number, unique in the graph")          \
   X(S, bool, trainable, true, ANY, "whether the weights are updated and their penalties count")                                   \
@@ -147,6 +147,8 @@ CN_API void cn_add_loss(cn_layer *l, cn_tensor *loss);
 CN_API int64_t cn_weights(cn_layer *l, cn_tensor **out, int64_t capacity);
 CN_API int64_t cn_trainable_weights(cn_layer *l, cn_tensor **out, int64_t capacity);
 CN_API int64_t cn_non_trainable_weights(cn_layer *l, cn_tensor **out, int64_t capacity);
+/* Copies of all weights, in the order of cn_weights, into `out` of n places; n must be how many there are. They live until the next reset. Keras' get_weights. */
+CN_API bool cn_get_weights(cn_layer *l, cn_tensor **out, int64_t n);
 /* Copies values into the weights, in the order of cn_weights; count, shapes and dtypes must fit, else nothing is written. */
 CN_API bool cn_set_weights(cn_layer *l, cn_tensor *const *values, int64_t n);
 /* How many numbers the weights have. STATE if the layer is not built yet. */

@@ -2,7 +2,7 @@
 #include <float.h>
 #include "layer_private.h"
 
-/* now NULL: without effect; "": without effect where it is false, and no option where it is true. cls NULL: of every layer but InputLayer, whose own options they are. */
+/* What tf.keras 2.4 and Keras 2 write. now NULL: without effect; "": without effect where it is false, and no option where it is true. cls NULL: of every layer but InputLayer, whose own options they are. */
 static const struct { const char *cls, *old, *now; } spellings[] = {
   { "LeakyReLU", "alpha", "negative_slope" },  /* tf.keras, Keras 2 */
   { "LeakyReLU", "slope", "negative_slope" },
@@ -20,6 +20,33 @@ static const struct { const char *cls, *old, *now; } spellings[] = {
   { "MultiHeadAttention", "value_shape", NULL },
   { "Attention", "causal", "" },
   { "AdditiveAttention", "causal", "" },
+  { "SimpleRNN", "implementation", NULL },
+  { "SimpleRNNCell", "implementation", NULL },
+  { "GRU", "implementation", NULL },
+  { "GRUCell", "implementation", NULL },
+  { "LSTM", "implementation", NULL },
+  { "LSTMCell", "implementation", NULL },
+  { "RNN", "time_major", "" },
+  { "SimpleRNN", "time_major", "" },
+  { "GRU", "time_major", "" },
+  { "LSTM", "time_major", "" },
+  { "ConvLSTM1D", "time_major", "" },
+  { "ConvLSTM2D", "time_major", "" },
+  { "ConvLSTM3D", "time_major", "" },
+  { "Conv1DTranspose", "groups", NULL },
+  { "Conv2DTranspose", "groups", NULL },
+  { "Conv3DTranspose", "groups", NULL },
+  { "DepthwiseConv1D", "groups", NULL },
+  { "DepthwiseConv2D", "groups", NULL },
+  { "SeparableConv1D", "groups", NULL },
+  { "SeparableConv2D", "groups", NULL },
+  { "SeparableConv1D", "kernel_initializer", NULL },
+  { "SeparableConv1D", "kernel_regularizer", NULL },
+  { "SeparableConv1D", "kernel_constraint", NULL },
+  { "SeparableConv2D", "kernel_initializer", NULL },
+  { "SeparableConv2D", "kernel_regularizer", NULL },
+  { "SeparableConv2D", "kernel_constraint", NULL },
+  { "InputLayer", "batch_input_shape", "batch_shape" },
 };
 #define COUNT (sizeof spellings / sizeof *spellings)
 
@@ -56,6 +83,12 @@ static bool list_clipping(json_t *options) {
   return !json_object_set_new(options, "renorm_clipping", list) && done;
 }
 
+/* BatchNormalization's axis as a list of one. */
+static bool single_axis(json_t *options) {
+  const json_t *axis = json_object_get(options, "axis");
+  return json_array_size(axis) != 1 || !json_object_set(options, "axis", json_array_get(axis, 0));
+}
+
 json_t *cni_config_today(cn_graph *g, const json_t *config) {
   const char *cls = json_string_value(json_object_get(config, "class_name"));
   const json_t *options = json_object_get(config, "config");
@@ -65,7 +98,7 @@ json_t *cni_config_today(cn_graph *g, const json_t *config) {
   bool done = copy && inner && !json_object_set(copy, "config", inner);
   for (size_t i = 0; i < COUNT && done; i++)
     if (concerns(i, cls)) done = respell(inner, i);
-  if (!strcmp(cls, "BatchNormalization")) done = done && list_clipping(inner);
+  if (!strcmp(cls, "BatchNormalization")) done = done && list_clipping(inner) && single_axis(inner);
   json_decref(inner);
   if (done) return copy;
   json_decref(copy);

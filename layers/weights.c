@@ -128,13 +128,27 @@ int64_t cn_count_params(cn_layer *l) {
   return sum;
 }
 
+static bool right_count(cn_layer *l, const char *what, int64_t have, int64_t n) {
+  return have == n || (cn_fail(l->object.graph, CN_VALUE, "%s: layer %s has %lld weights, got %lld values", what, l->name, (long long)have, (long long)n), false);
+}
+
+bool cn_get_weights(cn_layer *l, cn_tensor **out, int64_t n) {
+  if (!l || !cn_ok(l->object.graph)) return false;
+  cn_graph *g = l->object.graph;
+  int64_t have;
+  cn_tensor **w = all_weights(l, &have);
+  if (!w || !right_count(l, "get_weights", have, n)) return false;
+  for (int64_t i = 0; i < n; i++)
+    if (!(out[i] = cn_array(g, (cn_dtype)w[i]->dtype, &w[i]->dims, cn_data(w[i])))) return false;
+  return true;
+}
+
 bool cn_set_weights(cn_layer *l, cn_tensor *const *values, int64_t n) {
   if (!l || !cn_ok(l->object.graph)) return false;
   cn_graph *g = l->object.graph;
   int64_t have;
   cn_tensor **w = all_weights(l, &have);
-  if (!w) return false;
-  if (have != n) return cn_fail(g, CN_VALUE, "set_weights: layer %s has %lld weights, got %lld values", l->name, (long long)have, (long long)n), false;
+  if (!w || !right_count(l, "set_weights", have, n)) return false;
   for (int64_t i = 0; i < n; i++) {
     char a[160], b[160];
     if (!values[i] || !cni_readable(g, values[i], true)) return false;

@@ -63,7 +63,7 @@ bool cn_compile_run(const cn_compile_args *a) {
   cni_compiled *old;
   if (!m || !cn_ok(m->base.object.graph)) return false;
   cni_compiled *c = compile_begin(m, &old);
-  return c && compile_end(m, old, set_optimizer(m, c, &a->optimizer) && cni_outputs_from_args(m, c, a));
+  return c && compile_end(m, old, set_optimizer(m, c, &a->optimizer) && cni_outputs_from_args(m, c, a) && cni_layer_metrics(m));
 }
 
 static bool compile_json(cn_model *m, cni_compiled *c, const json_t *config) {
@@ -83,7 +83,7 @@ bool cn_compile_from_config(cn_model *m, const char *json) {
   json_t *config = json_loads(json, JSON_REJECT_DUPLICATES, &e);
   if (!config) return cn_fail(m->base.object.graph, CN_FORMAT, "compile_from_config: line %d, column %d: %s", e.line, e.column, e.text), false;
   cni_compiled *c = compile_begin(m, &old);
-  const bool ok = c && compile_end(m, old, compile_json(m, c, config));
+  const bool ok = c && compile_end(m, old, compile_json(m, c, config) && cni_layer_metrics(m));
   json_decref(config);
   return ok;
 }
@@ -188,6 +188,7 @@ bool cni_recorded_step(cn_model *m, const cn_batch *b, cni_results *r) {
 /* ---- metrics of a batch ---- */
 static bool metric_update(cn_model *m, cni_scored *s, const cn_batch *b, const cni_results *r) {
   const cn_tensors ys = cni_ys(b);
+  if (s->by_layer) return true;
   if (!s->metric && !ys.n) return cn_fail(m->base.object.graph, CN_VALUE, "%s: the data has no y", s->name), false;
   if (!s->metric && !(s->metric = cni_accuracy_for(m->base.object.graph, ys.v[s->output], r->y[s->output]))) return false;
   return cn_metric_update(s->metric, ys.n ? ys.v[s->output] : NULL, r->y[s->output], s->weighted ? weight_of(b, s->output) : CN_NO_TENSOR);

@@ -4,7 +4,7 @@
 
 enum { NEW, WAITING, DONE };
 typedef struct called { int state; cn_tensor **y; int64_t ny; } called;
-typedef struct entry { const json_t *json, *nodes; const char *name; cn_layer *layer; bool operation; called *calls; int64_t calls_count; } entry;
+typedef struct entry { const json_t *json; json_t *nodes /* own */; const char *name; cn_layer *layer; bool operation; called *calls; int64_t calls_count; } entry;
 typedef struct place { entry *e; int64_t call; } place;
 typedef struct reader {
   cn_graph *g;
@@ -212,11 +212,43 @@ static bool make_calls(reader *r, place first) {
   return true;
 }
 
+/* ---- calls of older Keras ---- */
+static bool is_reference(const json_t *v) { return json_is_string(json_array_get(v, 0)) && json_is_integer(json_array_get(v, 1)) && json_is_integer(json_array_get(v, 2)); }
+
+/* What stands in a call: [name, node, tensor, ...] becomes a tensor as today's Keras writes it. */
+static json_t *value_today(const json_t *v) {
+  if (is_reference(v))
+    return json_pack("{s:s, s:{s:[O,O,O]}}", "class_name", "__keras_tensor__", "config", "keras_history", json_array_get(v, 0), json_array_get(v, 1), json_array_get(v, 2));
+  if (!json_is_array(v)) return json_incref((json_t *)(uintptr_t)v);
+  json_t *list = json_array();
+  for (size_t i = 0; i < json_array_size(v); i++) json_array_append_new(list, value_today(json_array_get(v, i)));
+  return list;
+}
+
+/* tf.keras' [[name, node, tensor, {kwargs}], ...] as {args, kwargs}; what is not of that form stays. */
+static json_t *node_today(const json_t *node) {
+  if (!is_reference(json_array_get(node, 0))) return json_incref((json_t *)(uintptr_t)node);
+  const json_t *given = json_array_get(json_array_get(node, 0), 3);
+  json_t *inputs = value_today(node), *kwargs = json_object(), *v;
+  const char *key;
+  json_object_foreach((json_t *)(uintptr_t)given, key, v) json_object_set_new(kwargs, key, value_today(v));
+  json_t *first = json_array_size(inputs) == 1 ? json_incref(json_array_get(inputs, 0)) : json_incref(inputs);
+  json_decref(inputs);
+  return json_pack("{s:[o], s:o}", "args", first, "kwargs", kwargs);
+}
+
+static json_t *nodes_today(const json_t *nodes) {
+  if (!json_is_array(nodes)) return NULL;
+  json_t *list = json_array();
+  for (size_t i = 0; i < json_array_size(nodes); i++) json_array_append_new(list, node_today(json_array_get(nodes, i)));
+  return list;
+}
+
 /* ---- entries ---- */
 static bool read_entry(reader *r, const json_t *json, entry *e) {
   const json_t *config = json_object_get(json, "config");
   e->json = json;
-  e->nodes = json_object_get(json, "inbound_nodes");
+  e->nodes = nodes_today(json_object_get(json, "inbound_nodes"));
   e->name = json_string_value(json_object_get(json, "name"));
   if (!e->name) e->name = json_string_value(json_object_get(config, "name"));
   if (!e->name) return bad(r, "a layer has no name", NULL);
@@ -281,9 +313,11 @@ static cn_model *read_model(reader *r, const json_t *config) {
 }
 
 /* Layers that no model took over. */
-static void drop_layers(reader *r) {
-  for (size_t i = 0; r->entries && i < r->count; i++)
+static void drop_entries(reader *r) {
+  for (size_t i = 0; r->entries && i < r->count; i++) {
+    json_decref(r->entries[i].nodes);
     if (r->entries[i].layer && !r->entries[i].layer->object.adopted) cn_layer_free(r->entries[i].layer);
+  }
 }
 
 cn_object *cni_functional_from_json(cn_graph *g, const json_t *config) {
@@ -292,7 +326,7 @@ cn_object *cni_functional_from_json(cn_graph *g, const json_t *config) {
   g->calling = NULL;
   cn_model *m = read_model(&r, config);
   g->calling = calling;
-  drop_layers(&r);
+  drop_entries(&r);
   cni_map_free(g, &r.names);
   cni_free(g, r.stack);
   cni_arena_free(g, &r.arena);

@@ -69,6 +69,9 @@ CN_API void cn_compile_args_init(cn_compile_args *args, size_t size); /* every d
 CN_API bool cn_compile_from_config(cn_model *m, const char *json);
 /* Adds a metric object after compile (of the first output). */
 CN_API bool cn_add_metric(cn_model *m, cn_metric *metric);
+/* Inside a layer's call: the mean of the values under that name is shown by models with the layer, behind their own metrics, and begins anew with theirs. On symbolic tensors the name alone is noted; models see the names that
+ * are there when they are compiled. tf.keras' Layer.add_metric. False after an error. */
+CN_API bool cn_layer_add_metric(cn_layer *l, const char *name, cn_tensor *value);
 CN_API cn_optimizer *cn_model_optimizer(cn_model *m);
 
 /* ---- train, evaluate, predict ---- */
@@ -150,6 +153,8 @@ CN_API void cn_summary_args_init(cn_summary_args *args, size_t size); /* every d
 
 /* The model's layers and operations, what they give, and what goes from one to the other, as text in DOT (Graphviz). Owned by the graph, until the next reset. */
 CN_API const char *cn_plot_model(cn_model *m);
+/* The same drawn, as text of an SVG file: each box stands in a row below what feeds it. */
+CN_API const char *cn_plot_model_svg(cn_model *m);
 
 /* ---- files ---- */
 /* The weights by name ("mlp/dense/kernel") as safetensors. Written to a temporary file and renamed. */

@@ -109,7 +109,7 @@ bool cni_metric_add(cn_model *m, cni_compiled *c, cn_metric *metric, const char 
   if (c->count == c->capacity && !cni_grow(g, (void **)&c->metrics, c->count, &c->capacity, sizeof *c->metrics)) return false;
   char *unique = unique_metric(g, c, name, output, weighted);
   if (!unique) return false;
-  c->metrics[c->count++] = (cni_scored){ metric, unique, output, weighted };
+  c->metrics[c->count++] = (cni_scored){ metric, unique, output, weighted, false };
   return true;
 }
 

@@ -183,3 +183,38 @@ Test(layers_contract, rows_of_a_table_by_hand) {
   cr_assert(cn_backward(g, loss), "%s", cn_error(g));
   CHECK_TENSOR(cn_grad(table), CN_DIMS(3, 2), 0, 0, 0, 2, 2, 0, 0);
 }
+
+/* ---- configs of tf.keras 2.4 ---- */
+Test(layers_contract, configs_of_tf_keras_are_read) {
+  static const char *const configs[] = {
+    "{\"class_name\": \"GRU\", \"config\": {\"units\": 2, \"batch_input_shape\": [null, 3, 2], \"time_major\": false, \"implementation\": 2, \"reset_after\": true}}",
+    "{\"class_name\": \"RNN\", \"config\": {\"time_major\": false, \"cell\": {\"class_name\": \"StackedRNNCells\", \"config\": {\"cells\": [{\"class_name\": \"LSTMCell\", \"config\": {\"units\": 2, \"implementation\": 2}}]}}}}",
+    "{\"class_name\": \"ConvLSTM2D\", \"config\": {\"filters\": 2, \"kernel_size\": [2, 2], \"time_major\": false, \"recurrent_activation\": \"hard_sigmoid\"}}",
+    "{\"class_name\": \"BatchNormalization\", \"config\": {\"axis\": [3], \"momentum\": 0.99}}",
+    "{\"class_name\": \"Conv2DTranspose\", \"config\": {\"filters\": 2, \"kernel_size\": [2, 2], \"groups\": 1, \"output_padding\": null}}",
+    "{\"class_name\": \"DepthwiseConv2D\", \"config\": {\"kernel_size\": [2, 2], \"groups\": 1}}",
+    "{\"class_name\": \"SeparableConv2D\", \"config\": {\"filters\": 2, \"kernel_size\": [2, 2], \"groups\": 1, \"kernel_initializer\": {\"class_name\": \"GlorotUniform\", \"config\": {\"seed\": null}}, \"kernel_regularizer\": null, \"kernel_constraint\": null}}",
+    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": [null, 3], \"dtype\": \"float32\", \"sparse\": false, \"ragged\": false}}",
+    "{\"class_name\": \"ReLU\", \"config\": {\"max_value\": null, \"slope\": 0.5, \"threshold\": 0.0}}",
+    "{\"class_name\": \"Bidirectional\", \"config\": {\"layer\": {\"class_name\": \"LSTM\", \"config\": {\"units\": 2, \"implementation\": 2, \"time_major\": false}}, \"merge_mode\": \"concat\"}}",
+    "{\"class_name\": \"Dense\", \"config\": {\"units\": 2, \"dynamic\": false, \"bias_regularizer\": {\"class_name\": \"L1L2\", \"config\": {\"l1\": 0.0, \"l2\": 0.01}}}}",
+  };
+  for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) cr_assert(cn_layer_from_config(g, configs[i]), "%s: %s", configs[i], cn_error(g));
+  CHECK_TENSOR(cn_call(g, cn_layer_from_config(g, configs[8]), FLOATS(g, CN_DIMS(1, 2), -2, 2)), CN_DIMS(1, 2), 0, -1, 2);
+  cr_assert_null(cn_layer_from_config(g, "{\"class_name\": \"LSTM\", \"config\": {\"units\": 2, \"time_major\": true}}"));
+  CHECK_REFUSED(g, CN_VALUE, "LSTM: no option \"time_major\"");
+}
+
+/* ---- weights ---- */
+Test(layers_contract, copies_of_weights_stay_as_they_were) {
+  cn_layer *l = cn_Dense(g, 1, .kernel_initializer = CN_NAME("ones"));
+  cn_tensor *w[2];
+  cr_assert(cn_call(g, l, cn_ones(g, CN_F32, CN_DIMS(1, 2))));
+  cr_assert(cn_get_weights(l, w, 2), "%s", cn_error(g));
+  cr_assert(cn_assign(weight_at(l, 0), cn_zeros(g, CN_F32, CN_DIMS(2, 1))));
+  CHECK_TENSOR(w[0], CN_DIMS(2, 1), 0, 1, 1);
+  cr_assert(cn_set_weights(l, w, 2), "%s", cn_error(g));
+  CHECK_TENSOR(weight_at(l, 0), CN_DIMS(2, 1), 0, 1, 1);
+  cr_assert_not(cn_get_weights(l, w, 1));
+  CHECK_REFUSED(g, CN_VALUE, "get_weights: layer dense has 2 weights, got 1 values");
+}

@@ -144,3 +144,16 @@ Test(functional, damaged_operations_of_a_config) {
     cn_graph_clear(g);
   }
 }
+
+Test(functional, a_config_of_tf_keras_is_read) {
+  cn_model *m = cn_model_from_config(g, "{\"class_name\": \"Functional\", \"config\": {\"name\": \"model\", \"layers\": ["
+    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": [null, 2], \"dtype\": \"float32\", \"sparse\": false, \"ragged\": false, \"name\": \"i\"}, \"name\": \"i\", \"inbound_nodes\": []},"
+    "{\"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": 2, \"kernel_initializer\": {\"class_name\": \"Ones\", \"config\": {}}}, \"name\": \"d\", \"inbound_nodes\": [[[\"i\", 0, 0, {}]], [[\"d\", 0, 0, {\"training\": false}]]]},"
+    "{\"class_name\": \"Subtract\", \"config\": {\"name\": \"s\"}, \"name\": \"s\", \"inbound_nodes\": [[[\"d\", 1, 0, {}], [\"i\", 0, 0, {}]]]}],"
+    "\"input_layers\": [[\"i\", 0, 0]], \"output_layers\": [[\"s\", 0, 0]]}, \"keras_version\": \"2.4.0\", \"backend\": \"tensorflow\"}");
+  cr_assert(m, "%s", cn_error(g));
+  CHECK_TENSOR(cn_call(g, cn_model_layer(m), FLOATS(g, CN_DIMS(1, 2), 1, 2)), CN_DIMS(1, 2), 0, 5, 4);
+  cr_assert_null(cn_model_from_config(g, "{\"class_name\": \"Functional\", \"config\": {\"name\": \"model\", \"layers\": [{\"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": 2}, \"name\": \"d\","
+    "\"inbound_nodes\": [[[\"i\", 0, 0, {}]]]}], \"input_layers\": [[\"i\", 0, 0]], \"output_layers\": [[\"d\", 0, 0]]}}"));
+  CHECK_REFUSED(g, CN_FORMAT, "Functional: a reference names the unknown layer \"i\"");
+}

@@ -139,6 +139,28 @@ Test(training, a_layer_made_of_layers_in_a_model_and_its_config) {
   cr_assert(cn_dims_equal(&out, CN_DIMS(CN_UNKNOWN, 3)));
 }
 
+/* A user's layer that passes its input and shows how large it is. */
+#define WATCH(X, S)
+CN_LAYER_DECLARE(Watch, WATCH)
+static cn_tensor *watch_call(cn_layer *l, cn_graph *gg, cn_inputs *in) { return cn_layer_add_metric(l, "size", cn_abs(gg, in->x[0])) ? in->x[0] : NULL; }
+CN_LAYER(Watch, cn_layer, WATCH, .call = watch_call)
+
+Test(training, a_metric_of_a_layer_stands_behind_the_models) {
+  cn_WatchOptions o;
+  cn_WatchOptions_init(&o, sizeof o);
+  o.graph = g;
+  cn_tensor *x = cn_Input(g, CN_DIMS(2)), *y = cn_call(g, cn_Dense(g, 1), cn_call(g, cn_make_Watch(&o), x));
+  cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y));
+  cn_compile(m, .optimizer = CN_NAME("sgd(0.01)"), .loss = CN_NAME("mse"), .metrics = "mae");
+  const float xs[] = { 1, -2, 3, -4, 5, -6, 7, -8 }, ys[] = { 0, 0, 0, 0 };
+  const cn_history *h = cn_fit(m, cn_dataset_from_arrays(g, CN_F32, CN_DIMS(4, 2), xs, CN_F32, CN_DIMS(4, 1), ys), .epochs = 8, .batch_size = 2, .verbose = 0);
+  CHECK_OK(g);
+  for (int64_t e = 0; e < 8; e++) CHECK_NEAR(cn_history_at(h, "size", e), 4.5, 1e-6);
+  cr_assert_str_eq(cn_metric_name_at(m, 2), "size");
+  cn_compile(m, .optimizer = CN_NAME("sgd(0.01)"), .loss = CN_NAME("mse")); /* again: the layer keeps its metric */
+  cr_assert_str_eq(cn_metric_name_at(m, 1), "size");
+}
+
 Test(training, outputs_with_losses_weights_and_metrics_of_their_own) {
   cn_tensor *x = cn_Input(g, CN_DIMS(3)), *a = cn_call(g, cn_Dense(g, 1, .name = "a"), x), *b = cn_call(g, cn_Dense(g, 2, .name = "b"), x);
   cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(a, b));
@@ -220,4 +242,20 @@ Test(training, a_plot_names_layers_and_shapes) {
   cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y), .name = "m");
   cr_assert_str_eq(cn_plot_model(m), "digraph \"m\" {\n  node [shape=box];\n  n0 [label=\"x (InputLayer)\\n(None, 3)\"];\n  n1 [label=\"dense (Dense)\\n(None, 3)\"];\n"
                                      "  n2 [label=\"multiply (Multiply)\\n(None, 3)\"];\n  n0 -> n1;\n  n0 -> n2;\n  n1 -> n2;\n}\n");
+}
+Test(training, a_drawing_has_a_box_for_each_layer_below_what_feeds_it) {
+  cn_tensor *x = cn_Input(g, CN_DIMS(3), .name = "x<"), *y = cn_multiply(g, x, cn_call(g, cn_Dense(g, 3), x));
+  cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y), .name = "m&");
+  const char *svg = cn_plot_model_svg(m);
+  cr_assert(svg, "%s", cn_error(g));
+  cr_assert_not_null(strstr(svg, "width=\"349\" height=\"292\""), "%s", svg);
+  cr_assert_not_null(strstr(svg, "<title>m&amp;</title>"));
+  cr_assert_not_null(strstr(svg, "<rect x=\"20\" y=\"20\" width=\"240\" height=\"44\" fill=\"#eef\" stroke=\"#446\"/><text x=\"140\" y=\"38\">x&lt; (InputLayer)</text><text x=\"140\" y=\"55\">(None, 3)</text>\n"));
+  cr_assert_not_null(strstr(svg, "y=\"122\">dense (Dense)</text>"));
+  cr_assert_not_null(strstr(svg, "y=\"206\">multiply (Multiply)</text>"));
+  cr_assert_not_null(strstr(svg, "<path d=\"M140 64C140 88 140 80 140 104\""));
+  cr_assert_not_null(strstr(svg, "<path d=\"M140 64C320 88 320 164 140 188\""));
+  cn_model *chain = cn_Sequential(g, "s");
+  cn_push(chain, cn_Dense(g, 1));
+  cr_assert_not_null(strstr(cn_plot_model_svg(chain), "dense_1 (Dense)"));
 }

@@ -33,19 +33,24 @@ static bool one_character(cn_graph *g, const char *option, const char *text, boo
   return cni_option_fail(g, &schema, "%s must be one character that no number contains, got \"%.20s\"", option, text ? text : "");
 }
 
-static bool read_options(table *t) {
-  const cn_read_csv_args *o = t->o;
+bool cni_csv_options(cni_csv *c, const cn_read_csv_args *o) {
   cn_graph *g = o->graph;
-  if (!cni_options_check(g, &schema, o)) return false;
   if (!*o->path) return cni_option_fail(g, &schema, "path is required");
   if (o->header != CN_NONE && o->header != 0 && o->header != 1)
     return cni_option_fail(g, &schema, "header must be true, false or None, got %lld", (long long)o->header);
-  if (!one_character(g, "delimiter", o->delimiter, false, &t->scan.delimiter) || !one_character(g, "quote", o->quote, true, &t->scan.quote)) return false;
-  if (t->scan.delimiter == t->scan.quote) return cni_option_fail(g, &schema, "delimiter and quote are the same");
+  if (!one_character(g, "delimiter", o->delimiter, false, &c->delimiter) || !one_character(g, "quote", o->quote, true, &c->quote)) return false;
+  if (c->delimiter == c->quote) return cni_option_fail(g, &schema, "delimiter and quote are the same");
   for (int64_t i = 0; i < o->missing.n; i++)
     if (!o->missing.v[i]) return cni_option_fail(g, &schema, "missing: entry %lld is missing", (long long)i);
-  for (int64_t i = 0; i < o->missing.n; i++) t->scan.missing_first[(unsigned char)o->missing.v[i][0]] = true;
-  t->scan.missing = &o->missing;
+  for (int64_t i = 0; i < o->missing.n; i++) c->missing_first[(unsigned char)o->missing.v[i][0]] = true;
+  c->missing = &o->missing;
+  return true;
+}
+
+static bool read_options(table *t) {
+  const cn_read_csv_args *o = t->o;
+  cn_graph *g = o->graph;
+  if (!cni_options_check(g, &schema, o) || !cni_csv_options(&t->scan, o)) return false;
   if (cn_dtype_from_name(o->floats, &t->floats) && (t->floats == CN_F32 || t->floats == CN_F64)) return true;
   return cni_option_fail(g, &schema, "floats must be float32 or float64, got %.40s", o->floats ? o->floats : "None");
 }
@@ -61,25 +66,25 @@ static bool type_of(cn_graph *g, const char *name, cn_dtype *out) {
 
 /* ---- names and columns ---- */
 
-static bool is_header(const table *t) {
-  if (t->o->header != CN_NONE) return t->o->header == 1;
+bool cni_csv_is_header(const cni_csv *c, int64_t header) {
+  if (header != CN_NONE) return header == 1;
   bool any = false;
-  for (int64_t i = 0; i < t->scan.n; i++) {
-    const cni_field f = cni_field_trim(&t->scan.v[i]);
-    if (cni_csv_is_number(&f) || (f.n > 0 && cni_csv_is_missing(&t->scan, &f))) return false;
+  for (int64_t i = 0; i < c->n; i++) {
+    const cni_field f = cni_field_trim(&c->v[i]);
+    if (cni_csv_is_number(&f) || (f.n > 0 && cni_csv_is_missing(c, &f))) return false;
     any = any || f.n > 0;
   }
   return any;
 }
 
-static char *name_of(const table *t, int64_t i, bool header) {
-  const cni_field *f = &t->scan.v[i], trimmed = f->quoted ? *f : cni_field_trim(f);
+char *cni_csv_name(const cni_csv *c, int64_t i, bool header) {
+  const cni_field *f = &c->v[i], trimmed = f->quoted ? *f : cni_field_trim(f);
   if (header && trimmed.n > 0) {
-    char *name = cni_alloc(t->scan.g, cni_field_bytes(&t->scan, &trimmed) + 1);
-    if (name) cni_field_copy(&t->scan, &trimmed, name);
+    char *name = cni_alloc(c->g, cni_field_bytes(c, &trimmed) + 1);
+    if (name) cni_field_copy(c, &trimmed, name);
     return name;
   }
-  char *name = cni_alloc(t->scan.g, 24);
+  char *name = cni_alloc(c->g, 24);
   if (name) snprintf(name, 24, "%lld", (long long)i);
   return name;
 }
@@ -120,11 +125,11 @@ static bool read_names(table *t) {
     if (cn_ok(t->scan.g)) cn_fail(t->scan.g, CN_FORMAT, "read_csv: %s: holds no rows", t->scan.name);
     return false;
   }
-  const bool header = is_header(t);
+  const bool header = cni_csv_is_header(&t->scan, t->o->header);
   t->names = cni_alloc(t->scan.g, (size_t)t->scan.n * sizeof *t->names);
   if (!t->names) return false;
   for (; t->fields < t->scan.n; t->fields++) {
-    t->names[t->fields] = name_of(t, t->fields, header);
+    t->names[t->fields] = cni_csv_name(&t->scan, t->fields, header);
     if (!t->names[t->fields]) return false;
   }
   if (!names_differ(t)) return false;

@@ -11,6 +11,8 @@ typedef struct cni_csv {
   const char *name;                 /* of the file */
   char delimiter, quote;            /* quote 0: none */
   const char *p, *end;              /* what is left; a zero byte stands at the end */
+  bool more;                        /* what is left is not the file's end: */
+  bool cut;                         /* ... the row that was tried ends beyond it */
   int64_t line, next_line;          /* of the row that was read, and of the next; from 1 */
   cni_field *v;
   int64_t n, capacity;              /* fields of the row that was read */
@@ -25,6 +27,11 @@ size_t cni_field_bytes(const cni_csv *c, const cni_field *f);           /* of it
 void cni_field_copy(const cni_csv *c, const cni_field *f, char *to);
 cni_field cni_field_trim(const cni_field *f);                           /* without blanks around it */
 bool cni_csv_fail(const cni_csv *c, const char *format, ...) CN_PRINTF(2, 3); /* `read_csv: x.csv: line 7: ...` */
+
+/* csv.c */
+bool cni_csv_options(cni_csv *c, const cn_read_csv_args *o);            /* checks and takes header, delimiter, quote and missing, whose list must stay */
+bool cni_csv_is_header(const cni_csv *c, int64_t header);               /* whether the row that was read holds names */
+char *cni_csv_name(const cni_csv *c, int64_t i, bool header);           /* of column i, from cni_alloc */
 
 /* csv_convert.c */
 #define CNI_CSV_AUTO ((cn_dtype)CN_DTYPES)

@@ -20,6 +20,7 @@ static bool take_quoted(cni_csv *c, cni_field *f) {
   const char *p = c->p + 1;
   *f = (cni_field){ .p = p, .quoted = true };
   for (;; p++) {
+    if (p == c->end && c->more) return c->cut = true, false;
     if (p == c->end) return cni_csv_fail(c, "a quote is not closed");
     if (*p == '\0') return cni_csv_fail(c, "a zero byte");
     if (*p == '\n' || (*p == '\r' && p[1] != '\n')) c->next_line++;

@@ -7,7 +7,7 @@ static const struct { unsigned char code; cni_element element; } types[] = {
 };
 #define TYPES (sizeof types / sizeof *types)
 
-typedef struct header { cni_element element; cn_dims dims; int64_t count; uint64_t total; } header;
+typedef cni_header header;
 
 static bool read_sizes(cni_input *in, header *h, int rank) {
   unsigned char sizes[4 * CN_MAX_RANK];
@@ -23,14 +23,14 @@ static bool read_sizes(cni_input *in, header *h, int rank) {
   return cni_input_holds(in, h->total);
 }
 
-static bool read_header(cni_input *in, header *h) {
+bool cni_idx_header(cni_input *in, header *h) {
   unsigned char head[4];
   size_t i = 0;
   if (!cni_input_exactly(in, head, sizeof head, sizeof head)) return false;
   while (i < TYPES && types[i].code != head[2]) i++;
   if (head[0] || head[1] || i == TYPES) return cni_input_fail(in, "no IDX file: it begins with %02x %02x %02x %02x", head[0], head[1], head[2], head[3]);
   if (head[3] > CN_MAX_RANK) return cni_input_fail(in, "has %d axes, at most %d are read", head[3], CN_MAX_RANK);
-  h->element = types[i].element;
+  *h = (header){ .element = types[i].element, .big_endian = true };
   return read_sizes(in, h, head[3]);
 }
 
@@ -46,7 +46,7 @@ cn_arrays *cn_read_idx(cn_graph *g, const char *path) {
   header h;
   if (!cni_input_open(&in, g, "read_idx", path, true)) return NULL;
   cn_arrays *list = cn_arrays_new(g);
-  const bool ok = list && read_header(&in, &h) && read_numbers(&in, &h, list);
+  const bool ok = list && cni_idx_header(&in, &h) && read_numbers(&in, &h, list);
   cni_input_close(&in);
   if (ok) return list;
   cn_arrays_free(g, list);

@@ -3,6 +3,7 @@
 #define CN_IO_IO_H
 #include "array.h"
 #include "csv.h"
+#include "files.h"
 #include "idx.h"
 #include "npy.h"
 #include "safetensors.h"

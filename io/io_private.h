@@ -59,6 +59,17 @@ cn_dtype cni_element_dtype(cni_element e); /* what it is read to: the same, or o
 /* n numbers that stand at the start of `data`, which has room for what they become, in place. */
 void cni_elements_decode(void *data, cni_element e, bool big_endian, int64_t n);
 
+/* The head of a file that holds one array of numbers, row after row: what stands where `position` is after it was read. `total` bytes has the file. */
+typedef struct cni_header { cni_element element; bool big_endian; cn_dims dims; int64_t count; uint64_t total; } cni_header;
+bool cni_idx_header(cni_input *in, cni_header *h);
+bool cni_npy_header(cni_input *in, cni_header *h); /* UNSUPPORTED for texts and Fortran order */
+
+/* chunks.c: a text file through a window that moves over it. */
+typedef struct cni_chunks { cni_input in; bool open, ended; char *text; size_t begin, end, room; } cni_chunks; /* text[begin, end) is here, with a zero byte after it */
+bool cni_chunks_open(cni_chunks *c, cn_graph *g, const char *what, const char *path);
+bool cni_chunks_more(cni_chunks *c); /* moves what is here to the front and reads on, or sets `ended`; false after an error */
+void cni_chunks_close(cni_chunks *c);
+
 /* npy.c: one array in NumPy's format, from a file or a member of an archive, and to one. */
 bool cni_npy_read(cni_input *in, cn_arrays *list, const char *name);
 typedef struct cni_npy { char *header; size_t header_bytes; const void *data; size_t bytes; void *owned; } cni_npy;

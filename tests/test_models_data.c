@@ -1,5 +1,17 @@
 /* Data sets over sources: batches as tensors, training from them, exact positions, changed batches, keras.utils. */
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include "test_layers.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#endif
 
 static cn_graph *g;
 static void begin(void) { g = cn_graph_new(.seed = 5); }
@@ -180,4 +192,100 @@ Test(models_data, utilities) {
   CHECK_REFUSED(g, CN_VALUE, "pad_sequences: padding must be \"pre\" or \"post\", got \"middle\"");
   cr_assert_null(cn_pad_sequences(g, (cn_tensors)CN_TENSORS(INTEGERS(g, CN_DIMS(1), 1), FLOATS(g, CN_DIMS(1, 2), 1, 2))));
   CHECK_REFUSED(g, CN_SHAPE, "pad_sequences: sequence 1 is [1,2]: its steps differ in shape from those before");
+}
+
+/* ---- memory ---- */
+#define WIDTH 2048
+typedef struct maker { int64_t at, count; float row[WIDTH]; } maker;
+
+static int64_t maker_next(cn_graph *errors, void *state, int64_t n, const cn_samples *out) {
+  maker *m = state;
+  (void)errors, (void)n;
+  if (m->at == m->count) return 0;
+  const float v = (float)(m->at++ % 16) / 16;
+  memcpy(out->v[0], m->row, sizeof m->row);
+  *(float *)out->v[0] = v;
+  *(float *)out->v[1] = v;
+  return 1;
+}
+static bool maker_reset(cn_graph *errors, void *state, int64_t epoch) {
+  (void)errors, (void)epoch;
+  ((maker *)state)->at = 0;
+  return true;
+}
+static cn_model *wide_model(int64_t width) {
+  cn_model *m = cn_Sequential(g, "wide");
+  cn_push(m, cn_Dense(g, 1, .kernel_initializer = "zeros"));
+  cn_model_build(m, CN_DIMS(CN_UNKNOWN, width));
+  cn_compile(m, .optimizer = "sgd(0.1)", .loss = "mse");
+  return m;
+}
+
+/* What the process has mapped to write to, in bytes: what RLIMIT_DATA limits. */
+static int64_t data_bytes(void) {
+  char line[256];
+  long kilobytes = 0;
+  FILE *f = fopen("/proc/self/status", "r");
+  while (f && fgets(line, sizeof line, f)) sscanf(line, "VmData: %ld", &kilobytes);
+  if (f) fclose(f);
+  return (int64_t)kilobytes * 1024;
+}
+
+Test(models_data, training_over_ten_times_the_memory_of_the_process) {
+#ifdef SANITIZED
+  cr_skip_test("a sanitizer maps more than any limit");
+#endif
+  static maker made = { .count = 512 };
+  static const cn_source_methods methods = { .next = maker_next, .reset = maker_reset };
+  cn_model *m = wide_model(WIDTH);
+  cn_source *s = cn_source_new(g, &methods, &made, (const cn_column[]){ { CN_F32, { 1, { WIDTH } } }, { CN_F32, { 1, { 1 } } } }, 1, 1, 0);
+  cn_dataset *d = cn_dataset_from_source(cn_source_prefetch(cn_source_batch(cn_source_shuffle(s, .buffer_size = 256), 128, false), 2));
+  cr_assert(cn_fit(m, d, .epochs = 4, .verbose = 0), "%s", cn_error(g)); /* threads and buffers are there now */
+  const int64_t allowed = data_bytes() + ((int64_t)16 << 20);
+  cr_assert_gt(allowed, (int64_t)16 << 20);
+  const struct rlimit limit = { (rlim_t)allowed, (rlim_t)allowed };
+  cr_assert_eq(setrlimit(RLIMIT_DATA, &limit), 0);
+  made.count = 10 * allowed / (WIDTH * (int64_t)sizeof(float));
+  void *volatile too_much = malloc((size_t)allowed / 2);
+  cr_assert_null(too_much, "the limit holds");
+  const cn_history *h = cn_fit(m, d, .verbose = 0);
+  cr_assert(h && isfinite(cn_history_at(h, "loss", 0)), "%s", cn_error(g));
+  cr_assert_eq(made.at, made.count);
+}
+
+/* The library's own memory: a table of 10 MB of text is trained on, two epochs long, in a tenth of that. */
+typedef struct limited { size_t live, most; } limited;
+static void *limited_alloc(void *user, size_t size) {
+  limited *l = user;
+  if (l->live + size > l->most) return NULL;
+  l->live += size;
+  return aligned_alloc(64, (size + 63) & ~(size_t)63);
+}
+static void limited_free(void *user, void *q, size_t size) {
+  ((limited *)user)->live -= size;
+  free(q);
+}
+
+Test(models_data, training_from_a_table_ten_times_the_memory_of_the_graph) {
+  enum { ROWS = 1000000 };
+  char path[] = "/tmp/cornu_data_XXXXXX";
+  FILE *f = fdopen(mkstemp(path), "w");
+  fputs("a,b,y\n", f);
+  for (int i = 0; i < ROWS; i++) fprintf(f, "%d.25,%d,%d\n", i % 3, i % 5, i % 2);
+  const long bytes = ftell(f);
+  fclose(f);
+  limited l = { 0, (size_t)bytes / 10 };
+  const cn_allocator allocator = { limited_alloc, limited_free, &l };
+  cn_graph *own = cn_graph_new(.allocator = &allocator, .seed = 1);
+  cn_model *m = line_model(own);
+  cn_source *s = cn_source_csv(own, path, .inputs = CN_STRINGS("a"), .targets = CN_STRINGS("y"));
+  cn_dataset *d = cn_dataset_from_source(cn_source_prefetch(cn_source_batch(cn_source_shuffle(s, .buffer_size = 1000), 256, false), 2));
+  const cn_history *h = cn_fit(m, d, .epochs = 2, .verbose = 0);
+  cr_assert(h, "%s", cn_error(own));
+  cr_assert_lt(cn_history_at(h, "loss", 1), 0.3);
+  cn_tensor *all = cn_zeros(own, CN_F32, CN_DIMS(ROWS, 3));
+  cr_assert(!all && cn_error_code(own) == CN_NO_MEMORY); /* the whole does not fit */
+  cn_graph_free(own);
+  cr_assert_eq(l.live, 0);
+  unlink(path);
 }

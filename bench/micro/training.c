@@ -1,0 +1,145 @@
+/* training: the optimizers' passes over 10 million parameters against what memory gives to loops over as many arrays, what averaging, clipping and decay add to them, and what fit spends around its steps on Fashion-MNIST. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../../autograd/graph_private.h"
+#include "../../core/threads_private.h"
+#include "../../cornu.h"
+#include "peaks.h"
+
+enum { PARTS = 4, PART = 2500000, TOTAL = PARTS * PART, ROUNDS = 7 };
+
+/* ---- what memory gives ---- */
+typedef struct arrays { float *v[4]; } arrays;
+typedef void (*body)(void *p, int64_t begin, int64_t end);
+
+/* As SGD, momentum and Adam read and write: the last but `reads` array, and every one before the gradient, is written too. */
+static void two(void *p, int64_t begin, int64_t end) {
+  float *restrict w = ((arrays *)p)->v[0], *restrict g = ((arrays *)p)->v[3];
+#pragma omp simd
+  for (int64_t i = begin; i < end; i++) w[i] += g[i] * 1e-9f;
+}
+static void three(void *p, int64_t begin, int64_t end) {
+  float *restrict w = ((arrays *)p)->v[0], *restrict m = ((arrays *)p)->v[1], *restrict g = ((arrays *)p)->v[3];
+#pragma omp simd
+  for (int64_t i = begin; i < end; i++) m[i] += g[i] * 1e-9f, w[i] += m[i] * 1e-9f;
+}
+static void four(void *p, int64_t begin, int64_t end) {
+  float *restrict w = ((arrays *)p)->v[0], *restrict m = ((arrays *)p)->v[1], *restrict v = ((arrays *)p)->v[2], *restrict g = ((arrays *)p)->v[3];
+#pragma omp simd
+  for (int64_t i = begin; i < end; i++) m[i] += g[i] * 1e-9f, v[i] += g[i] * 1e-9f, w[i] += m[i] * 1e-9f + v[i] * 1e-9f;
+}
+
+/* GB/s of the fastest of some rounds; the graph's own threads. */
+static double limit(cn_graph *g, arrays *a, body f, double bytes) {
+  double best = INFINITY;
+  for (int r = 0; r < ROUNDS; r++) {
+    const double t = now();
+    cni_parallel(g, TOTAL, CNI_GRAIN, f, a);
+    best = fmin(best, now() - t);
+  }
+  return bytes * TOTAL / best * 1e-9;
+}
+
+/* ---- the passes ---- */
+typedef struct parts { cn_graph *g; cn_tensor *w[PARTS], *dw[PARTS]; } parts;
+
+static double step_seconds(parts *p, const char *text) {
+  cn_optimizer *o = cn_optimizer_from(p->g, text);
+  double best = INFINITY;
+  for (int r = 0; r < ROUNDS + 2 && cn_ok(p->g); r++) {
+    const double t = now();
+    cn_optimizer_apply(o, p->dw, p->w, PARTS);
+    if (r >= 2) best = fmin(best, now() - t);
+  }
+  cn_optimizer_free(o);
+  return best;
+}
+
+static void passes(parts *p, const double *limits) {
+  static const struct { const char *text; double bytes; int limit; } all[] = { { "sgd(1e-9)", 12, 0 }, { "sgd(1e-9, momentum=0.9)", 20, 1 }, { "adam(1e-9)", 28, 2 }, { "adamw(1e-9)", 28, 2 }, { "rmsprop(1e-9)", 20, 1 },
+    { "adagrad(1e-9)", 20, 1 }, { "adamax(1e-9)", 28, 2 }, { "nadam(1e-9)", 28, 2 }, { "adadelta(1e-9)", 28, 2 }, { "ftrl(1e-9)", 28, 2 }, { "lion(1e-9)", 20, 1 } };
+  printf("%-26s %9s %9s %9s   %d parameters\n", "pass", "ms", "GB/s", "% limit", TOTAL);
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    const double s = step_seconds(p, all[i].text), rate = all[i].bytes * TOTAL / s * 1e-9;
+    printf("%-26s %9.2f %9.1f %9.0f\n", all[i].text, s * 1e3, rate, 100 * rate / limits[all[i].limit]);
+  }
+}
+
+static void extras(parts *p) {
+  static const char *const plain[] = { "sgd(1e-9, momentum=0.9", "adam(1e-9" }, *const more[] = { ", use_ema=true", ", clipvalue=1", ", clipnorm=1", ", global_clipnorm=1", ", weight_decay=1e-9", ", use_ema=true, clipvalue=1, weight_decay=1e-9",
+    ", use_ema=true, clipnorm=1, weight_decay=1e-9", ", use_ema=true, global_clipnorm=1, weight_decay=1e-9" };
+  printf("\n%-76s %9s %9s\n", "with", "ms", "x plain");
+  for (size_t k = 0; k < sizeof plain / sizeof *plain; k++) {
+    char text[200];
+    snprintf(text, sizeof text, "%s)", plain[k]);
+    const double base = step_seconds(p, text);
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+      snprintf(text, sizeof text, "%s%s)", plain[k], more[i]);
+      const double s = step_seconds(p, text);
+      printf("%-76s %9.2f %9.2f\n", text, s * 1e3, s / base);
+    }
+  }
+}
+
+static void optimizers(void) {
+  cn_graph *g = cn_graph_new(.seed = 1);
+  parts p = { .g = g };
+  arrays a;
+  for (int i = 0; i < PARTS; i++) {
+    p.w[i] = cn_variable(g, CN_F32, CN_DIMS(PART), NULL);
+    p.dw[i] = cn_persist(cn_full(g, CN_F32, CN_DIMS(PART), 1e-3));
+    a.v[i] = calloc(TOTAL, sizeof(float));
+    if (!a.v[i]) exit(EXIT_FAILURE);
+    memset(a.v[i], 0, TOTAL * sizeof(float));
+  }
+  const double limits[] = { limit(g, &a, two, 12), limit(g, &a, three, 20), limit(g, &a, four, 28) };
+  printf("memory: GB/s with 2, 3, 4 arrays: %.1f %.1f %.1f\n", limits[0], limits[1], limits[2]);
+  passes(&p, limits);
+  extras(&p);
+  if (!cn_ok(g)) fprintf(stderr, "%s\n", cn_error(g));
+  for (int i = 0; i < PARTS; i++) free(a.v[i]);
+  cn_graph_free(g);
+}
+
+/* ---- fit ---- */
+static void around_the_steps(int64_t verbose) {
+  cn_graph *g = cn_graph_new(.seed = 1);
+  const cn_arrays *x = cn_read_idx(g, "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"), *y = cn_read_idx(g, "/usr/share/datasets/fashion-mnist/train-labels-idx1-ubyte.gz");
+  if (!x || !y) {
+    printf("\nfit: no data (%s)\n", cn_error(g));
+    cn_graph_free(g);
+    return;
+  }
+  cn_dataset *d = cn_dataset_from_arrays(g, x->v->dtype, &x->v->dims, x->v->data, y->v->dtype, &y->v->dims, y->v->data);
+  cn_model *m = cn_Sequential(g, "mlp");
+  cn_push(m, cn_Rescaling(g, 1 / 255.0));
+  cn_push(m, cn_Flatten(g));
+  cn_push(m, cn_Dense(g, 256, .activation = "relu"));
+  cn_push(m, cn_Dense(g, 10));
+  cn_compile(m, .optimizer = "adam(1e-3)", .loss = "sparse_categorical_crossentropy(from_logits=true)", .metrics = "accuracy");
+  cn_profile_start(g);
+  const double t = now();
+  cn_fit(m, d, .epochs = 2, .batch_size = 128, .verbose = verbose);
+  const double all = now() - t;
+  cn_profile_row rows[64];
+  const int64_t n = cn_profile_rows(g, CN_PROFILE_OPERATIONS, rows, 64);
+  double outside = 0;
+  printf("\nfit, Fashion-MNIST, batches of 128, verbose %d: %.3f s\n", (int)verbose, all);
+  for (int64_t i = 0; i < n && i < 64; i++) {
+    if (rows[i].phase != CN_PHASE_FIT) continue;
+    outside += rows[i].seconds;
+    printf("  %-12s %8lld calls %9.2f ms %6.2f %%\n", rows[i].name, (long long)rows[i].calls, rows[i].seconds * 1e3, 100 * rows[i].seconds / all);
+  }
+  printf("  outside of the steps: %.2f %%\n", 100 * outside / all);
+  if (!cn_ok(g)) fprintf(stderr, "%s\n", cn_error(g));
+  cn_graph_free(g);
+}
+
+int main(int count, char **arguments) {
+  const char *what = count > 1 ? arguments[1] : "";
+  if (strcmp(what, "fit") != 0) optimizers();
+  if (strcmp(what, "optimizers") != 0) around_the_steps(1);
+  return EXIT_SUCCESS;
+}

@@ -8,13 +8,13 @@
 #include "../../cornu.h"
 #include "peaks.h"
 
-enum { PARTS = 4, PART = 2500000, TOTAL = PARTS * PART, ROUNDS = 7 };
+enum { PARTS = 4, PART = 2500000, TOTAL = PARTS * PART, ROUNDS = 20 };
 
 /* ---- what memory gives ---- */
 typedef struct arrays { float *v[4]; } arrays;
 typedef void (*body)(void *p, int64_t begin, int64_t end);
 
-/* As SGD, momentum and Adam read and write: the last but `reads` array, and every one before the gradient, is written too. */
+/* As SGD, momentum and Adam read and write: every array but the gradient, the last, is written too. */
 static void two(void *p, int64_t begin, int64_t end) {
   float *restrict w = ((arrays *)p)->v[0], *restrict g = ((arrays *)p)->v[3];
 #pragma omp simd

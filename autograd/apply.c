@@ -147,22 +147,36 @@ static bool defers(const cn_call *c, const cn_sig *sig) {
   return g->deferring && !c->op->check && !(c->op->flags & (CN_OP_VIEW | CN_OP_RANDOM)) && !g->check_finite && cn_dims_count(&sig[0].dims) >= WORTH_DEFERRING;
 }
 
-bool cni_compute_deferred(cn_graph *g, cn_node *n) {
-  const cn_call c = { .graph = g, .op = n->op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny };
-  const char *where = g->core.where;
-  g->core.where = n->op->name;
-  bool ok = true;
-  for (int32_t i = 0; ok && i < n->nx; i++) {
+static bool deferred_inputs_stand(cn_graph *g, const cn_node *n) {
+  for (int32_t i = 0; i < n->nx; i++) {
     if (!cni_given(n->x[i])) continue;
-    ok = cni_readable(g, n->x[i], true);
-    if (ok && !cni_unchanged(n, i)) cn_fail(g, CN_STATE, "input %d was changed before the result was read", (int)i), ok = false;
+    if (!cni_readable(g, n->x[i], true)) return false;
+    if (!cni_unchanged(n, i)) return cn_fail(g, CN_STATE, "input %d was changed before the result was read", (int)i), false;
   }
-  for (int32_t i = 0; i < n->ny; i++) {
-    n->y[i]->flags &= (uint16_t)~(CNI_RELEASED | CNI_DEFERRED);
-    ok = ok && cni_tensor_storage(g, n->y[i], true);
-  }
+  return true;
+}
+
+/* Its outputs count as computed once they are. */
+static bool compute_node(cn_graph *g, cn_node *n) {
+  const cn_call c = { .graph = g, .op = n->op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny };
+  bool ok = deferred_inputs_stand(g, n);
+  for (int32_t i = 0; ok && i < n->ny; i++) ok = cni_tensor_storage(g, n->y[i], true);
   ok = ok && cni_call_run(&c);
+  for (int32_t i = 0; i < n->ny; i++) {
+    if (!ok) cni_release(g, n->y[i], 0);
+    n->y[i]->flags = (uint16_t)(ok ? n->y[i]->flags & ~(CNI_RELEASED | CNI_DEFERRED) : n->y[i]->flags | CNI_DEFERRED);
+  }
+  return ok;
+}
+
+/* What n reads was computed when n was recorded: deferred results do not stand in chains. */
+bool cni_compute_deferred(cn_graph *g, cn_node *n) {
+  const char *const where = g->core.where, *const path = g->core.path;
+  g->core.where = n->op->name;
+  g->core.path = n->scope ? n->scope : "";
+  const bool ok = compute_node(g, n);
   g->core.where = where;
+  g->core.path = path;
   return ok;
 }
 

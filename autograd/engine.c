@@ -254,7 +254,7 @@ static bool node_backward(cni_walk *w, cn_node *n) {
     cn_tensor *y = n->y[i];
     if (y->flags & (CNI_TARGET | (w->all ? CNI_WATCHED : 0))) continue; /* its slot is a result */
     cni_slot_drop(g, y);
-    if (w->release && n != w->root && !(y->flags & CNI_KEEP)) cni_release(g, y);
+    if (w->release && n != w->root && !(y->flags & CNI_KEEP)) cni_release(g, y, 0);
   }
   return true;
 }
@@ -262,7 +262,7 @@ static bool node_backward(cni_walk *w, cn_node *n) {
 /* ---- the first walk ---- */
 static inline bool value_stands(cn_graph *g, const cn_node *n, const cn_tensor *t, const char *what, int32_t i, bool check_version) {
   if (t->flags & CNI_RELEASED) {
-    if (!(t->flags & CNI_DEFERRED)) return cn_fail(g, CN_STATE, "%s %d of %s was released by an earlier backward", what, (int)i, n->op->name), false;
+    if (!(t->flags & CNI_DEFERRED)) return cn_fail(g, CN_STATE, "%s %d of %s was released %s", what, (int)i, n->op->name, cni_released_how(t)), false;
     if (!cni_compute_deferred(g, t->node)) return false;
   }
   if (!check_version || cni_unchanged(n, i)) return true;

@@ -38,13 +38,13 @@ cn_graph *cn_graph_make(const cn_graph_options *options) {
 
 void cn_graph_free(cn_graph *g) {
   if (!g) return;
-  const cn_allocator a = g->core.allocator;
   cni_plans_free(g);
   cni_replays_free(g);
   cni_arena_free(g, &g->step[0]);
   cni_arena_free(g, &g->step[1]);
   cni_arena_free(g, &g->keep);
   cni_context_free(g);
+  const cn_allocator a = g->core.allocator;
   a.free(a.user, g, sizeof *g);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "../core/context_private.h"
 #include "../core/kernels_private.h"
+#include "../core/state_private.h"
 #include "op.h"
 
 #define CNI_INLINE_BYTES 32            /* values up to this size stand in the header */
@@ -12,7 +13,7 @@
 enum {
   CNI_VARIABLE = 1, CNI_SYMBOLIC = 2, CNI_NEEDS = 4 /* depends on a trainable variable or a watched tensor */, CNI_WATCHED = 8, CNI_TEMPORARY = 16 /* made by a rule that is not recorded */,
   CNI_RELEASED = 32, CNI_TARGET = 64 /* of the gradient being computed */, CNI_KEEP = 128 /* not to be released early */, CNI_PLANNED = 256 /* belongs to a plan, which uses header and buffer again */,
-  CNI_DEFERRED = 512 /* with CNI_RELEASED: not computed yet */
+  CNI_DEFERRED = 512 /* with CNI_RELEASED: not computed yet */, CNI_OF_SEGMENT = 1024, CNI_OF_WEIGHT = 2048 /* with CNI_RELEASED: not backward released it */
 };
 
 /* What only variables, watched and named tensors have. */
@@ -101,6 +102,7 @@ struct cn_graph {
   uint32_t walks;                      /* over layers and symbolic nodes so far */
   cn_layer *calling;                   /* the layer whose call runs, or NULL */
   bool training;                       /* its training flag */
+  uint32_t trial, trials;              /* layers built now are unbuilt at the end of this trial (0: none); trials so far (layer.c) */
   struct cni_name *names;              /* how often a layer's name was given (symbolic.c) */
   struct cni_plan *plans[2];           /* of even and odd steps; plan.c */
   struct cni_plan *plan /* being followed, while calls match it */, *followed /* that this step began with */, *noting /* that calls are added to */, *noted /* that this step began to note */;
@@ -134,6 +136,7 @@ static inline void cni_set_dims(cn_dims *to, const cn_dims *from) {
 /* tensor.c */
 /* A header with storage for `dims` (alive in this step; persistent with persist). NULL after an error. Values are not set. */
 cn_tensor *cni_tensor_new(cn_graph *g, cn_dtype dtype, const cn_dims *dims, bool persist);
+cn_tensor *cni_string_tensor(cn_graph *g, const cn_dims *dims, int64_t count, size_t bytes); /* a step tensor of texts: its data are count + 1 offsets and `bytes`, to be set */
 void cni_header_init(cn_graph *g, cn_tensor *t, cn_dtype dtype, const cn_dims *dims, bool persist);
 cn_tensor *cni_view_header(cn_graph *g, cn_dtype dtype, const cn_dims *dims); /* of a step tensor or a temporary, without storage */
 bool cni_tensor_storage(cn_graph *g, cn_tensor *t, bool step);      /* t->data from its count and dtype */
@@ -142,18 +145,21 @@ void cni_temporary_free(cn_graph *g, cn_tensor *t);
 /* Checks that t may be read by the entry point g->core.where: of this graph, alive, not released, with data if `data`. Reports what is wrong. */
 bool cni_readable(cn_graph *g, const cn_tensor *t, bool data);
 cni_extra *cni_extra_of(cn_graph *g, cn_tensor *t);                 /* makes it where missing; NULL: no memory */
-void cni_release(cn_graph *g, cn_tensor *t);                        /* gives its memory back; reading it is an error from then on */
+/* Gives its memory back; reading it is an error from then on, whose text says why: 0 by backward, CNI_OF_SEGMENT as its segment ended, CNI_OF_WEIGHT as a weight took it. */
+void cni_release(cn_graph *g, cn_tensor *t, uint16_t why);
+const char *cni_released_how(const cn_tensor *t);                   /* "by an earlier backward": goes behind "was released" */
 double cni_value_at(const cn_tensor *t, int64_t i);                 /* of any numeric dtype */
 void cni_value_set(cn_tensor *t, int64_t i, double v);
 void cni_touch(cn_tensor *variable);                                /* counts a write */
 void cni_fill(cn_tensor *t, double value);
+bool cni_state_tensor(cn_state *s, const char *name, cn_tensor *variable); /* as a field */
 
 /* apply.c */
 bool cni_check_finite(cn_graph *g, const cn_tensor *t, const char *what);
 int64_t cni_call_outputs(cn_graph *g, const cn_op *op, const void *args); /* how many outputs a call has; -1 after an error */
 bool cni_call_run(const cn_call *c); /* check and forward */
 void cni_note_inputs(cn_graph *g, cn_node *n);
-bool cni_compute_deferred(cn_graph *g, cn_node *n);                 /* now; false after an error */
+bool cni_compute_deferred(cn_graph *g, cn_node *n);                 /* now; false after an error, and it stays deferred */
 extern cn_tensor *const cni_nulls[];  /* what a failed call returns */
 void cni_plan_leave(cn_graph *g);     /* plan.c */
 
@@ -180,12 +186,12 @@ typedef struct cni_symbol {
 } cni_symbol;
 /* Calls visit for every tensor of an args struct, in the order of its rows and lists. */
 void cni_each_tensor(const cn_schema *s, void *args, void (*visit)(cn_tensor **at, void *user), void *user);
-/* Calls visit for every number of an args struct that is an unknown size of a tensor. */
-void cni_each_size(const cn_schema *s, void *args, void (*visit)(int64_t *at, void *user), void *user);
+/* Calls visit for every number of an args struct that is an unknown size of a tensor of g. */
+void cni_each_size(const cn_graph *g, const cn_schema *s, void *args, void (*visit)(int64_t *at, void *user), void *user);
 /* A copy of args with its texts and lists, lists of tensors too, taken from an arena. */
 void *cni_args_copy(cn_graph *g, const cn_schema *s, const void *args, cni_arena *arena);
-static inline bool cni_is_size(int64_t v) { return v < INT64_MIN / 2 && v > INT64_MIN + 4096; } /* what cn_dim gives for an unknown size: the tensor's address and the axis */
-static inline cn_tensor *cni_size_tensor(int64_t v) { return (cn_tensor *)(uintptr_t)(((uint64_t)v - (uint64_t)INT64_MIN) & ~(uint64_t)7); }
+/* What cn_dim gives for an unknown size holds the tensor's address and the axis. NULL for a number that stands for no unknown size of a symbolic tensor of g: nothing outside the graph's headers is read. */
+cn_tensor *cni_size_tensor(const cn_graph *g, int64_t v);
 static inline int cni_size_axis(int64_t v) { return (int)((uint64_t)v & 7); }
 cn_tensor *const *cni_symbolic_call(cn_call *c);                    /* an operation on symbolic inputs: shapes only. Recorded outside layers; inside one the outputs are step tensors without a node */
 /* A node of ny outputs (their masks included) and the tensors of args as inputs, in the arena; to be given its outputs with cni_symbolic_output. NULL after an error. */
@@ -193,6 +199,10 @@ cn_node *cni_symbolic_node(cn_graph *g, cni_arena *arena, const cn_op *op, const
 cn_tensor *cni_symbolic_output(cn_graph *g, cn_node *n, int64_t i, cn_dtype dtype, const cn_dims *dims);
 /* A name that no layer or symbolic operation of the graph has: the snake_case of the class' name, then _1, _2, ... Owned by the caller (cni_alloc). */
 char *cni_unique_name(cn_graph *g, const char *class_name);
+/* How often each name was given, until the next reset; false after an error. Restored: names given since are given again. */
+typedef struct cni_names_mark { const struct cni_name *first; int64_t *counts; } cni_names_mark;
+bool cni_names_save(cn_graph *g, cni_names_mark *mark);
+void cni_names_restore(cn_graph *g, const cni_names_mark *mark);
 
 /* replay.c */
 void cni_capture_spoil(cn_graph *g);                                /* what runs now cannot be replayed: a user's own code, values that a list of actions would not renew */

@@ -21,9 +21,13 @@ static bool sizes_of(const cn_call *c, sizes *z) {
   return fit(&z->b, k[0]) && fit(&z->b, v[0]) && fit(&z->s, v[1]) && fit(&z->k, v[2]) && fit(&z->h, k[3]);
 }
 
+/* An unknown size fits every other. */
 static bool broadcasts_to(const cn_dims *x, const cn_dims *y) {
-  cn_dims both;
-  return x->rank <= y->rank && cn_dims_broadcast(x, y, &both) && cn_dims_equal(&both, y);
+  for (int i = 0; i < x->rank && x->rank <= y->rank; i++) {
+    const int64_t a = x->d[i], b = y->d[i + y->rank - x->rank];
+    if (a != 1 && a != b && a != CN_UNKNOWN && b != CN_UNKNOWN) return false;
+  }
+  return x->rank <= y->rank;
 }
 static cn_code side_fits(const cn_call *c, int i, cn_dtype dtype, const cn_dims *scores) {
   const cn_tensor *x = c->x[i];

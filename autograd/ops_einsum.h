@@ -15,14 +15,10 @@ CN_OP_DECLARE(einsum, CN_LIST_EINSUM)
 #define CN_LIST_TENSORDOT(X, S) CN_LIST_AB(X, S) X(S, cn_ints, axes, CN_NONE_INTS, ANY, "a number of axes (None: 2), or a's axes and then as many of b")
 CN_OP_DECLARE(tensordot, CN_LIST_TENSORDOT)
 
-CN_OP_DECLARE(dot, CN_LIST_AB)
-CN_FUNCTION_AB(dot) /* over the last axis of a and the last but one of b (its only one, if it is a vector); a number multiplies */
-CN_OP_DECLARE(inner, CN_LIST_AB)
-CN_FUNCTION_AB(inner) /* over the last axes of both; a number multiplies */
-CN_OP_DECLARE(vdot, CN_LIST_AB)
-CN_FUNCTION_AB(vdot) /* sum of a_i b_i of the flattened inputs: [] */
-CN_OP_DECLARE(outer, CN_LIST_AB)
-CN_FUNCTION_AB(outer) /* a_i b_j of the flattened inputs: [n] x [m] -> [n, m] */
+CN_OP_DECLARE(dot, CN_LIST_AB) CN_FUNCTION_AB(dot) /* over the last axis of a and the last but one of b (its only one, if it is a vector); a number multiplies */
+CN_OP_DECLARE(inner, CN_LIST_AB) CN_FUNCTION_AB(inner) /* over the last axes of both; a number multiplies */
+CN_OP_DECLARE(vdot, CN_LIST_AB) CN_FUNCTION_AB(vdot) /* sum of a_i b_i of the flattened inputs: [] */
+CN_OP_DECLARE(outer, CN_LIST_AB) CN_FUNCTION_AB(outer) /* a_i b_j of the flattened inputs: [n] x [m] -> [n, m] */
 
 #ifndef __cplusplus
 #define cn_einsum(...) CN_CALL_(einsum, CN_LIST_EINSUM, __VA_ARGS__)

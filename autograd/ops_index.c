@@ -31,7 +31,7 @@ static cn_code taken_dims(cn_graph *g, const cn_dims *shape, const cn_dims *indi
 }
 
 /* ---- take ---- */
-typedef struct { const cn_tensor *indices; const char *x; char *y; cni_runs r; size_t width; } taking;
+typedef struct { const cn_tensor *indices; const char *x; char *y; cni_runs r; size_t width; int64_t total; } taking;
 
 static void take_slices(void *context, int64_t begin, int64_t end) { /* of outer x indices */
   const taking *t = context;
@@ -40,7 +40,7 @@ static void take_slices(void *context, int64_t begin, int64_t end) { /* of outer
     const int64_t row = p / t->indices->count * t->r.n + row_at(t->indices, p % t->indices->count, t->r.n);
     const char *from = t->x + (size_t)row * bytes;
     char *to = t->y + (size_t)p * bytes;
-    if (p + CNI_AHEAD < end && bytes >= 64) {
+    if (p + CNI_AHEAD < t->total && bytes >= 64) {
       const int64_t q = p + CNI_AHEAD;
       cni_prefetch(t->x + (size_t)(q / t->indices->count * t->r.n + row_at(t->indices, q % t->indices->count, t->r.n)) * bytes, bytes);
     }
@@ -50,8 +50,8 @@ static void take_slices(void *context, int64_t begin, int64_t end) { /* of outer
   }
 }
 static cn_code take_from(const cn_call *c, cni_runs r) {
-  taking t = { c->x[1], c->x[0]->data, c->y[0]->data, r, cni_width_of(c) };
-  if (c->y[0]->count) cni_parallel(c->graph, r.outer * c->x[1]->count, GRAIN / (r.inner + 1) + 1, take_slices, &t);
+  taking t = { c->x[1], c->x[0]->data, c->y[0]->data, r, cni_width_of(c), r.outer * c->x[1]->count };
+  if (c->y[0]->count) cni_parallel(c->graph, t.total, GRAIN / (r.inner + 1) + 1, take_slices, &t);
   return CN_OK;
 }
 

@@ -27,7 +27,7 @@ static options options_of(const cn_op *op, const void *args) {
 static int64_t out_size(const options *o, int64_t in, int64_t pool, int64_t stride) {
   if (o->adaptive) return pool;
   if (in == CN_UNKNOWN) return CN_UNKNOWN;
-  if (!strcmp(o->padding, "same")) return (in + stride - 1) / stride;
+  if (!strcmp(o->padding, "same")) return in / stride + (in % stride != 0);
   return in < pool ? 0 : (in - pool) / stride + 1;
 }
 /* The shape of the pooled input; false after an error. */
@@ -55,8 +55,9 @@ static geometry geometry_of(const options *o, const cn_dims *x) {
     s.pool[k] = entry(&o->pool, i);
     s.stride[k] = entry(&o->stride, i);
     s.out[k] = out_size(o, s.in[k], s.pool[k], s.stride[k]);
-    const int64_t missing = (s.out[k] - 1) * s.stride[k] + s.pool[k] - s.in[k];
-    s.before[k] = !o->adaptive && !strcmp(o->padding, "same") && missing > 0 ? missing / 2 : 0;
+    if (o->adaptive || strcmp(o->padding, "same") != 0) continue;
+    const int64_t missing = (s.out[k] - 1) * s.stride[k] - s.in[k] + s.pool[k]; /* the last window begins inside: no overflow in this order */
+    s.before[k] = missing > 0 ? missing / 2 : 0;
   }
   return s;
 }
@@ -68,9 +69,9 @@ static void cover(const geometry *s, int k, int64_t i, int64_t *from, int64_t *t
     *to = ((i + 1) * s->in[k] + s->out[k] - 1) / s->out[k];
     return;
   }
-  const int64_t start = i * s->stride[k] - s->before[k], end = start + s->pool[k];
+  const int64_t start = i * s->stride[k] - s->before[k];
   *from = start < 0 ? 0 : start;
-  *to = end > s->in[k] ? s->in[k] : end;
+  *to = s->pool[k] > s->in[k] - start ? s->in[k] : start + s->pool[k];
 }
 /* The positions of window w, and how many. */
 static int64_t window(const geometry *s, int64_t w, int64_t *taps) {
@@ -95,7 +96,10 @@ static int64_t most_taps(const geometry *s) {
 typedef struct job { const cni_kernels *k; geometry s; size_t w; int64_t most, windows, positions, *counts, *taps; char *y; const char *x; int32_t *index; } job;
 static bool job_take(const cn_call *c, const geometry *s, job *j, cni_buffer **buffer) {
   *j = (job){ .k = cni_kernels_of(c), .s = *s, .w = cni_width_of(c), .most = most_taps(s), .windows = volume(s->out), .positions = volume(s->in) };
-  if (!(j->counts = cni_borrow(c->graph, (size_t)(j->windows * (j->most + 1) + 1) * sizeof(int64_t), buffer))) return false;
+  size_t numbers, bytes;
+  if (!cni_size_multiply((size_t)j->windows, (size_t)j->most + 1, &numbers) || !cni_size_multiply(numbers + 1, sizeof(int64_t), &bytes))
+    return cn_fail(c->graph, CN_NO_MEMORY, "too many windows"), false;
+  if (!(j->counts = cni_borrow(c->graph, bytes, buffer))) return false;
   j->taps = j->counts + j->windows;
   for (int64_t i = 0; i < j->windows; i++) j->counts[i] = window(s, i, j->taps + i * j->most);
   return true;
@@ -300,7 +304,8 @@ static void unpool_reference(const cn_reference *r) {
 #define WINDOWS(form)                                                                                                                                                                                        \
   "f[2,6,2]" form ", pool_size=2", "f[1,6,5,2]" form ", pool_size=[2,3]", "f[1,5,5,1]" form ", pool_size=2, strides=1, padding='same'", "f[1,2,4,3,1]" form ", pool_size=2", "f[2,3,7]" form ", pool_size=3, strides=2, padding='same', data_format='channels_first'", \
       "f[1,3,4,5]" form ", pool_size=2, strides=[1,3], data_format='channels_first'", "f[2,5,3]" form ", pool_size=1, strides=3", "f[1,2,3,4,2]" form ", pool_size=[2,2,3], strides=2, padding='same', data_format='channels_first'", \
-      "f[0,4,2]" form ", pool_size=2", "f[2,3,1]" form ", pool_size=5", "f[3,9,8,17]" form ", pool_size=3, strides=2, padding='same'"
+      "f[0,4,2]" form ", pool_size=2", "f[2,3,1]" form ", pool_size=5", "f[1,3,2]" form ", pool_size=2, strides=9223372036854775807, padding='same'", \
+      "f[1,3,2]" form ", pool_size=9223372036854775807, strides=1, padding='same'", "f[3,9,8,17]" form ", pool_size=3, strides=2, padding='same'"
 #define REJECTS(x) .rejects = CN_TEXTS(x "[1,4,1], pool_size=0 => pool_size must be positive, got 0", x "[1,4,1] => pool_size is required", x "[1,4,1], pool_size=-1 => pool_size must be positive, got -1", x "[1,4], pool_size=2 => needs rank 3, 4 or 5, got [1,4]", \
       x "[1,4,1], pool_size=2, padding='full' => padding must be \"valid\" or \"same\", got \"full\"", x "[1,4,1], pool_size=2, strides=-1 => strides must be positive, got -1", "i[1,4,1]@0:3, pool_size=2 => works on float32 and float64", \
       x "[1,2,2,2,1], pool_size=3 => the window is larger than axis 1", x "[1,4,1], pool_size=2, data_format='last' => data_format")

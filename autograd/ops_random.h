@@ -18,21 +18,21 @@ extern "C" {
   X(S, double, minval, 0.0, ANY, "lower bound, included")                                              \
   X(S, double, maxval, 1.0, ANY, "upper bound, excluded")                                              \
   CN_STREAM_OPTIONS(X, S)
+CN_OP_DECLARE(random_uniform, CN_RANDOM_UNIFORM)
 /* Normal; truncated_normal is cut at two standard deviations. keras.random.normal, truncated_normal. */
 #define CN_RANDOM_NORMAL(X, S)                                                                         \
   X(S, cn_ints, shape, CN_EMPTY_INTS, ANY, "of the result")                                            \
   X(S, double, mean, 0.0, ANY, "mean")                                                                 \
   X(S, double, stddev, 1.0, NONNEGATIVE, "standard deviation")                                         \
   CN_STREAM_OPTIONS(X, S)
+CN_OP_DECLARE(random_normal, CN_RANDOM_NORMAL)
+CN_OP_DECLARE(random_truncated_normal, CN_RANDOM_NORMAL)
 /* Integers in [minval, maxval), int64. keras.random.randint. */
 #define CN_RANDOM_INTEGERS(X, S)                                                                       \
   X(S, cn_ints, shape, CN_EMPTY_INTS, ANY, "of the result")                                            \
   X(S, int64_t, minval, 0, ANY, "lower bound, included")                                               \
   X(S, int64_t, maxval, CN_REQUIRED, ANY, "upper bound, excluded")                                     \
   CN_STREAM_OPTIONS(X, S)
-CN_OP_DECLARE(random_uniform, CN_RANDOM_UNIFORM)
-CN_OP_DECLARE(random_normal, CN_RANDOM_NORMAL)
-CN_OP_DECLARE(random_truncated_normal, CN_RANDOM_NORMAL)
 CN_OP_DECLARE(random_integers, CN_RANDOM_INTEGERS)
 
 /* Numbers in the shape and dtype (float32 or float64) of x, whose values do not matter: noise for tensors whose sizes are not known yet. Cornu's own. */

@@ -207,7 +207,7 @@ static cn_code repeat_infer(const cn_call *c) {
   int64_t total = 0;
   for (int64_t i = 0; i < o->repeats.n; i++) {
     if (o->repeats.v[i] < 0) return cn_fail(c->graph, CN_VALUE, "repeats must not be negative, got %lld", (long long)o->repeats.v[i]);
-    total += o->repeats.v[i];
+    if (__builtin_add_overflow(total, o->repeats.v[i], &total)) return cn_fail(c->graph, CN_SHAPE, "the result is too large");
   }
   if (o->repeats.n == 1 && n != CN_UNKNOWN && __builtin_mul_overflow(n, total, &total)) return cn_fail(c->graph, CN_SHAPE, "the result is too large");
   y.d[axis] = o->repeats.n == 1 && n == CN_UNKNOWN ? n : total;
@@ -275,7 +275,7 @@ static void repeat_reference(const cn_reference *r) {
 }
 CN_OP(repeat, CN_LIST_REPEAT, .outputs = 1, .infer = repeat_infer, .forward = repeat_forward, .vjp = repeat_vjp, .reference = repeat_reference,
       .samples = CN_TEXTS("f[3,2], repeats=[2]", "f[3,2], repeats=[2], axis=-1", "f[3,2], repeats=[1,0,3], axis=0", "f[], repeats=[3]", "f[2,2], repeats=[0], axis=0", "f[2,3,2], repeats=[1,2,1], axis=1"),
-      .rejects = CN_TEXTS("f[3], repeats=[1,2], axis=0 => repeats has 2 entries for 3 elements", "f[3], repeats=[-1] => must not be negative", "f[3], repeats=[2], axis=1 => out of range"));
+      .rejects = CN_TEXTS("f[3], repeats=[1,2], axis=0 => repeats has 2 entries for 3 elements", "f[3], repeats=[-1] => must not be negative", "f[2], repeats=[9223372036854775807,1], axis=0 => the result is too large", "f[3], repeats=[2], axis=1 => out of range"));
 
 /* ---- tile ---- */
 /* Shapes of x and of the repeats, both filled up with ones in front to the same rank, which is returned. */

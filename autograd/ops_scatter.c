@@ -39,10 +39,11 @@ static cn_dims folded(const cn_dims *to, int64_t k) {
   for (int i = (int)k; i < to->rank; i++) d.d[d.rank++] = to->d[i];
   return d;
 }
-/* [number of places]: each place as one number. */
+/* [number of places]: each place as one number, of int64 where int32 has too few. */
 static cn_tensor *flat_places(cn_graph *g, cn_tensor *indices, const cn_dims *to) {
   const int64_t k = indices->dims.d[indices->dims.rank - 1], places = cn_dims_count(&(const cn_dims){ 1, { k ? indices->count / k : 1 } });
   if (!k) return cn_zeros(g, CN_I32, &(const cn_dims){ 1, { places } });
+  if (folded(to, k).d[0] > INT32_MAX) indices = cn_cast(g, indices, .dtype = "int64");
   cn_tensor *const *at = cn_unstack(g, indices, .axis = -1), *flat = at[0];
   for (int64_t i = 1; flat && i < k; i++) flat = cn_add(g, cn_multiply(g, flat, cn_scalar_like(g, flat, (double)to->d[i])), at[i]);
   return flat ? cn_ravel(g, flat) : NULL;
@@ -91,7 +92,7 @@ static void scatter_reference(const cn_reference *r) {
   for (int64_t e = 0; e < c->x[1]->count; e++) r->y[0][place(r->x[0], &c->x[0]->dims, &c->y[0]->dims, e)] += r->x[1][e];
 }
 CN_OP(scatter, CN_LIST_SCATTER, .outputs = 1, .infer = scatter_infer, .check = scatter_check, .compose = scatter_compose, .reference = scatter_reference,
-      .samples = CN_TEXTS("i[3,2]@0:1, f[3], shape=[3,2]", "i[2,1]@0:5, f[2], shape=[6]", "l[2,2,1]@0:2, f[2,2,3], shape=[4,3]", "i[0,1]@0:1, f[0], shape=[3]"),
+      .samples = CN_TEXTS("i[3,2]@0:1, f[3], shape=[3,2]", "i[2,1]@0:5, f[2], shape=[6]", "l[2,2,1]@0:2, f[2,2,3], shape=[4,3]", "i[0,1]@0:1, f[0], shape=[3]", "i[2,2]@60000:65535, f[2,0], shape=[65536,65536,0]"),
       .rejects = CN_TEXTS("i[2,1]@9:9.5, f[2], shape=[4] => index 9 is out of range for axis 0 of size 4", "i[2,1]@0:1, f[3], shape=[4] => must have shape [2]", "i[2,2]@0:1, f[2], shape=[4] => at most 1 axes"));
 
 /* ---- scatter_update ---- */
@@ -143,9 +144,10 @@ static cn_tensor *stays(cn_graph *g, cn_tensor *inputs, cn_tensor *indices, cons
   const int64_t k = width_of(indices), places = k ? indices->count / k : 1;
   cn_dims column = { updates->dims.rank, { 0 } };
   for (int i = 0; i < column.rank; i++) column.d[i] = i < indices->dims.rank - 1 ? indices->dims.d[i] : 1;
-  cn_tensor *order = cn_arange(g, CN_I32, 0, (double)places, 1), *flat = flat_places(g, indices, &inputs->dims);
+  const cn_dtype dtype = places > INT32_MAX ? CN_I64 : CN_I32;
+  cn_tensor *order = cn_arange(g, dtype, 0, (double)places, 1), *flat = flat_places(g, indices, &inputs->dims);
   const cn_dims one = { 2, { places, 1 } }, all = { 1, { folded(&inputs->dims, k).d[0] } };
-  cn_tensor *last = cn_scatter_update(g, cn_zeros(g, CN_I32, &all), cni_to_shape(g, flat, &one), order);
+  cn_tensor *last = cn_scatter_update(g, cn_zeros(g, dtype, &all), cni_to_shape(g, flat, &one), order);
   return cni_to_shape(g, cn_equal(g, cn_take_rows(g, last, flat), order), &column);
 }
 static void set_vjp(cn_graph *g, const cn_node *n, cn_tensor *gy, const bool *want, cn_tensor **gx) {
@@ -180,7 +182,7 @@ static void update_reference(const cn_reference *r) {
 CN_OP(scatter_update, CN_LIST_SCATTER_UPDATE, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_X(2) | CN_READS_Y(0), .infer = update_infer, .check = update_check, .forward = update_forward,
       .vjp = update_vjp, .reference = update_reference,
       .samples = CN_TEXTS("f[4,3], i[3,2]@0:2, f[3]", "f[4,3], i[2,1]@0:3, f[2,3]", "f[4,3], i[3,2]@0:1, f[3], reduction='add'", "f[3], i[4,1]@0:2, f[4], reduction='max'", "f[3], i[4,1]@0:2, f[4], reduction='min'",
-                          "f[3]@0.5:2, i[4,1]@0:2, f[4]@0.5:2, reduction='mul'", "f[3], i[0,1]@0:2, f[0]",
+                          "f[3]@0.5:2, i[4,1]@0:2, f[4]@0.5:2, reduction='mul'", "f[3], i[0,1]@0:2, f[0]", "f[65536,65536,0], i[2,2]@60000:65535, f[2,0], reduction='add'",
                           "l[3]@0:9, i[4,1]@0:2, l[4]@0:9, reduction='add'", "i[3]@0:9, l[4,1]@0:2, i[4]@0:9, reduction='mul'", "i[3]@-9:9, i[4,1]@0:2, i[4]@-9:9, reduction='max'", "b[3], i[2,1]@0:2, b[2], reduction='min'"),
       .rejects = CN_TEXTS("f[3], i[2,1]@0:1, f[3] => must have shape [2], got [3]", "f[3], i[2,1]@5:5.5, f[2] => index 5 is out of range", "f[3], i[2,1]@0:1, f[2], reduction='sum' => reduction must be"));
 

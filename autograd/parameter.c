@@ -36,6 +36,12 @@ cn_tensor *cn_variable(cn_graph *g, cn_dtype dtype, const cn_dims *dims, const v
   return t;
 }
 
+bool cni_state_tensor(cn_state *s, const char *name, cn_tensor *t) {
+  if (!cni_state_field(s, name, (cn_dtype)t->dtype, &t->dims, t->data)) return false;
+  if (cn_state_loading(s)) cni_touch(t);
+  return true;
+}
+
 void cni_touch(cn_tensor *t) {
   if (t->buffer) t->buffer->version++;
   else t->version++;

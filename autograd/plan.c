@@ -70,7 +70,7 @@ void cni_plan_decline(cn_graph *g) {
 
 static void refresh(cn_graph *g, cn_tensor *t) {
   t->epoch = g->epoch;
-  t->flags &= (uint16_t)~(CNI_RELEASED | CNI_KEEP);
+  t->flags &= (uint16_t)~(CNI_RELEASED | CNI_KEEP | CNI_OF_SEGMENT | CNI_OF_WEIGHT);
   t->slot = NULL;
   t->extra = NULL;
   t->born = g->tape_count;

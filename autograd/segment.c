@@ -89,7 +89,7 @@ static cn_code segment_forward(const cn_call *c) {
 static void cut(cn_graph *g, int64_t from) {
   for (int64_t id = from; id < g->tape_count; id++) {
     const cn_node *n = g->tape[id];
-    for (int32_t i = 0; i < n->ny; i++) cni_release(g, n->y[i]);
+    for (int32_t i = 0; i < n->ny; i++) cni_release(g, n->y[i], CNI_OF_SEGMENT);
     for (int32_t i = 0; i < n->nx; i++) /* readers to come will stand where it stood */
       if ((n->x[i]->flags & CNI_VARIABLE) && n->x[i]->extra->first_reader > from) n->x[i]->extra->first_reader = (int32_t)from;
   }

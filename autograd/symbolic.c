@@ -22,6 +22,24 @@ char *cni_unique_name(cn_graph *g, const char *class_name) {
   return cni_strdup(g, text);
 }
 
+bool cni_names_save(cn_graph *g, cni_names_mark *mark) {
+  *mark = (cni_names_mark){ g->names, NULL };
+  int64_t n = 0;
+  for (const cni_name *p = g->names; p; p = p->next) n++;
+  if (!(mark->counts = cni_arena_take(g, cni_step_arena(g), (size_t)(n + 1) * sizeof *mark->counts))) return false;
+  n = 0;
+  for (const cni_name *p = g->names; p; p = p->next) mark->counts[n++] = p->count;
+  return true;
+}
+void cni_names_restore(cn_graph *g, const cni_names_mark *mark) {
+  const int64_t *count = mark->counts;
+  bool old = false;
+  for (cni_name *p = g->names; p; p = p->next) {
+    old |= p == mark->first;
+    p->count = old ? *count++ : 0;
+  }
+}
+
 /* ---- args ---- */
 void cni_each_tensor(const cn_schema *s, void *args, void (*visit)(cn_tensor **at, void *user), void *user) {
   for (int i = 0; i < s->count; i++) {
@@ -32,13 +50,22 @@ void cni_each_tensor(const cn_schema *s, void *args, void (*visit)(cn_tensor **a
   }
 }
 
-void cni_each_size(const cn_schema *s, void *args, void (*visit)(int64_t *at, void *user), void *user) {
+cn_tensor *cni_size_tensor(const cn_graph *g, int64_t v) {
+  if (v >= INT64_MIN / 2) return NULL;
+  cn_tensor *t = (cn_tensor *)(uintptr_t)(((uint64_t)v - (uint64_t)INT64_MIN) & ~(uint64_t)7);
+  const int axis = cni_size_axis(v);
+  bool inside = false;
+  for (int i = 0; i < 3 && !inside; i++) inside = cni_arena_holds(i < 2 ? &g->step[i] : &g->keep, t, sizeof *t);
+  return inside && cni_alive(g, t) && (t->flags & CNI_SYMBOLIC) && axis < t->dims.rank && t->dims.d[axis] == CN_UNKNOWN ? t : NULL;
+}
+
+void cni_each_size(const cn_graph *g, const cn_schema *s, void *args, void (*visit)(int64_t *at, void *user), void *user) {
   for (int i = 0; i < s->count; i++) {
     void *at = cni_option_at(s, args, i);
-    if (s->rows[i].kind == CN_OPTION_INT && cni_is_size(*(int64_t *)at)) visit(at, user);
+    if (s->rows[i].kind == CN_OPTION_INT && cni_size_tensor(g, *(int64_t *)at)) visit(at, user);
     const cn_ints *list = s->rows[i].kind == CN_OPTION_INTS ? at : NULL;
     for (int64_t k = 0; list && k < list->n; k++)
-      if (cni_is_size(list->v[k])) visit((int64_t *)(uintptr_t)&list->v[k], user);
+      if (cni_size_tensor(g, list->v[k])) visit((int64_t *)(uintptr_t)&list->v[k], user);
   }
 }
 
@@ -58,7 +85,7 @@ void *cni_args_copy(cn_graph *g, const cn_schema *s, const void *args, cni_arena
 }
 
 /* ---- nodes ---- */
-typedef struct counted { int64_t tensors, sizes; cn_node *node; } counted;
+typedef struct counted { int64_t tensors, sizes; cn_node *node; const cn_graph *g; } counted;
 
 static void count_tensor(cn_tensor **at, void *user) {
   (void)at;
@@ -77,23 +104,24 @@ static void keep_tensor(cn_tensor **at, void *user) {
   n->x[n->nx++] = *at;
 }
 static void keep_size(int64_t *at, void *user) {
-  cni_symbol *s = ((counted *)user)->node->symbol;
-  s->sizes[s->sizes_count++] = cni_size_tensor(*at);
+  const counted *c = user;
+  cni_symbol *s = c->node->symbol;
+  s->sizes[s->sizes_count++] = cni_size_tensor(c->g, *at);
 }
 
 static bool node_fill(cn_graph *g, cni_arena *arena, cn_node *n, const cn_schema *s, const void *args, int64_t ny) {
-  counted c = { 0, 0, n };
+  counted c = { 0, 0, n, g };
   n->args = cni_args_copy(g, s, args, arena);
   if (!n->args) return false;
   cni_each_tensor(s, n->args, count_tensor, &c);
-  cni_each_size(s, n->args, count_size, &c);
+  cni_each_size(g, s, n->args, count_size, &c);
   n->x = cni_arena_take(g, arena, (size_t)(c.tensors + ny + c.sizes + 1) * sizeof *n->x);
   if (!n->x) return false;
   n->y = n->x + c.tensors;
   n->symbol->sizes = n->y + ny;
   memset(n->y, 0, (size_t)ny * sizeof *n->y);
   cni_each_tensor(s, n->args, keep_tensor, &c);
-  cni_each_size(s, n->args, keep_size, &c);
+  cni_each_size(g, s, n->args, keep_size, &c);
   return cn_ok(g);
 }
 
@@ -147,13 +175,13 @@ cn_tensor *const *cni_symbolic_call(cn_call *c) {
   cn_graph *g = c->graph;
   const cn_op *op = c->op;
   const void *given = c->args;
-  counted found = { 0, 0, NULL };
+  counted found = { 0, 0, NULL, g };
   cni_plan_leave(g);
-  cni_each_size(&op->schema, (void *)(uintptr_t)given, count_size, &found);
+  cni_each_size(g, &op->schema, (void *)(uintptr_t)given, count_size, &found);
   if (found.sizes) { /* infer is to see CN_UNKNOWN */
     void *plain = cni_args_copy(g, &op->schema, given, cni_step_arena(g));
     if (!plain) return cni_nulls;
-    cni_each_size(&op->schema, plain, hide_size, NULL);
+    cni_each_size(g, &op->schema, plain, hide_size, NULL);
     c->args = plain;
   }
   if (op->checked && !cni_options_check(g, &op->schema, c->args)) return cni_nulls;

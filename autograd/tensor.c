@@ -116,7 +116,7 @@ cn_tensor *cni_tensor_new(cn_graph *g, cn_dtype dtype, const cn_dims *dims, bool
 }
 
 /* A string tensor: one buffer of count + 1 offsets and the bytes (Arrow's layout); `bytes` of them. */
-static cn_tensor *string_tensor(cn_graph *g, const cn_dims *dims, int64_t count, size_t bytes) {
+cn_tensor *cni_string_tensor(cn_graph *g, const cn_dims *dims, int64_t count, size_t bytes) {
   cn_tensor *t = cni_arena_take(g, cni_step_arena(g), sizeof *t);
   if (!t) return NULL;
   header_init(g, t, CN_STRING, dims, g->epoch, 0);
@@ -128,17 +128,19 @@ static cn_tensor *string_tensor(cn_graph *g, const cn_dims *dims, int64_t count,
   return t;
 }
 
-void cni_release(cn_graph *g, cn_tensor *t) {
+const char *cni_released_how(const cn_tensor *t) { return t->flags & CNI_OF_SEGMENT ? "when its segment ended" : t->flags & CNI_OF_WEIGHT ? "when a weight had taken it" : "by an earlier backward"; }
+
+void cni_release(cn_graph *g, cn_tensor *t, uint16_t why) {
   t->flags &= (uint16_t)~CNI_DEFERRED;
   if (t->flags & CNI_PLANNED) {
-    t->flags |= CNI_RELEASED;
+    t->flags |= (uint16_t)(CNI_RELEASED | why);
     return;
   }
   if (t->buffer) cni_buffer_drop(g, t->buffer, t->epoch != CNI_PERSISTENT);
   if (g->capture) return;
   t->buffer = NULL;
   t->data = NULL;
-  t->flags |= CNI_RELEASED;
+  t->flags |= (uint16_t)(CNI_RELEASED | why);
 }
 
 /* ---- checks ---- */
@@ -156,7 +158,7 @@ bool cni_readable(cn_graph *g, const cn_tensor *t, bool data) {
   if (t->graph != g) return cn_fail(g, CN_STATE, "tensor of another graph"), false;
   if (!cni_alive(g, t)) return cn_fail(g, CN_STATE, t->epoch ? "tensor from before the last reset" : "tensor was freed"), false;
   if (t->flags & CNI_DEFERRED) return cni_compute_deferred(g, t->node);
-  if (t->flags & CNI_RELEASED) return cn_fail(g, CN_STATE, "the tensor's value was released by backward"), false;
+  if (t->flags & CNI_RELEASED) return cn_fail(g, CN_STATE, "the tensor's value was released %s", cni_released_how(t)), false;
   if (data && (t->flags & CNI_SYMBOLIC)) return cn_fail(g, CN_STATE, "a symbolic tensor has no value"), false;
   return true;
 }
@@ -305,7 +307,7 @@ cn_tensor *cn_string_array(cn_graph *g, const cn_dims *dims, const char *const *
   const int64_t n = dims->rank ? cn_dims_count(dims) : 1;
   size_t bytes = 0;
   for (int64_t i = 0; i < n; i++) bytes += strlen(texts[i]);
-  cn_tensor *t = string_tensor(g, dims, n, bytes);
+  cn_tensor *t = cni_string_tensor(g, dims, n, bytes);
   if (!t) return NULL;
   int64_t *offsets = t->data;
   char *to = (char *)(offsets + n + 1);

@@ -1,6 +1,7 @@
 /* The part of a graph that core serves: memory, errors, the name scope, kernels and threads. It is the first member of struct cn_graph, so a cn_graph * is one. */
 #ifndef CN_CORE_CONTEXT_PRIVATE_H
 #define CN_CORE_CONTEXT_PRIVATE_H
+#include <pthread.h>
 #include <stdarg.h>
 #include "error.h"
 #include "options.h"
@@ -42,6 +43,8 @@ typedef struct cni_kernels cni_kernels; /* kernels.h */
 
 typedef struct cni_context {
   cn_allocator allocator;
+  cn_allocator own;                  /* the caller's, where `allocator` is it under a lock */
+  pthread_mutex_t lock;
   cn_code code;
   char error[CNI_ERROR_SIZE];
   const char *where;                 /* name of the running operation or entry point, put before an error's text */
@@ -85,6 +88,7 @@ void *cni_realloc(cn_graph *g, void *p, size_t size);               /* grows or 
 void cni_free(cn_graph *g, void *p);                                /* NULL is fine */
 char *cni_strdup(cn_graph *g, const char *text);
 void *cni_arena_take(cn_graph *g, cni_arena *a, size_t size);       /* 16-byte aligned, not zeroed */
+bool cni_arena_holds(const cni_arena *a, const void *p, size_t size); /* whether p .. p + size are of its blocks, filled or not, and p is aligned as what it gives */
 void cni_arena_rewind(cni_arena *a);
 void cni_arena_free(cn_graph *g, cni_arena *a);
 /* A buffer returns to the pool when both its counts are 0. `step` says which count is meant; a buffer with step uses stands on a ring, which the reset empties. */
@@ -96,6 +100,9 @@ void cni_buffers_reset(cn_graph *g);                                /* ends ever
 bool cni_buffers_withdraw(cn_graph *g, size_t most, cni_buffer ***buffers, int64_t *count);
 void cni_arena_retire(cn_graph *g, cni_arena *a);                   /* its blocks stay mapped, for arenas that need one; what stands in them is as it was until then */
 bool cni_on_free(cn_graph *g, void (*run)(cn_graph *g, void *p), void *p);
+void cni_off_free(cn_graph *g, void (*run)(cn_graph *g, void *p), void *p); /* takes it back */
+/* The graph's allocator as other threads may use it too, until the graph's end: from now on the calls of one that is the caller's own come one at a time. */
+cn_allocator cni_allocator_share(cn_graph *g);
 /* Makes room for one more element: doubles *array (of `size`-byte elements) when count reaches *capacity. False: no memory. */
 bool cni_grow(cn_graph *g, void **array, int64_t count, int64_t *capacity, size_t size);
 bool cni_size_multiply(size_t a, size_t b, size_t *out);            /* false on overflow */

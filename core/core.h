@@ -6,5 +6,6 @@
 #include "error.h"
 #include "options.h"
 #include "random.h"
+#include "state.h"
 #include "types.h"
 #endif

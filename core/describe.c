@@ -18,7 +18,7 @@ static bool is_required(const cn_schema *s, int row) {
   return s->rows[row].check == CN_CHECK_REQUIRED;
 }
 
-static void write_row(cni_writer *w, const cn_schema *s, int i) {
+void cni_describe_row(cni_writer *w, const cn_schema *s, int i) {
   static const char *const ranges[] = { "", ", positive", ", not negative", ", in [0, 1)", ", in [0, 1]" };
   const cn_row *row = &s->rows[i];
   cni_write(w, "  %s: %s%s, ", row->name, kind_text(row), row->check <= CN_CHECK_UNIT ? ranges[row->check] : "");
@@ -29,7 +29,7 @@ static void write_row(cni_writer *w, const cn_schema *s, int i) {
 
 static void write_class(cni_writer *w, const cn_class *cls) {
   cni_write(w, "%s (%s)\n", cls->schema.name, cni_kind_name(cls->kind));
-  for (int i = 0; i < cls->schema.count; i++) write_row(w, &cls->schema, i);
+  for (int i = 0; i < cls->schema.count; i++) cni_describe_row(w, &cls->schema, i);
 }
 
 static void offer(const char *word, const char *name, const char **nearest, int *best) {

@@ -118,6 +118,13 @@ static void ring_free(cni_context *c, cni_buffer *ring) {
   ring->next = ring->previous = ring;
 }
 
+static void allocator_unshare(cni_context *c) {
+  if (!c->own.alloc) return;
+  c->allocator = c->own;
+  c->own = (cn_allocator){ NULL, NULL, NULL };
+  pthread_mutex_destroy(&c->lock);
+}
+
 void cni_context_free(cn_graph *g) {
   cni_context *c = cni_context_of(g);
   while (c->hooks) {
@@ -136,6 +143,7 @@ void cni_context_free(cn_graph *g) {
     give_back(c, a, HEAD + a->size);
   }
   c->allocations.next = c->allocations.previous = &c->allocations;
+  allocator_unshare(c);
 }
 
 bool cni_on_free(cn_graph *g, void (*run)(cn_graph *g, void *p), void *p) {
@@ -145,6 +153,41 @@ bool cni_on_free(cn_graph *g, void (*run)(cn_graph *g, void *p), void *p) {
   *hook = (cni_hook){ c->hooks, run, p };
   c->hooks = hook;
   return true;
+}
+
+void cni_off_free(cn_graph *g, void (*run)(cn_graph *g, void *p), void *p) {
+  for (cni_hook **at = &cni_context_of(g)->hooks, *hook; (hook = *at); at = &hook->next)
+    if (hook->run == run && hook->p == p) {
+      *at = hook->next;
+      cni_free(g, hook);
+      return;
+    }
+}
+
+/* A caller's allocator, one call at a time. */
+
+static void *locked_alloc(void *user, size_t size) {
+  cni_context *c = user;
+  pthread_mutex_lock(&c->lock);
+  void *p = c->own.alloc(c->own.user, size);
+  pthread_mutex_unlock(&c->lock);
+  return p;
+}
+
+static void locked_free(void *user, void *p, size_t size) {
+  cni_context *c = user;
+  pthread_mutex_lock(&c->lock);
+  c->own.free(c->own.user, p, size);
+  pthread_mutex_unlock(&c->lock);
+}
+
+cn_allocator cni_allocator_share(cn_graph *g) {
+  cni_context *c = cni_context_of(g);
+  if (c->allocator.alloc == system_alloc || c->own.alloc) return c->allocator;
+  pthread_mutex_init(&c->lock, NULL);
+  c->own = c->allocator;
+  c->allocator = (cn_allocator){ locked_alloc, locked_free, c };
+  return c->allocator;
 }
 
 /* Tracked allocations. */
@@ -242,6 +285,15 @@ void *cni_arena_take(cn_graph *g, cni_arena *a, size_t size) {
   void *p = (char *)(a->current + 1) + a->used;
   a->used += size;
   return p;
+}
+
+bool cni_arena_holds(const cni_arena *a, const void *p, size_t size) {
+  const uintptr_t at = (uintptr_t)p;
+  for (const cni_block *b = a->first; b && at % 16 == 0; b = b->next) {
+    const uintptr_t begin = (uintptr_t)(b + 1);
+    if (at >= begin && size <= b->size && at - begin <= b->size - size) return true;
+  }
+  return false;
 }
 
 void cni_arena_rewind(cni_arena *a) {

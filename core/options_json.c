@@ -59,10 +59,15 @@ static const char *copy(const reader *r, const char *text) {
   return p ? memcpy(p, text, size) : NULL;
 }
 
+static bool take_integer(const reader *r, const json_t *v, int64_t *out) {
+  if (!read_integer(v, out)) return wrong(r, v, "no integer");
+  return *out >= CNI_LEAST_INTEGER || wrong(r, v, "too small");
+}
+
 static bool set_int(const reader *r, const json_t *v, void *at) {
   int64_t *out = at;
   if (json_is_null(v)) return *out = CN_NONE, true;
-  return read_integer(v, out) || wrong(r, v, "no integer");
+  return take_integer(r, v, out);
 }
 
 static bool set_real(const reader *r, const json_t *v, void *at) {
@@ -160,7 +165,7 @@ static bool set_ints_element(const reader *r, const json_t *v, void *list, int64
   int64_t *element = (int64_t *)(uintptr_t)&out->v[i];
   *element = CN_NONE;
   out->n = i + 1;
-  return json_is_null(v) || read_integer(v, element) || wrong(r, v, "no integer");
+  return json_is_null(v) || take_integer(r, v, element);
 }
 
 static bool set_reals_element(const reader *r, const json_t *v, void *list, int64_t i) {
@@ -187,7 +192,7 @@ static bool set_layers_element(const reader *r, const json_t *v, void *list, int
 static bool set_size_element(const reader *r, const json_t *v, void *list, int64_t i) {
   if (i >= 3) return cni_option_fail(r->g, r->s, "%s takes at most 3 numbers", r->row->name);
   int64_t *d = &((cn_size *)list)->d[i];
-  if (!read_integer(v, d)) return wrong(r, v, "no integer");
+  if (!take_integer(r, v, d)) return false;
   return *d != 0 || cni_option_fail(r->g, r->s, "%s must be positive, got 0", r->row->name); /* a 0 that is written is no entry left out */
 }
 

@@ -5,6 +5,8 @@
 #include "class.h"
 #include "context_private.h"
 
+#define CNI_LEAST_INTEGER (INT64_MIN / 2) /* of what may be written in text and JSON: numbers below stand for None, and for sizes that are not known yet */
+
 /* options.c */
 static inline void *cni_option_at(const cn_schema *s, void *options, int i) { return (char *)options + s->rows[i].offset; }
 static inline const void *cni_option_at_const(const cn_schema *s, const void *options, int i) { return (const char *)options + s->rows[i].offset; }
@@ -44,6 +46,7 @@ int64_t cni_options_text(const cn_schema *s, const void *options, char *text, si
 typedef struct cni_writer { char *text; size_t size; int64_t length; } cni_writer;
 void cni_write(cni_writer *w, const char *format, ...) CN_PRINTF(2, 3);
 void cni_write_option(cni_writer *w, const cn_schema *s, int row, const void *options); /* one value, as the parser reads it */
+void cni_describe_row(cni_writer *w, const cn_schema *s, int row);                   /* describe.c: "  axis: integer, default -1: axis of the distribution" and a newline */
 
 /* options_json.c: Keras' config objects. Unknown keys are an error unless listed in `ignore` (NULL-terminated). Tuples {"class_name":"__tuple__","items":[...]} are lists; a dtype policy object
  * {"class_name":"DTypePolicy","config":{"name":"float32"}} is its name for CN_CHECK_DTYPE rows; numbers given as "inf"/"-inf"/"nan" strings are those numbers; null is None (INT64_MIN + 1, NaN, NULL...). */

@@ -76,6 +76,11 @@ static bool read_integer(slice v, int64_t *out) { return v.n > 0 && cni_integer_
 
 static bool read_real(slice v, double *out) { return v.n > 0 && cni_number_parse(v.p, out) == v.p + v.n; }
 
+static bool take_integer(const reader *r, slice v, int64_t *out) {
+  if (!read_integer(v, out)) return wrong(r, v, "no integer");
+  return *out >= CNI_LEAST_INTEGER || wrong(r, v, "too small");
+}
+
 /* A copy of a text without its quotes and escapes. */
 static const char *copy(const reader *r, slice v) {
   if (v.n > SIZE_MAX - 1) return NULL;
@@ -94,7 +99,7 @@ static const char *copy(const reader *r, slice v) {
 static bool set_int(const reader *r, slice v, void *at) {
   int64_t *out = at;
   if (is_none(v)) return *out = CN_NONE, true;
-  return read_integer(v, out) || wrong(r, v, "no integer");
+  return take_integer(r, v, out);
 }
 
 static bool set_real(const reader *r, slice v, void *at) {
@@ -175,7 +180,7 @@ static bool set_ints_element(const reader *r, slice v, void *list, int64_t i) {
   cn_ints *out = list;
   int64_t *element = (int64_t *)(uintptr_t)&out->v[i];
   *element = CN_NONE;
-  if (!is_none(v) && !read_integer(v, element)) return wrong(r, v, "no integer");
+  if (!is_none(v) && !take_integer(r, v, element)) return false;
   out->n = i + 1;
   return true;
 }
@@ -204,7 +209,7 @@ static bool set_layers_element(const reader *r, slice v, void *list, int64_t i) 
 static bool set_size_element(const reader *r, slice v, void *list, int64_t i) {
   if (i >= 3) return cni_option_fail(r->g, r->s, "%s takes at most 3 numbers", r->row->name);
   int64_t *d = &((cn_size *)list)->d[i];
-  if (!read_integer(v, d)) return wrong(r, v, "no integer");
+  if (!take_integer(r, v, d)) return false;
   return *d != 0 || cni_option_fail(r->g, r->s, "%s must be positive, got 0", r->row->name); /* a 0 that is written is no entry left out */
 }
 

@@ -90,7 +90,8 @@ typedef struct cn_ref {
 #define CN_EMPTY_INTS { .v = NULL, .n = 0 }
 #endif
 
-/* Memory from the caller: alloc returns `size` bytes aligned to 64, or NULL; free gets what alloc gave. Called from the graph's thread only. */
+/* Memory from the caller: alloc returns `size` bytes aligned to 64, or NULL; free gets what alloc gave. Called from the graph's thread, and from those of data that is fetched ahead
+ * (cn_source_prefetch); one call at a time. */
 typedef struct cn_allocator {
   void *(*alloc)(void *user, size_t size);
   void (*free)(void *user, void *p, size_t size);

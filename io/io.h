@@ -6,4 +6,5 @@
 #include "idx.h"
 #include "npy.h"
 #include "safetensors.h"
+#include "source.h"
 #endif

@@ -7,7 +7,7 @@
     cn_tensor *x = in->x[0];                                                   \
     return expression;                                                         \
   }                                                                            \
-  CN_LAYER(L, cn_layer, LIST, .call = L##_call, .output_shape = cni_same_shape, .supports_masking = true)
+  CN_LAYER(L, cn_layer, LIST, .call = L##_call, .output_shape = cni_same_shape, .supports_masking = true, .per_sample = cni_per_sample)
 ELEMENTWISE(ReLU, CN_RELU_LAYER, cn_relu(g, x, .negative_slope = o->negative_slope, .max_value = o->max_value, .threshold = o->threshold))
 ELEMENTWISE(LeakyReLU, CN_LEAKY_RELU_LAYER, cn_leaky_relu(g, x, o->negative_slope))
 ELEMENTWISE(ELU, CN_ELU_LAYER, cn_elu(g, x, o->alpha))
@@ -41,7 +41,7 @@ static cn_tensor *prelu_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   }
   return cn_subtract(g, cn_relu(g, x), cn_multiply(g, alpha, cn_relu(g, cn_negative(g, x))));
 }
-CN_LAYER(PReLU, prelu, CN_PRELU, .build = prelu_build, .call = prelu_call, .output_shape = cni_same_shape, .supports_masking = true, .min_rank = 1)
+CN_LAYER(PReLU, prelu, CN_PRELU, .build = prelu_build, .call = prelu_call, .output_shape = cni_same_shape, .supports_masking = true, .min_rank = 1, .per_sample = cni_per_sample)
 
 /* ---- Softmax ---- */
 static bool softmax_init(cn_object *self) {

@@ -34,6 +34,8 @@ static void begin(attention *a, int64_t seed) {
   a->stream = seed == CN_NONE ? cn_stream_new(a->base.object.graph) : (cn_stream){ (uint64_t)seed, 0 };
 }
 
+static bool attention_state(cn_layer *l, cn_state *s) { return cn_state_bytes(s, "stream", &((attention *)l)->stream, sizeof(cn_stream)); }
+
 static void dot_build(cn_layer *l, const cn_dims *in, int64_t n) {
   attention *a = (attention *)l;
   const cn_AttentionOptions *o = l->object.options;
@@ -132,5 +134,5 @@ static bool output_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out
   return true;
 }
 
-CN_LAYER_OF(Attention, attention, CN_ATTENTION, (.init = score_mode_known), .build = dot_build, .call = dot_call, .output_shape = output_shape, .supports_masking = true, .min_rank = 2, .min_inputs = 2, .max_inputs = 3)
-CN_LAYER(AdditiveAttention, attention, CN_ADDITIVE_ATTENTION, .build = additive_build, .call = additive_call, .output_shape = output_shape, .supports_masking = true, .min_rank = 2, .min_inputs = 2, .max_inputs = 3)
+CN_LAYER_OF(Attention, attention, CN_ATTENTION, (.init = score_mode_known), .build = dot_build, .call = dot_call, .state = attention_state, .output_shape = output_shape, .supports_masking = true, .min_rank = 2, .min_inputs = 2, .max_inputs = 3)
+CN_LAYER(AdditiveAttention, attention, CN_ADDITIVE_ATTENTION, .build = additive_build, .call = additive_call, .state = attention_state, .output_shape = output_shape, .supports_masking = true, .min_rank = 2, .min_inputs = 2, .max_inputs = 3)

@@ -219,7 +219,9 @@ static bool output_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out
   return true;
 }
 
+static bool heads_state(cn_layer *l, cn_state *s) { return cn_state_bytes(s, "stream", &((heads *)l)->stream, sizeof(cn_stream)); }
+
 static const char *const group_aliases[] = { "GroupedQueryAttention", NULL };
-#define HEADS .build = build, .call = call, .output_shape = output_shape, .supports_masking = true, .separate_inputs = true, .min_inputs = 2, .max_inputs = 3
+#define HEADS .build = build, .call = call, .state = heads_state, .output_shape = output_shape, .supports_masking = true, .separate_inputs = true, .min_inputs = 2, .max_inputs = 3
 CN_LAYER_OF(MultiHeadAttention, heads, CN_MULTI_HEAD_ATTENTION, (.init = multi_init), HEADS, .min_rank = 3)
 CN_LAYER_OF(GroupQueryAttention, heads, CN_GROUP_QUERY_ATTENTION, (.init = group_init, .aliases = group_aliases), HEADS, .rank = 3)

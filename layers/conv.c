@@ -171,7 +171,7 @@ static bool groups_fit(cn_object *self) {
     conv_build(l, in, n);                                                                                                                                            \
     if (cn_ok(l->object.graph)) cni_lora_build(l, &c->lora, "lora_kernel", c->kernel, o->lora_rank, o->lora_alpha, &o->kernel_regularizer, &o->kernel_constraint);   \
   }                                                                                                                                                                  \
-  CN_LAYER_OF(L, conv, CN_CONV_LAYER, (.init = L##_init), .build = L##_build, .call = conv_call, .rank = rank_ + 2)
+  CN_LAYER_OF(L, conv, CN_CONV_LAYER, (.init = L##_init), .build = L##_build, .call = conv_call, .rank = rank_ + 2, .per_sample = cni_per_sample)
 CONV(Conv1D, 1, "causal")
 CONV(Conv2D, 2, NULL)
 CONV(Conv3D, 3, NULL)
@@ -191,7 +191,7 @@ static bool output_padding_fits(cn_object *self) {
     const cn_##L##Options *o = self->options;                                                                                                                                   \
     return conv_init(self, SETTINGS(o, rank_, .filters = o->filters, .output_padding = o->output_padding, .kernel = WEIGHT(o, kernel)), NULL) && not_both(self) && output_padding_fits(self); \
   }                                                                                                                                                                             \
-  CN_LAYER_OF(L, conv, CN_CONV_TRANSPOSE_LAYER, (.init = L##_init), .build = transpose_build, .call = transpose_call, .rank = rank_ + 2)
+  CN_LAYER_OF(L, conv, CN_CONV_TRANSPOSE_LAYER, (.init = L##_init), .build = transpose_build, .call = transpose_call, .rank = rank_ + 2, .per_sample = cni_per_sample)
 TRANSPOSE(Conv1DTranspose, 1)
 TRANSPOSE(Conv2DTranspose, 2)
 TRANSPOSE(Conv3DTranspose, 3)
@@ -201,7 +201,7 @@ TRANSPOSE(Conv3DTranspose, 3)
     const cn_##L##Options *o = self->options;                                                                                                          \
     return conv_init(self, SETTINGS(o, rank_, .multiplier = o->depth_multiplier, .kernel = WEIGHT(o, depthwise)), NULL);                               \
   }                                                                                                                                                    \
-  CN_LAYER_OF(L, conv, CN_DEPTHWISE_CONV_LAYER, (.init = L##_init), .build = depthwise_build, .call = depthwise_call, .rank = rank_ + 2)
+  CN_LAYER_OF(L, conv, CN_DEPTHWISE_CONV_LAYER, (.init = L##_init), .build = depthwise_build, .call = depthwise_call, .rank = rank_ + 2, .per_sample = cni_per_sample)
 DEPTHWISE(DepthwiseConv1D, 1)
 DEPTHWISE(DepthwiseConv2D, 2)
 
@@ -210,6 +210,6 @@ DEPTHWISE(DepthwiseConv2D, 2)
     const cn_##L##Options *o = self->options;                                                                                                          \
     return conv_init(self, SETTINGS(o, rank_, .filters = o->filters, .multiplier = o->depth_multiplier, .kernel = WEIGHT(o, depthwise), .pointwise = WEIGHT(o, pointwise)), NULL); \
   }                                                                                                                                                    \
-  CN_LAYER_OF(L, conv, CN_SEPARABLE_CONV_LAYER, (.init = L##_init), .build = separable_build, .call = separable_call, .rank = rank_ + 2)
+  CN_LAYER_OF(L, conv, CN_SEPARABLE_CONV_LAYER, (.init = L##_init), .build = separable_build, .call = separable_call, .rank = rank_ + 2, .per_sample = cni_per_sample)
 SEPARABLE(SeparableConv1D, 1)
 SEPARABLE(SeparableConv2D, 2)

@@ -5,7 +5,7 @@
 
 /* ---- Activation ---- */
 static cn_tensor *activation_call(cn_layer *l, cn_graph *g, cn_inputs *in) { return cn_activate(g, &((const cn_ActivationOptions *)l->object.options)->activation, in->x[0]); }
-CN_LAYER(Activation, cn_layer, CN_ACTIVATION, .call = activation_call, .supports_masking = true)
+CN_LAYER(Activation, cn_layer, CN_ACTIVATION, .call = activation_call, .supports_masking = true, .per_sample = cni_per_sample)
 
 /* ---- Flatten ---- */
 static cn_tensor *flatten_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
@@ -32,11 +32,11 @@ static bool flatten_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *ou
   for (int i = 1; i < in->rank; i++) out->d[1] = out->d[1] == CN_UNKNOWN || in->d[i] == CN_UNKNOWN ? CN_UNKNOWN : out->d[1] * in->d[i];
   return true;
 }
-CN_LAYER(Flatten, cn_layer, CN_FLATTEN, .call = flatten_call, .output_shape = flatten_shape, .min_rank = 1)
+CN_LAYER(Flatten, cn_layer, CN_FLATTEN, .call = flatten_call, .output_shape = flatten_shape, .min_rank = 1, .per_sample = cni_per_sample)
 
 /* ---- Rescaling ---- */
 static cn_tensor *rescaling_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const cn_RescalingOptions *o = l->object.options;
   return cn_rescale(g, in->x[0], o->scale, .offset = o->offset, .dtype = cn_dtype_name(l->dtype));
 }
-CN_LAYER(Rescaling, cn_layer, CN_RESCALING, .call = rescaling_call, .output_shape = cni_same_shape, .supports_masking = true)
+CN_LAYER(Rescaling, cn_layer, CN_RESCALING, .call = rescaling_call, .output_shape = cni_same_shape, .supports_masking = true, .per_sample = cni_per_sample)

@@ -35,4 +35,4 @@ static bool output_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out
   return true;
 }
 
-CN_LAYER(Dense, dense, CN_DENSE, .build = build, .call = call, .output_shape = output_shape, .min_rank = 2, .supports_masking = true)
+CN_LAYER(Dense, dense, CN_DENSE, .build = build, .call = call, .output_shape = output_shape, .min_rank = 2, .supports_masking = true, .per_sample = cni_per_sample)

@@ -36,6 +36,10 @@ CN_LAYER_DECLARE(Embedding, CN_EMBEDDING)
   CN_LORA_(X, S)
 CN_LAYER_DECLARE(ReversibleEmbedding, CN_REVERSIBLE_EMBEDDING)
 
+/* Rows of params [rows, ...] by ids (integers [...]): [..., the row's shape]. max_norm: rows of a larger norm are scaled to it. An id out of range is an INDEX error. A gradient that reaches a variable this way stays sparse.
+ * max_norm NaN: none. tf.nn.embedding_lookup. */
+CN_API cn_tensor *cn_embedding_lookup(cn_graph *g, cn_tensor *params, cn_tensor *ids, double max_norm);
+
 #ifndef __cplusplus
 #define cn_Embedding(...) CN_MAKE_LAYER_(Embedding, CN_EMBEDDING, __VA_ARGS__)
 #define cn_ReversibleEmbedding(...) CN_MAKE_LAYER_(ReversibleEmbedding, CN_REVERSIBLE_EMBEDDING, __VA_ARGS__)

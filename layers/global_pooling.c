@@ -54,7 +54,7 @@ static bool pooled_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out
     const cn_##L##Options *o = self->options;                                                                                                 \
     return global_init(self, o->data_format, o->keepdims);                                                                                    \
   }                                                                                                                                           \
-  CN_LAYER_OF(L, global, CN_GLOBAL_POOLING, (.init = L##_init), .call = call_, .output_shape = pooled_shape, .compute_mask = cni_no_mask, .supports_masking = masking, .rank = rank_)
+  CN_LAYER_OF(L, global, CN_GLOBAL_POOLING, (.init = L##_init), .call = call_, .output_shape = pooled_shape, .compute_mask = cni_no_mask, .supports_masking = masking, .rank = rank_, .per_sample = cni_per_sample)
 GLOBAL(GlobalAveragePooling1D, masked_mean, 3, true)
 GLOBAL(GlobalAveragePooling2D, mean, 4, false)
 GLOBAL(GlobalAveragePooling3D, mean, 5, false)

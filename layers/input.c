@@ -11,11 +11,11 @@ static bool init(cn_object *self) {
   const cn_ints sizes = whole ? o->batch_shape : o->shape;
   if (!cn_layer_init(self)) return false;
   if (whole == (o->shape.n >= 0)) return cn_fail(g, CN_VALUE, "give shape or batch_shape, one of the two"), false;
-  if (o->sparse || o->ragged) return cn_fail(g, CN_UNSUPPORTED, "sparse and ragged inputs are not supported"), false;
+  if (o->sparse || o->ragged) return cn_fail(g, CN_UNSUPPORTED, "%s inputs are not supported: give %s", o->sparse ? "sparse" : "ragged", o->sparse ? "rows as they are looked up, or dense ones" : "padded ones with a mask"), false;
   if (sizes.n + !whole > CN_MAX_RANK || (whole && !sizes.n)) return cn_fail(g, CN_SHAPE, "rank %lld is not possible", (long long)(sizes.n + !whole)), false;
   if (!whole) l->dims.d[l->dims.rank++] = o->batch_size == CN_NONE ? CN_UNKNOWN : o->batch_size;
   for (int64_t i = 0; i < sizes.n; i++) {
-    const int64_t n = sizes.v[i] == CN_NONE || cni_is_size(sizes.v[i]) ? CN_UNKNOWN : sizes.v[i];
+    const int64_t n = sizes.v[i] == CN_NONE || cni_size_tensor(g, sizes.v[i]) ? CN_UNKNOWN : sizes.v[i];
     if (n < 0 && n != CN_UNKNOWN) return cn_fail(g, CN_SHAPE, "size %lld of the shape is negative", (long long)n), false;
     l->dims.d[l->dims.rank++] = n;
   }
@@ -56,18 +56,33 @@ cn_tensor *cn_input_of(cn_layer *l) {
   return cni_symbolic_output(g, n, 0, l->dtype, &((const input_layer *)l)->dims);
 }
 
-cn_tensor *cn_input_run(const cn_input_args *a) {
-  if (!cn_ok(a->graph)) return NULL;
-  if (!a->shape) return cn_fail(a->graph, CN_VALUE, "Input: shape is missing"), NULL;
-  const cn_ints shape = { a->shape->d, a->shape->rank };
+/* A new input of the shape, whose batch axis is `batch`. */
+static cn_tensor *new_input(const cn_input_args *a, const int64_t *d, int rank, int64_t batch, const char *dtype) {
   int64_t sizes[CN_MAX_RANK];
-  for (int i = 0; i < a->shape->rank; i++) sizes[i] = a->shape->d[i] == CN_UNKNOWN ? CN_NONE : a->shape->d[i];
+  for (int i = 0; i < rank; i++) sizes[i] = d[i] == CN_UNKNOWN ? CN_NONE : d[i];
   cn_InputLayerOptions o;
   cn_InputLayerOptions_init(&o, sizeof o);
   o.graph = a->graph;
-  o.shape = (cn_ints){ sizes, shape.n };
-  o.batch_size = a->batch_size == CN_UNKNOWN ? CN_NONE : a->batch_size;
-  o.dtype = a->dtype;
+  o.shape = (cn_ints){ sizes, rank };
+  o.batch_size = batch == CN_UNKNOWN ? CN_NONE : batch;
+  o.dtype = dtype;
   o.name = a->name;
   return cn_input_of(cn_make_InputLayer(&o));
+}
+
+/* For .tensor. */
+static cn_tensor *input_like(const cn_input_args *a) {
+  const cn_tensor *t = a->tensor;
+  if (!t || !cni_readable(a->graph, t, false)) return NULL;
+  if (a->shape) return cn_fail(a->graph, CN_VALUE, "Input: give shape or tensor, one of the two"), NULL;
+  if (t->flags & CNI_SYMBOLIC) return a->tensor;
+  if (!t->dims.rank) return cn_fail(a->graph, CN_SHAPE, "Input: the tensor has no batch axis"), NULL;
+  return new_input(a, t->dims.d + 1, t->dims.rank - 1, t->dims.d[0], cn_dtype_name((cn_dtype)t->dtype));
+}
+
+cn_tensor *cn_input_run(const cn_input_args *a) {
+  if (!cn_ok(a->graph)) return NULL;
+  if (!a->tensor || cni_given(a->tensor)) return input_like(a);
+  if (!a->shape) return cn_fail(a->graph, CN_VALUE, "Input: shape is missing"), NULL;
+  return new_input(a, a->shape->d, a->shape->rank, a->batch_size, a->dtype);
 }

@@ -21,7 +21,8 @@ CN_LAYER_DECLARE(InputLayer, CN_INPUT_LAYER)
   X(S, const cn_dims *, shape, NULL, ANY, "without the batch axis; sizes may be CN_UNKNOWN")        \
   X(S, int64_t, batch_size, CN_NONE, ANY, "None: any")                                              \
   X(S, const char *, dtype, "float32", ANY, "of the values")                                        \
-  X(S, const char *, name, NULL, ANY, "of the InputLayer; default: input_layer, input_layer_1, ...")
+  X(S, const char *, name, NULL, ANY, "of the InputLayer; default: input_layer, input_layer_1, ...") \
+  X(S, cn_tensor *, tensor, CN_NO_TENSOR, ANY, "instead of all of these: a symbolic tensor, which is given back (a model may begin at any), or one with values, whose shape and dtype the input has")
 typedef struct cn_input_args { cn_graph *graph; CN_INPUT(CN_FIELD_, ) } cn_input_args;
 /* A symbolic tensor [batch_size, shape ...]: layers and operations called on it are recorded, and cn_Model makes a model of them. Persistent. NULL after an error. Keras' Input. */
 CN_API cn_tensor *cn_input_run(const cn_input_args *args);

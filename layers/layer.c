@@ -64,7 +64,7 @@ void cn_layer_finish(cn_object *self) {
   cn_graph *g = self->graph;
   calls_free(l);
   for (int64_t i = l->layers_count; i-- > 0;) cn_layer_free(l->layers[i]);
-  for (int64_t i = l->weights_count; i-- > 0;) cn_free(l->weights[i]);
+  for (int64_t i = l->weights_count; i-- > l->lent;) cn_free(l->weights[i]);
   for (int64_t i = l->owned_count; i-- > 0;) cn_object_free(l->owned[i]);
   cni_free(g, l->weights);
   cni_free(g, l->layers);
@@ -174,9 +174,15 @@ void cn_expect_axis(cn_layer *l, int axis, int64_t size) {
 
 /* Takes back what a failed build made. */
 static void unbuild(cn_layer *l, int64_t weights, int64_t layers) {
+  l->weights_count -= l->lent;
+  if (l->lent) memmove(l->weights, l->weights + l->lent, (size_t)l->weights_count * sizeof *l->weights);
+  l->lent = 0;
   while (l->layers_count > layers) cn_layer_free(l->layers[--l->layers_count]);
   l->axes_count = 0;
   while (l->weights_count > weights) cn_free(l->weights[--l->weights_count]);
+  cni_free(l->object.graph, l->built_for);
+  l->built_for = NULL;
+  l->built = false;
 }
 
 static bool build_inside(cn_layer *l, const cn_dims *in, int64_t n) {
@@ -192,11 +198,9 @@ static bool build_inside(cn_layer *l, const cn_dims *in, int64_t n) {
   cn_recording(g, recording);
   g->calling = calling;
   l->built = cn_ok(g);
-  if (l->built) return true;
-  unbuild(l, weights, layers);
-  cni_free(g, l->built_for);
-  l->built_for = NULL;
-  return false;
+  l->trial.number = g->trial, l->trial.weights = weights, l->trial.layers = layers;
+  if (!l->built) unbuild(l, weights, layers);
+  return l->built;
 }
 
 bool cn_build(cn_layer *l, const cn_dims *in, int64_t n) {
@@ -370,27 +374,68 @@ cn_tensor *cn_call_layer(const cn_call_args *a, cn_tensor **outputs, int64_t *co
 
 cn_tensor *cn_call_run(const cn_call_args *args) { return cn_call_layer(args, NULL, NULL); }
 
-bool cn_compute_output_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) {
-  if (!l || !cn_ok(l->object.graph)) return false;
+/* ---- without building ---- */
+/* Of l and everything below it: what the trial built becomes unbuilt. */
+static void undo(cn_layer *l, uint32_t trial) {
+  for (int64_t i = 0; i < l->layers_count; i++) undo(l->layers[i], trial);
+  if (l->built && l->trial.number == trial) unbuild(l, l->trial.weights, l->trial.layers);
+}
+
+static cn_tensor *call_on_shapes(cn_layer *l, const cn_dims *in, int64_t n) {
   cn_graph *g = l->object.graph;
-  if (methods(l)->output_shape) {
-    const cni_scope_mark m = cni_layer_enter(l);
-    const bool ok = shapes_ok(l, in, n) && methods(l)->output_shape(l, in, n, out);
-    cni_layer_leave(l, m);
-    return ok && cn_ok(g);
-  }
   cn_tensor **x = cni_arena_take(g, cni_step_arena(g), (size_t)n * sizeof *x);
-  if (!x) return false;
+  if (!x) return NULL;
   for (int64_t i = 0; i < n; i++)
-    if (!(x[i] = cni_view_header(g, l->dtype, &in[i]))) return false;
+    if (!(x[i] = cni_view_header(g, l->dtype, &in[i]))) return NULL;
     else x[i]->flags |= CNI_SYMBOLIC;
   cn_layer *calling = g->calling;
   if (!calling) g->calling = l; /* nothing is recorded */
   const cn_tensors list = { x, n };
   cn_tensor *y = cn_call(g, l, .inputs = list);
   g->calling = calling;
+  return y;
+}
+
+/* A class without output_shape is called on shapes alone; layers that this builds are unbuilt again, and random numbers and names are drawn as if it had not been. */
+static bool shape_by_trial(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) {
+  cn_graph *g = l->object.graph;
+  const uint64_t streams = g->core.streams;
+  const cn_stream stream = g->streams;
+  const uint32_t outer = g->trial, trial = ++g->trials;
+  cni_names_mark names;
+  if (!cni_names_save(g, &names)) return false;
+  g->trial = trial;
+  cn_tensor *y = call_on_shapes(l, in, n);
   if (y) *out = cn_dims_of(y);
+  g->trial = outer;
+  undo(l, trial);
+  cni_names_restore(g, &names);
+  g->core.streams = streams;
+  g->streams = stream;
   return y != NULL;
+}
+
+bool cn_compute_output_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) {
+  if (!l || !cn_ok(l->object.graph)) return false;
+  if (!methods(l)->output_shape) return shape_by_trial(l, in, n, out);
+  const cni_scope_mark m = cni_layer_enter(l);
+  const bool ok = shapes_ok(l, in, n) && methods(l)->output_shape(l, in, n, out);
+  cni_layer_leave(l, m);
+  return ok && cn_ok(l->object.graph);
+}
+
+cn_tensor *cn_compute_mask_run(const cn_call_args *a) {
+  cn_graph *g = a->graph;
+  cn_layer *l = a->layer;
+  if (!cn_ok(g)) return NULL;
+  if (!l) return cn_fail(g, CN_STATE, "compute_mask: the layer is NULL"), NULL;
+  const cn_layer_methods *m = methods(l);
+  const int64_t n = a->inputs.n > 0 ? a->inputs.n : 1;
+  cn_tensor **list = cni_arena_take(g, cni_step_arena(g), (size_t)(2 * n) * sizeof *list);
+  cn_inputs in = { .training = false };
+  bool symbolic = false;
+  if (!list || (!m->compute_mask && !l->supports_masking) || !gather(a, &in, list, list + n, &symbolic) || !ensure_built(l, &in)) return NULL;
+  return m->compute_mask ? m->compute_mask(l, g, &in) : in.mask[0];
 }
 
 static void reset_one(cn_layer *l, void *user) {

@@ -3,6 +3,7 @@
 #define CN_LAYERS_LAYER_H
 #include "../autograd/autograd.h"
 #include "../core/class.h"
+#include "../core/state.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,11 +44,13 @@ typedef struct cn_layer_methods {
   bool (*output_shape)(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out);   /* without it, the class is called on symbolic tensors */
   cn_tensor *(*compute_mask)(cn_layer *l, cn_graph *g, const cn_inputs *in);       /* mask of the output; without it the first input's passes if supports_masking */
   void (*reset)(cn_layer *l);                                                      /* back to the initial state (RNN states) */
+  bool (*state)(cn_layer *l, cn_state *s);                                         /* what of a built layer is no weight and changes from step to step (random streams, RNN states), for backups of a training; may be NULL */
   int64_t (*state_shapes)(cn_layer *l, const cn_dims *step, cn_dims *states);      /* of recurrent cells (recurrent.h): shapes of the states for that of a step's input; how many, fewer than CN_LAYER_OUTPUTS; -1 after an error */
   bool supports_masking;
   bool separate_inputs;                                                            /* Keras' call takes several inputs as arguments of their own (query, value), not as a list */
   int min_rank, max_rank, rank;                                                    /* of every input; 0: any */
   int64_t min_inputs, max_inputs;                                                  /* 0: one */
+  bool (*per_sample)(const cn_layer *l, bool training);                            /* whether a call gives each sample what it and the weights alone make (sub-layers are asked too), and keeps nothing; without it, no */
 } cn_layer_methods;
 
 /* The head of every layer instance. Read it; change it through functions only. */
@@ -74,6 +77,8 @@ struct cn_layer {
   struct cni_calls *calls;           /* the symbolic ones: nodes */
   uint32_t walk;                     /* the last walk over a graph of layers that met it, and its number in that walk */
   int32_t place;
+  int64_t lent;                      /* so many weights, the first ones, are a sub-layer's, which come first in this layer's order too */
+  struct { uint32_t number; int64_t weights, layers; } trial; /* that built it, and how many it had before */
 };
 
 /* ---- calling ---- */
@@ -107,6 +112,13 @@ CN_API cn_tensor *cn_call_run(const cn_call_args *args);
 CN_API bool cn_build(cn_layer *l, const cn_dims *in, int64_t n);
 /* The first output's shape for input shapes (sizes may be CN_UNKNOWN). Does not build. */
 CN_API bool cn_compute_output_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out);
+/* The mask that the output of such a call would carry, without the call: as the class says, else the first input's where the layer supports masking. Builds the layer if it has to. NULL where there is none, and after an error.
+ * Keras' compute_mask. */
+CN_API cn_tensor *cn_compute_mask_run(const cn_call_args *args);
+#ifndef __cplusplus
+/* cn_compute_mask(g, layer, x, .mask = mask) */
+#define cn_compute_mask(...) CN_WITH_OPTIONS_(cn_tensor *, cn_call_args, CN_CALL, cn_compute_mask_run, __VA_ARGS__)
+#endif
 
 /* ---- weights ---- */
 typedef struct cn_weight_options {

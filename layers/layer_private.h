@@ -19,6 +19,15 @@ static inline bool cni_same_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_
   *out = *in;
   return true;
 }
+static inline bool cni_per_sample(const cn_layer *l, bool training) {
+  (void)l;
+  (void)training;
+  return true;
+}
+static inline bool cni_per_sample_untrained(const cn_layer *l, bool training) {
+  (void)l;
+  return !training;
+}
 static inline cn_tensor *cni_no_mask(cn_layer *l, cn_graph *g, const cn_inputs *in) {
   (void)l;
   (void)g;
@@ -37,11 +46,17 @@ const char *cni_padding(const cn_layer *l, const char *given, const char *also);
 /* merge.c: whether the call was given a list (.inputs); a VALUE error if not. */
 bool cni_listed(const cn_layer *l, const cn_inputs *in);
 
+/* wrapper.c: the output shape of the layer inside. */
+bool cni_wrapped_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out);
+
 /* activation_layers.c: softmax over the axes of what the mask (NULL: all) lets through, 0 elsewhere. */
 cn_tensor *cni_masked_softmax(cn_graph *g, cn_tensor *x, cn_ints axis, cn_tensor *mask);
 
 /* weights.c: hands an object to the layer, which frees it at its end. False after an error: it is still the caller's. */
 bool cni_own(cn_layer *l, cn_object *o);
+
+/* weights.c, at the end of a build: a sub-layer's weight stands before the layer's own in the lists of weights, and once in all. */
+bool cni_lend_weight(cn_layer *l, cn_tensor *w);
 
 /* spelling.c: a layer's config with the names of today's Keras, a new reference; options that were dropped without effect are left out, those that ask for what is not supported (quantization) are refused. NULL after an
  * error. What is no object passes. */

@@ -19,6 +19,7 @@
 #include "padding.h"
 #include "pooling.h"
 #include "recurrent.h"
+#include "recurrent_conv.h"
 #include "regularization.h"
 #include "regularizer.h"
 #include "wrapper.h"

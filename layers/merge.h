@@ -1,4 +1,4 @@
-/* Merging layers: one output of a list of inputs, cn_call(g, cn_Add(g), .inputs = CN_TENSORS(a, b)). The function forms of Keras (keras.layers.add and so on) are just that.
+/* Merging layers: one output of a list of inputs, cn_call(g, cn_Add(g), .inputs = CN_TENSORS(a, b)).
  * Ranks may differ: inputs of lower rank get axes of size 1 behind the batch axis; sizes of 1 then broadcast. Batch sizes must agree. Shapes that do not fit are a SHAPE error, a single tensor instead of a list a VALUE error. */
 #ifndef CN_LAYERS_MERGE_H
 #define CN_LAYERS_MERGE_H
@@ -29,6 +29,22 @@ CN_LAYER_DECLARE(Concatenate, CN_CONCATENATE)
   X(S, bool, normalize, false, ANY, "whether the result is the cosine of the angle")
 CN_LAYER_DECLARE(Dot, CN_DOT)
 
+/* The function forms, keras.layers.add and so on: make the layer and call it once, cn_layers_concatenate(g, CN_TENSORS(a, b), .axis = 1). On symbolic tensors the layer becomes part of the graph, else it is freed again. */
+#define CN_MERGED(X, S) X(S, cn_tensors, inputs, { 0 }, ANY, "what is merged")
+#define CN_CONCATENATED(X, S) CN_MERGED(X, S) CN_CONCATENATE(X, S)
+#define CN_DOTTED(X, S) CN_MERGED(X, S) CN_DOT(X, S)
+typedef struct cn_layers_merge_args { cn_graph *graph; CN_MERGED(CN_FIELD_, ) } cn_layers_merge_args;
+typedef struct cn_layers_concatenate_args { cn_graph *graph; CN_CONCATENATED(CN_FIELD_, ) } cn_layers_concatenate_args;
+typedef struct cn_layers_dot_args { cn_graph *graph; CN_DOTTED(CN_FIELD_, ) } cn_layers_dot_args;
+CN_API cn_tensor *cn_layers_add_run(const cn_layers_merge_args *args);
+CN_API cn_tensor *cn_layers_subtract_run(const cn_layers_merge_args *args);
+CN_API cn_tensor *cn_layers_multiply_run(const cn_layers_merge_args *args);
+CN_API cn_tensor *cn_layers_average_run(const cn_layers_merge_args *args);
+CN_API cn_tensor *cn_layers_maximum_run(const cn_layers_merge_args *args);
+CN_API cn_tensor *cn_layers_minimum_run(const cn_layers_merge_args *args);
+CN_API cn_tensor *cn_layers_concatenate_run(const cn_layers_concatenate_args *args);
+CN_API cn_tensor *cn_layers_dot_run(const cn_layers_dot_args *args);
+
 #ifndef __cplusplus
 #define cn_Add(...) CN_MAKE_LAYER_(Add, CN_MERGE, __VA_ARGS__)
 #define cn_Subtract(...) CN_MAKE_LAYER_(Subtract, CN_MERGE, __VA_ARGS__)
@@ -38,6 +54,15 @@ CN_LAYER_DECLARE(Dot, CN_DOT)
 #define cn_Minimum(...) CN_MAKE_LAYER_(Minimum, CN_MERGE, __VA_ARGS__)
 #define cn_Concatenate(...) CN_MAKE_LAYER_(Concatenate, CN_CONCATENATE, __VA_ARGS__)
 #define cn_Dot(...) CN_MAKE_LAYER_(Dot, CN_DOT, __VA_ARGS__)
+#define CN_MERGE_CALL_(name, ...) CN_WITH_OPTIONS_(cn_tensor *, cn_layers_merge_args, CN_MERGED, cn_layers_##name##_run, __VA_ARGS__)
+#define cn_layers_add(...) CN_MERGE_CALL_(add, __VA_ARGS__)
+#define cn_layers_subtract(...) CN_MERGE_CALL_(subtract, __VA_ARGS__)
+#define cn_layers_multiply(...) CN_MERGE_CALL_(multiply, __VA_ARGS__)
+#define cn_layers_average(...) CN_MERGE_CALL_(average, __VA_ARGS__)
+#define cn_layers_maximum(...) CN_MERGE_CALL_(maximum, __VA_ARGS__)
+#define cn_layers_minimum(...) CN_MERGE_CALL_(minimum, __VA_ARGS__)
+#define cn_layers_concatenate(...) CN_WITH_OPTIONS_(cn_tensor *, cn_layers_concatenate_args, CN_CONCATENATED, cn_layers_concatenate_run, __VA_ARGS__)
+#define cn_layers_dot(...) CN_WITH_OPTIONS_(cn_tensor *, cn_layers_dot_args, CN_DOTTED, cn_layers_dot_run, __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

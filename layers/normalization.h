@@ -63,12 +63,21 @@ CN_LAYER_DECLARE(GroupNormalization, CN_GROUP_NORMALIZATION)
   X(S, double, epsilon, 1e-6, ANY, "added to the mean of squares")
 CN_LAYER_DECLARE(RMSNormalization, CN_RMS_NORMALIZATION)
 
+/* A layer whose kernel (or embeddings) training divides by its largest singular value before each call, in place: v = l2(u W^T), u = l2(v W), power_iterations times, sigma = v W u^T, W the kernel as [rows, d] (Miyato et al.
+ * 2018). The gradient is that of the divided kernel. Weights: the layer's kernel, vector_u [1, d] (not trained), the layer's others. The output has the input's dtype. The mask does not pass. A layer without either is a VALUE
+ * error when built. Two training calls before one backward are that one's STATE error where the first call's gradient needs the kernel it had. Keras' SpectralNormalization. */
+#define CN_SPECTRAL_NORMALIZATION(X, S)                                                 \
+  X(S, cn_layer *, layer, NULL, REQUIRED, "the layer inside")                           \
+  X(S, int64_t, power_iterations, 1, POSITIVE, "steps of the power method in each training call")
+CN_LAYER_DECLARE(SpectralNormalization, CN_SPECTRAL_NORMALIZATION)
+
 #ifndef __cplusplus
 #define cn_UnitNormalization(...) CN_MAKE_LAYER_(UnitNormalization, CN_UNIT_NORMALIZATION, __VA_ARGS__)
 #define cn_BatchNormalization(...) CN_MAKE_LAYER_(BatchNormalization, CN_BATCH_NORMALIZATION, __VA_ARGS__)
 #define cn_LayerNormalization(...) CN_MAKE_LAYER_(LayerNormalization, CN_LAYER_NORMALIZATION, __VA_ARGS__)
 #define cn_GroupNormalization(...) CN_MAKE_LAYER_(GroupNormalization, CN_GROUP_NORMALIZATION, __VA_ARGS__)
 #define cn_RMSNormalization(...) CN_MAKE_LAYER_(RMSNormalization, CN_RMS_NORMALIZATION, __VA_ARGS__)
+#define cn_SpectralNormalization(...) CN_MAKE_LAYER_(SpectralNormalization, CN_SPECTRAL_NORMALIZATION, __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

@@ -161,4 +161,4 @@ static json_t *to_json(cn_graph *g, const cn_object *self) {
   return cn_fail(g, CN_NO_MEMORY, "out of memory: JSON"), NULL;
 }
 
-CN_LAYER_OF(BatchNormalization, batch_norm, CN_BATCH_NORMALIZATION, (.init = init, .to_json = to_json), .build = build, .call = call, .output_shape = cni_same_shape, .min_rank = 1, .supports_masking = true)
+CN_LAYER_OF(BatchNormalization, batch_norm, CN_BATCH_NORMALIZATION, (.init = init, .to_json = to_json), .build = build, .call = call, .output_shape = cni_same_shape, .min_rank = 1, .supports_masking = true, .per_sample = cni_per_sample_untrained)

@@ -74,7 +74,7 @@ static cn_tensor *pad_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
     const cn_##L##Options *o = self->options;                                           \
     return border_init(self, #what, o->what, format, spatial_);                         \
   }                                                                                     \
-  CN_LAYER_OF(L, border, LIST, (.init = L##_init), .call = call_, .output_shape = shape, .rank = spatial_ + 2)
+  CN_LAYER_OF(L, border, LIST, (.init = L##_init), .call = call_, .output_shape = shape, .rank = spatial_ + 2, .per_sample = cni_per_sample)
 BORDER(Cropping1D, CN_CROPPING_1D, cropping, NULL, 1, crop_call, crop_shape)
 BORDER(Cropping2D, CN_CROPPING_2D, cropping, o->data_format, 2, crop_call, crop_shape)
 BORDER(Cropping3D, CN_CROPPING_3D, cropping, o->data_format, 3, crop_call, crop_shape)

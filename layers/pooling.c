@@ -33,7 +33,7 @@ static bool pooling_init(cn_object *self, cn_size size, cn_size strides, const c
     const cn_##L##Options *o = l->object.options;                                                                                                                  \
     return op(g, in->x[0], .pool_size = o->pool_size, .strides = o->strides, .padding = ((const pooling *)l)->padding, .data_format = o->data_format);              \
   }                                                                                                                                                                \
-  CN_LAYER_OF(L, pooling, LIST, (.init = L##_init), .call = L##_call, .rank = spatial + 2)
+  CN_LAYER_OF(L, pooling, LIST, (.init = L##_init), .call = L##_call, .rank = spatial + 2, .per_sample = cni_per_sample)
 POOLING(MaxPooling1D, CN_MAX_POOLING, cn_max_pool, 1)
 POOLING(MaxPooling2D, CN_MAX_POOLING, cn_max_pool, 2)
 POOLING(MaxPooling3D, CN_MAX_POOLING, cn_max_pool, 3)
@@ -50,7 +50,7 @@ POOLING(AveragePooling3D, CN_AVERAGE_POOLING, cn_average_pool, 3)
     const cn_##L##Options *o = l->object.options;                                                                                 \
     return op(g, in->x[0], .output_size = o->output_size, .data_format = o->data_format);                                         \
   }                                                                                                                               \
-  CN_LAYER_OF(L, cn_layer, CN_ADAPTIVE_POOLING, (.init = L##_init), .call = L##_call, .rank = spatial + 2)
+  CN_LAYER_OF(L, cn_layer, CN_ADAPTIVE_POOLING, (.init = L##_init), .call = L##_call, .rank = spatial + 2, .per_sample = cni_per_sample)
 ADAPTIVE(AdaptiveMaxPooling1D, cn_adaptive_max_pool, 1)
 ADAPTIVE(AdaptiveMaxPooling2D, cn_adaptive_max_pool, 2)
 ADAPTIVE(AdaptiveMaxPooling3D, cn_adaptive_max_pool, 3)

@@ -1,4 +1,6 @@
 /* Layers that run a cell over time. */
+#include <stdio.h>
+#include "recurrent_conv.h"
 #include "recurrent_private.h"
 
 typedef struct rnn {
@@ -18,7 +20,7 @@ static bool rnn_init(cn_object *self) { return cn_layer_init(self) && take_cell(
 
 /* Bytes of an option that cells have. */
 static size_t size_of(cn_option_kind kind) {
-  static const size_t sizes[] = { [CN_OPTION_INT] = sizeof(int64_t), [CN_OPTION_REAL] = sizeof(double), [CN_OPTION_BOOL] = sizeof(bool), [CN_OPTION_STRING] = sizeof(char *), [CN_OPTION_REF] = sizeof(cn_ref) };
+  static const size_t sizes[] = { [CN_OPTION_SIZE] = sizeof(cn_size), [CN_OPTION_INT] = sizeof(int64_t), [CN_OPTION_REAL] = sizeof(double), [CN_OPTION_BOOL] = sizeof(bool), [CN_OPTION_STRING] = sizeof(char *), [CN_OPTION_REF] = sizeof(cn_ref) };
   return sizes[kind];
 }
 
@@ -74,7 +76,7 @@ static void build(cn_layer *l, const cn_dims *in, int64_t n) {
   cn_dims shapes[CN_LAYER_OUTPUTS];
   (void)n;
   if (!cni_build_cell(r->cell, &step)) return;
-  if (cni_cell_of(r->cell)) cn_expect_axis(l, -1, in->d[in->rank - 1]);
+  for (int i = 0; cni_cell_of(r->cell) && i < r->cell->axes_count; i++) cn_expect_axis(l, r->cell->axes[i].axis + (r->cell->axes[i].axis > 0), r->cell->axes[i].size);
   if (!cni_flag(l, "stateful")) return;
   if (in->d[0] == CN_UNKNOWN) {
     cn_fail(l->object.graph, CN_SHAPE, "%s: stateful needs a batch size that is known", l->object.cls->schema.name);
@@ -92,6 +94,16 @@ static void reset(cn_layer *l) {
     cn_tensor *zero = cn_zeros(g, l->dtype, &r->state[i]->dims);
     if (!zero || !cn_assign(r->state[i], zero)) return;
   }
+}
+
+static bool kept_states(cn_layer *l, cn_state *s) {
+  rnn *r = (rnn *)l;
+  char name[32];
+  for (int64_t i = 0; i < r->states; i++) {
+    snprintf(name, sizeof name, "state_%lld", (long long)i);
+    if (!cni_state_tensor(s, name, r->state[i])) return false;
+  }
+  return true;
 }
 
 /* The first states of a call, given, kept or zero. The kept ones are copied: they are written again while this call's tape stands. */
@@ -182,8 +194,9 @@ static bool states_in_dtype(cn_graph *g, sequence *s, cn_dtype dtype) {
 
 /* The library's own cells: the product with all inputs at once, then the steps. */
 static bool run_own(cni_cell *c, cni_cell_run *r, cn_graph *g, sequence *s) {
+  const cn_dims step = step_of(&s->x->dims);
   const cni_scope_mark m = cni_layer_enter(&c->base);
-  s->x = cni_cell_begin(r, g, s->x->dims.d[0]) ? cni_cell_project(r, g, in_dtype(g, s->x, c->base.dtype)) : NULL;
+  s->x = cni_cell_begin(r, g, &step) ? cni_cell_project(r, g, in_dtype(g, s->x, c->base.dtype)) : NULL;
   const bool done = s->x && loop(r, g, s, c->kind->step);
   cni_layer_leave(&c->base, m);
   return done;
@@ -290,8 +303,13 @@ static cn_tensor *compute_mask(cn_layer *l, cn_graph *g, const cn_inputs *in) {
   return cni_flag(l, "return_sequences") ? in->mask[0] : NULL;
 }
 
+static bool keeps_nothing(const cn_layer *l, bool training) {
+  (void)training;
+  return !cni_flag(l, "stateful");
+}
+
 #define RECURRENT(L, LIST, init_function, ...) \
-  CN_LAYER_OF(L, rnn, LIST, (.init = init_function), .build = build, .call = call, .output_shape = output_shape, .compute_mask = compute_mask, .reset = reset, .supports_masking = true, __VA_ARGS__)
+  CN_LAYER_OF(L, rnn, LIST, (.init = init_function), .build = build, .call = call, .output_shape = output_shape, .compute_mask = compute_mask, .reset = reset, .state = kept_states, .supports_masking = true, .per_sample = keeps_nothing, __VA_ARGS__)
 /* A layer around its own cell. */
 #define WITH_CELL(L, LIST)                                                                                                                       \
   static bool L##_init(cn_object *self) { return cn_layer_init(self) && make_cell((cn_layer *)(void *)self, &cn_class_##L##Cell); }  \
@@ -301,3 +319,15 @@ RECURRENT(RNN, CN_RNN, rnn_init, .min_rank = 2)
 WITH_CELL(SimpleRNN, CN_SIMPLE_RNN)
 WITH_CELL(GRU, CN_GRU)
 WITH_CELL(LSTM, CN_LSTM)
+
+#define CONV_LSTM(L, spatial)                                                                                                                    \
+  static bool L##_init(cn_object *self) {                                                                                                        \
+    cn_layer *l = (cn_layer *)(void *)self;                                                                                                      \
+    const cn_##L##Options *o = self->options;                                                                                                    \
+    return cn_layer_init(self) && cni_size_fits(l, "kernel_size", o->kernel_size, spatial) && cni_size_fits(l, "strides", o->strides, spatial) && \
+           cni_size_fits(l, "dilation_rate", o->dilation_rate, spatial) && cni_padding(l, o->padding, NULL) && make_cell(l, &cn_class_ConvLSTMCell); \
+  }                                                                                                                                              \
+  RECURRENT(L, CN_CONV_LSTM, L##_init, .rank = spatial + 3)
+CONV_LSTM(ConvLSTM1D, 1)
+CONV_LSTM(ConvLSTM2D, 2)
+CONV_LSTM(ConvLSTM3D, 3)

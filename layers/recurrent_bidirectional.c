@@ -120,4 +120,4 @@ static cn_tensor *compute_mask(cn_layer *l, cn_graph *g, const cn_inputs *in) {
   (void)g;
   return cni_flag(((const bidirectional *)l)->forward, "return_sequences") ? in->mask[0] : NULL;
 }
-CN_LAYER_OF(Bidirectional, bidirectional, CN_BIDIRECTIONAL, (.init = init), .build = build, .call = call, .output_shape = output_shape, .compute_mask = compute_mask, .supports_masking = true, .min_rank = 3)
+CN_LAYER_OF(Bidirectional, bidirectional, CN_BIDIRECTIONAL, (.init = init), .build = build, .call = call, .output_shape = output_shape, .compute_mask = compute_mask, .supports_masking = true, .min_rank = 3, .per_sample = cni_per_sample)

@@ -29,13 +29,14 @@ bool cni_cell_output(cn_layer *cell, const cn_dims *step, cn_dims *out) {
 
 static bool active(const cni_cell_run *r, double rate) { return r->training && rate > 0 && rate < 1; }
 
-bool cni_cell_begin(cni_cell_run *r, cn_graph *g, int64_t batch) {
+bool cni_cell_begin(cni_cell_run *r, cn_graph *g, const cn_dims *step) {
   cni_cell *c = (cni_cell *)r->cell;
+  cn_dims states[CN_LAYER_OUTPUTS];
   r->input_bias = c->bias;
   r->recurrent_bias = CN_NO_TENSOR;
   r->pattern = NULL;
   if (active(r, c->recurrent_dropout)) {
-    cn_tensor *ones = cn_full(g, c->base.dtype, CN_DIMS(batch, c->units), 1);
+    cn_tensor *ones = cni_state_shapes(r->cell, step, states) > 0 ? cn_full(g, c->base.dtype, &states[0], 1) : NULL;
     r->pattern = ones ? cn_dropout(g, ones, c->recurrent_dropout, .stream = &c->stream) : NULL;
     if (!r->pattern) return false;
   }
@@ -44,30 +45,33 @@ bool cni_cell_begin(cni_cell_run *r, cn_graph *g, int64_t batch) {
 
 cn_tensor *cni_cell_project(const cni_cell_run *r, cn_graph *g, cn_tensor *x) {
   cni_cell *c = (cni_cell *)r->cell;
-  int64_t shape[CN_MAX_RANK] = { -1, 1, -1 };
-  const cn_ints steps = { shape, 3 }, all = CN_NONE_INTS;
-  if (x && active(r, c->dropout)) x = cn_dropout(g, x, c->dropout, .noise_shape = x->dims.rank == 3 ? steps : all, .stream = &c->stream);
-  return x ? cn_linear(g, x, c->kernel, r->input_bias) : NULL;
+  int64_t shape[CN_MAX_RANK] = { -1, 1, -1, -1, -1, -1, -1, -1 };
+  const cn_ints steps = { shape, c->rank + 1 }, all = CN_NONE_INTS;
+  if (x && active(r, c->dropout)) x = cn_dropout(g, x, c->dropout, .noise_shape = x->dims.rank > c->rank ? steps : all, .stream = &c->stream);
+  if (!x) return NULL;
+  return c->kind->product ? c->kind->product(r, g, x) : cn_linear(g, x, c->kernel, r->input_bias);
 }
 
-/* The recurrent state as products see it. */
-static cn_tensor *dropped(const cni_cell_run *r, cn_graph *g, cn_tensor *h) { return r->pattern ? cn_multiply(g, h, r->pattern) : h; }
+void cni_cell_stream(cni_cell *c, int64_t seed) { c->stream = seed == CN_NONE ? cn_stream_new(c->base.object.graph) : (cn_stream){ (uint64_t)seed, 0 }; }
+
+cn_tensor *cni_dropped(const cni_cell_run *r, cn_graph *g, cn_tensor *h) { return r->pattern ? cn_multiply(g, h, r->pattern) : h; }
 
 static bool right_states(cn_layer *l, const cn_inputs *in, int64_t states) {
   return in->n == 1 + states || (cn_fail(l->object.graph, CN_VALUE, "%s: %lld states, wanted %lld", l->object.cls->schema.name, (long long)(in->n - 1), (long long)states), false);
 }
 
-/* A cell called alone: one step. */
-static cn_tensor *cell_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
+cn_tensor *cni_cell_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const cni_cell *c = (const cni_cell *)l;
   cni_cell_run r = { .cell = l, .training = in->training };
-  if (!right_states(l, in, c->kind->states) || !cni_cell_begin(&r, g, in->x[0]->dims.d[0])) return NULL;
+  if (!right_states(l, in, c->kind->states) || !cni_cell_begin(&r, g, &in->x[0]->dims)) return NULL;
   cn_tensor *x = cni_cell_project(&r, g, in->x[0]);
   in->more_count = c->kind->states;
   return x ? c->kind->step(&r, g, x, in->x + 1, in->more) : NULL;
 }
 
-cni_cell *cni_cell_of(cn_layer *l) { return ((const cn_layer_methods *)l->object.cls->methods)->call == cell_call ? (cni_cell *)l : NULL; }
+cni_cell *cni_cell_of(cn_layer *l) { return ((const cn_layer_methods *)l->object.cls->methods)->call == cni_cell_call ? (cni_cell *)l : NULL; }
+
+bool cni_cell_state(cn_layer *l, cn_state *s) { return cn_state_bytes(s, "stream", &((cni_cell *)l)->stream, sizeof(cn_stream)); }
 
 static int64_t cell_states(cn_layer *l, const cn_dims *step, cn_dims *states) {
   const cni_cell *c = (const cni_cell *)l;
@@ -81,6 +85,8 @@ static bool cell_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) 
   return true;
 }
 
+static bool drops_nothing(const cn_layer *l, bool training) { return !training || (((const cni_cell *)l)->dropout == 0 && ((const cni_cell *)l)->recurrent_dropout == 0); }
+
 /* A class of cells, whose kind is L_kind and whose bias has the shape bias_dims; `then` ends its build. */
 #define CELL(L, LIST, gates, bias_dims, then)                                                                                                                                                  \
   static bool L##_init(cn_object *self) {                                                                                                                                                      \
@@ -88,6 +94,7 @@ static bool cell_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) 
     const cn_##L##Options *o = self->options;                                                                                                                                                  \
     c->kind = &L##_kind;                                                                                                                                                                       \
     c->units = o->units;                                                                                                                                                                       \
+    c->rank = 2;                                                                                                                                                                               \
     c->dropout = o->dropout;                                                                                                                                                                   \
     c->recurrent_dropout = o->recurrent_dropout;                                                                                                                                               \
     return cn_layer_init(self);                                                                                                                                                                \
@@ -97,7 +104,7 @@ static bool cell_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) 
     const cn_##L##Options *o = l->object.options;                                                                                                                                              \
     const int64_t d = in->d[in->rank - 1], u = o->units;                                                                                                                                       \
     (void)n;                                                                                                                                                                                   \
-    c->stream = o->seed == CN_NONE ? cn_stream_new(l->object.graph) : (cn_stream){ (uint64_t)o->seed, 0 };                                                                                     \
+    cni_cell_stream(c, o->seed);                                                                                                                                                               \
     c->kernel = cn_add_weight(l, "kernel", CN_DIMS(d, gates * u), .initializer = o->kernel_initializer, .regularizer = o->kernel_regularizer, .constraint = o->kernel_constraint);             \
     c->recurrent = cn_add_weight(l, "recurrent_kernel", CN_DIMS(u, gates * u), .initializer = o->recurrent_initializer, .regularizer = o->recurrent_regularizer,                               \
                                  .constraint = o->recurrent_constraint);                                                                                                                       \
@@ -106,16 +113,16 @@ static bool cell_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) 
     cn_expect_axis(l, -1, d);                                                                                                                                                                  \
     then;                                                                                                                                                                                      \
   }                                                                                                                                                                                            \
-  CN_LAYER_OF(L, cni_cell, LIST, (.init = L##_init), .build = L##_build, .call = cell_call, .output_shape = cell_shape, .state_shapes = cell_states, .max_inputs = INT64_MAX, .rank = 2)
+  CN_LAYER_OF(L, cni_cell, LIST, (.init = L##_init), .build = L##_build, .call = cni_cell_call, .state = cni_cell_state, .output_shape = cell_shape, .state_shapes = cell_states, .max_inputs = INT64_MAX, .rank = 2, .per_sample = drops_nothing)
 
 /* ---- SimpleRNNCell ---- */
 static cn_tensor *simple_step(const cni_cell_run *r, cn_graph *g, cn_tensor *x, cn_tensor *const *state, cn_tensor **next) {
   const cn_SimpleRNNCellOptions *o = r->cell->object.options;
   const cni_cell *c = (const cni_cell *)r->cell;
-  cn_tensor *z = cn_add(g, x, cn_matmul(g, dropped(r, g, state[0]), c->recurrent));
+  cn_tensor *z = cn_add(g, x, cn_matmul(g, cni_dropped(r, g, state[0]), c->recurrent));
   return z ? next[0] = cn_activate(g, &o->activation, z) : NULL;
 }
-static const cni_cell_kind SimpleRNNCell_kind = { simple_step, NULL, 1 };
+static const cni_cell_kind SimpleRNNCell_kind = { simple_step, NULL, 1, NULL };
 CELL(SimpleRNNCell, CN_SIMPLE_RNN_CELL, 1, CN_DIMS(u), (void)0)
 
 /* ---- GRUCell ---- */
@@ -157,37 +164,39 @@ static cn_tensor *gru_before(const cni_cell_run *r, cn_graph *g, cn_tensor *x, c
 }
 
 static cn_tensor *gru_step(const cni_cell_run *r, cn_graph *g, cn_tensor *x, cn_tensor *const *state, cn_tensor **next) {
-  cn_tensor *h = dropped(r, g, state[0]);
+  cn_tensor *h = cni_dropped(r, g, state[0]);
   if (!h) return NULL;
   return next[0] = (((const cn_GRUCellOptions *)r->cell->object.options)->reset_after ? gru_after : gru_before)(r, g, x, h);
 }
-static const cni_cell_kind GRUCell_kind = { gru_step, gru_begin, 1 };
+static const cni_cell_kind GRUCell_kind = { gru_step, gru_begin, 1, NULL };
 CELL(GRUCell, CN_GRU_CELL, 3, (o->reset_after ? CN_DIMS(2, 3 * u) : CN_DIMS(3 * u)), (void)0)
 
 /* ---- LSTMCell ---- */
+cn_tensor *cni_lstm_gates(cn_graph *g, cn_tensor *z, cn_tensor *c, int axis, const cn_ref *activation, const cn_ref *recurrent_activation, cn_tensor **next) {
+  cn_tensor *const *gate = cn_split(g, z, CN_INTS(4), .axis = axis);
+  if (!cn_ok(g)) return NULL;
+  cn_tensor *i = cn_activate(g, recurrent_activation, gate[0]), *f = cn_activate(g, recurrent_activation, gate[1]), *out = cn_activate(g, recurrent_activation, gate[3]);
+  cn_tensor *now = cn_add(g, cn_multiply(g, f, c), cn_multiply(g, i, cn_activate(g, activation, gate[2])));
+  if (!now) return NULL;
+  next[1] = now;
+  return next[0] = cn_multiply(g, out, cn_activate(g, activation, now));
+}
+
 static cn_tensor *lstm_step(const cni_cell_run *r, cn_graph *g, cn_tensor *x, cn_tensor *const *state, cn_tensor **next) {
   const cn_LSTMCellOptions *o = r->cell->object.options;
   const cni_cell *cell = (const cni_cell *)r->cell;
-  cn_tensor *z = cn_add(g, x, cn_matmul(g, dropped(r, g, state[0]), cell->recurrent));
-  cn_tensor *const *gate = cn_split(g, z, CN_INTS(4), .axis = -1);
-  if (!cn_ok(g)) return NULL;
-  cn_tensor *i = cn_activate(g, &o->recurrent_activation, gate[0]), *f = cn_activate(g, &o->recurrent_activation, gate[1]), *out = cn_activate(g, &o->recurrent_activation, gate[3]);
-  cn_tensor *c = cn_add(g, cn_multiply(g, f, state[1]), cn_multiply(g, i, cn_activate(g, &o->activation, gate[2])));
-  if (!c) return NULL;
-  next[1] = c;
-  return next[0] = cn_multiply(g, out, cn_activate(g, &o->activation, c));
+  return cni_lstm_gates(g, cn_add(g, x, cn_matmul(g, cni_dropped(r, g, state[0]), cell->recurrent)), state[1], -1, &o->activation, &o->recurrent_activation, next);
 }
 
-/* Ones in the second quarter of a bias [4u], the initializer's values in the others. */
-static void forget_ones(cn_layer *l, const cn_ref *initializer, int64_t u, cn_tensor *bias) {
+void cni_forget_ones(cn_layer *l, const cn_ref *initializer, int64_t u, cn_tensor *bias) {
   cn_graph *g = l->object.graph;
   if (!bias) return;
   cn_tensor *first = cn_initialize(g, initializer, CN_DIMS(u), l->dtype), *ones = cn_full(g, l->dtype, CN_DIMS(u), 1), *rest = cn_initialize(g, initializer, CN_DIMS(2 * u), l->dtype);
   cn_tensor *all = first && ones && rest ? cn_concatenate(g, CN_TENSORS(first, ones, rest)) : NULL;
   if (all) cn_assign(bias, all);
 }
-static const cni_cell_kind LSTMCell_kind = { lstm_step, NULL, 2 };
-CELL(LSTMCell, CN_LSTM_CELL, 4, CN_DIMS(4 * u), if (o->use_bias && o->unit_forget_bias) forget_ones(l, &o->bias_initializer, u, c->bias))
+static const cni_cell_kind LSTMCell_kind = { lstm_step, NULL, 2, NULL };
+CELL(LSTMCell, CN_LSTM_CELL, 4, CN_DIMS(4 * u), if (o->use_bias && o->unit_forget_bias) cni_forget_ones(l, &o->bias_initializer, u, c->bias))
 
 /* ---- StackedRNNCells ---- */
 static const cn_layers *cells_of(const cn_layer *l) { return &((const cn_StackedRNNCellsOptions *)l->object.options)->cells; }
@@ -251,4 +260,4 @@ static cn_tensor *stacked_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   }
   return y;
 }
-CN_LAYER_OF(StackedRNNCells, cn_layer, CN_STACKED_RNN_CELLS, (.init = stacked_init), .build = stacked_build, .call = stacked_call, .output_shape = stacked_shape, .state_shapes = stacked_states, .max_inputs = INT64_MAX, .rank = 0)
+CN_LAYER_OF(StackedRNNCells, cn_layer, CN_STACKED_RNN_CELLS, (.init = stacked_init), .build = stacked_build, .call = stacked_call, .output_shape = stacked_shape, .state_shapes = stacked_states, .max_inputs = INT64_MAX, .rank = 0, .per_sample = cni_per_sample)

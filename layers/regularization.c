@@ -7,6 +7,8 @@ typedef struct random_layer { cn_layer base; cn_stream stream; } random_layer;
 
 static void seed_stream(cn_layer *l, int64_t seed) { ((random_layer *)l)->stream = seed == CN_NONE ? cn_stream_new(l->object.graph) : (cn_stream){ (uint64_t)seed, 0 }; }
 
+static bool random_state(cn_layer *l, cn_state *s) { return cn_state_bytes(s, "stream", &((random_layer *)l)->stream, sizeof(cn_stream)); }
+
 /* A layer that gives x outside training and where `idle` holds, else noisy(x). */
 #define RANDOM_LAYER(L, LIST, idle, noisy, ...)                                       \
   static void L##_build(cn_layer *l, const cn_dims *in, int64_t n) {                  \
@@ -19,7 +21,7 @@ static void seed_stream(cn_layer *l, int64_t seed) { ((random_layer *)l)->stream
     cn_stream *stream = &((random_layer *)l)->stream;                                 \
     return !in->training || idle ? in->x[0] : noisy;                                  \
   }                                                                                   \
-  CN_LAYER(L, random_layer, LIST, .build = L##_build, .call = L##_call, .output_shape = cni_same_shape, .supports_masking = true, __VA_ARGS__)
+  CN_LAYER(L, random_layer, LIST, .build = L##_build, .call = L##_call, .state = random_state, .output_shape = cni_same_shape, .supports_masking = true, .per_sample = cni_per_sample_untrained, __VA_ARGS__)
 
 RANDOM_LAYER(Dropout, CN_DROPOUT, o->rate == 0, cn_dropout(g, in->x[0], o->rate, .noise_shape = o->noise_shape, .stream = stream), .rank = 0)
 
@@ -71,4 +73,4 @@ static cn_tensor *activity_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   (void)g;
   return in->x[0];
 }
-CN_LAYER_OF(ActivityRegularization, cn_layer, CN_ACTIVITY_REGULARIZATION, (.init = activity_init), .call = activity_call, .output_shape = cni_same_shape, .supports_masking = true)
+CN_LAYER_OF(ActivityRegularization, cn_layer, CN_ACTIVITY_REGULARIZATION, (.init = activity_init), .call = activity_call, .output_shape = cni_same_shape, .supports_masking = true, .per_sample = cni_per_sample)

@@ -51,7 +51,7 @@ static cn_tensor *reshape_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const cn_ints shape = { out.d, out.rank };
   return cn_reshape(g, in->x[0], .newshape = shape);
 }
-CN_LAYER_OF(Reshape, cn_layer, CN_RESHAPE, (.init = reshape_init), .call = reshape_call, .output_shape = reshape_shape, .min_rank = 1)
+CN_LAYER_OF(Reshape, cn_layer, CN_RESHAPE, (.init = reshape_init), .call = reshape_call, .output_shape = reshape_shape, .min_rank = 1, .per_sample = cni_per_sample)
 
 /* ---- Permute ---- */
 static cn_ints dims_of(const cn_layer *l) { return ((const cn_PermuteOptions *)l->object.options)->dims; }
@@ -86,7 +86,7 @@ static cn_tensor *permute_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const cn_ints order = { axes, d.n + 1 };
   return cn_transpose(g, in->x[0], .axes = order);
 }
-CN_LAYER_OF(Permute, cn_layer, CN_PERMUTE, (.init = permute_init), .call = permute_call, .output_shape = permute_shape)
+CN_LAYER_OF(Permute, cn_layer, CN_PERMUTE, (.init = permute_init), .call = permute_call, .output_shape = permute_shape, .per_sample = cni_per_sample)
 
 /* ---- RepeatVector ---- */
 static int64_t times_of(const cn_layer *l) { return ((const cn_RepeatVectorOptions *)l->object.options)->n; }
@@ -100,4 +100,4 @@ static bool repeat_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out
   *out = (cn_dims){ 3, { in->d[0], times_of(l), in->d[1] } };
   return true;
 }
-CN_LAYER(RepeatVector, cn_layer, CN_REPEAT_VECTOR, .call = repeat_call, .output_shape = repeat_shape, .rank = 2)
+CN_LAYER(RepeatVector, cn_layer, CN_REPEAT_VECTOR, .call = repeat_call, .output_shape = repeat_shape, .rank = 2, .per_sample = cni_per_sample)

@@ -5,6 +5,8 @@
 /* now NULL: without effect; "": without effect where it is false, and no option where it is true. cls NULL: of every layer but InputLayer, whose own options they are. */
 static const struct { const char *cls, *old, *now; } spellings[] = {
   { "LeakyReLU", "alpha", "negative_slope" },  /* tf.keras, Keras 2 */
+  { "LeakyReLU", "slope", "negative_slope" },
+  { "ReLU", "slope", "negative_slope" },
   { "Embedding", "input_length", NULL },
   { NULL, "batch_input_shape", NULL },         /* of a model's first layer: a shape for the model, nothing to the layer */
   { NULL, "input_shape", NULL },

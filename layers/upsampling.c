@@ -57,10 +57,13 @@ static const interpolation interpolations[] = { { "nearest", NULL }, { "bilinear
 
 /* The matrix [n factor, n] of an axis of n samples. */
 static cn_tensor *weights_of(cn_graph *g, const interpolation *method, int64_t n, int64_t factor, cn_dtype dtype) {
-  const int64_t out = n * factor;
-  double *w = cni_alloc(g, (size_t)(n * out + 1) * sizeof *w);
+  int64_t out;
+  size_t bytes;
+  if (__builtin_mul_overflow(n, factor, &out) || !cni_size_multiply((size_t)n, (size_t)out, &bytes) || !cni_size_multiply(bytes, sizeof(double), &bytes) || bytes > SIZE_MAX / 2)
+    return cn_fail(g, CN_NO_MEMORY, "UpSampling2D: size %lld of an axis of %lld is too large", (long long)factor, (long long)n), NULL;
+  double *w = cni_alloc(g, bytes + sizeof *w);
   if (!w) return NULL;
-  memset(w, 0, (size_t)(n * out) * sizeof *w);
+  memset(w, 0, bytes);
   for (int64_t i = 0; i < out; i++) method->row(w + i * n, n, i, 1.0 / (double)factor);
   cn_tensor *t = cn_array_from_doubles(g, dtype, CN_DIMS(out, n), w);
   cni_free(g, w);
@@ -90,8 +93,11 @@ static bool upsampling_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims 
   const upsampling *u = (const upsampling *)l;
   (void)n;
   *out = *in;
-  for (int i = 0; i < u->spatial; i++)
-    if (in->d[u->first + i] != CN_UNKNOWN) out->d[u->first + i] *= u->factor[i];
+  for (int i = 0; i < u->spatial; i++) {
+    int64_t *d = &out->d[u->first + i];
+    if (*d != CN_UNKNOWN && __builtin_mul_overflow(*d, u->factor[i], d))
+      return cn_fail(l->object.graph, CN_SHAPE, "%s: size %lld of an axis of %lld is too large", l->object.cls->schema.name, (long long)u->factor[i], (long long)in->d[u->first + i]), false;
+  }
   return true;
 }
 
@@ -115,7 +121,7 @@ static cn_tensor *upsampling_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
     const cn_##L##Options *o = self->options;                                                                    \
     return upsampling_init(self, size, format, method, spatial_);                                                \
   }                                                                                                              \
-  CN_LAYER_OF(L, upsampling, LIST, (.init = L##_init), .call = upsampling_call, .output_shape = upsampling_shape, .rank = spatial_ + 2)
+  CN_LAYER_OF(L, upsampling, LIST, (.init = L##_init), .call = upsampling_call, .output_shape = upsampling_shape, .rank = spatial_ + 2, .per_sample = cni_per_sample)
 UPSAMPLING(UpSampling1D, CN_UP_SAMPLING_1D, ((cn_size){ { o->size } }), NULL, "nearest", 1)
 UPSAMPLING(UpSampling2D, CN_UP_SAMPLING_2D, o->size, o->data_format, o->interpolation, 2)
 UPSAMPLING(UpSampling3D, CN_UP_SAMPLING_3D, o->size, o->data_format, "nearest", 3)

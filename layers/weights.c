@@ -50,7 +50,7 @@ static cn_tensor *initial_variable(cn_layer *l, const cn_weight_options *o, cn_d
   if (none) r.name = cni_is_float(dtype) ? "glorot_uniform" : "zeros";
   if (!cn_layer_resolve(l, CN_KIND_INITIALIZER, &r)) return NULL;
   cn_tensor *value = cn_initialize(g, &r, o->dims, dtype), *w = value ? cn_variable(g, dtype, o->dims, value->data) : NULL;
-  if (w && !r.fn) cni_release(g, value); /* a function's result may be the user's own; the others would stay until the graph's reset */
+  if (w && !r.fn) cni_release(g, value, CNI_OF_WEIGHT); /* a function's result may be the user's own; the others would stay until the graph's reset */
   return w;
 }
 
@@ -72,6 +72,13 @@ cn_tensor *cn_make_weight(const cn_weight_options *o) {
   if (o->frozen || !l->trainable) cn_set_trainable(w, false);
   w->extra->never_trains = o->frozen;
   return attach(l, w, o) ? w : NULL;
+}
+
+bool cni_lend_weight(cn_layer *l, cn_tensor *w) {
+  if (l->weights_count == l->weights_capacity && !cni_grow(l->object.graph, (void **)&l->weights, l->weights_count, &l->weights_capacity, sizeof *l->weights)) return false;
+  memmove(l->weights + l->lent + 1, l->weights + l->lent, (size_t)(l->weights_count++ - l->lent) * sizeof *l->weights);
+  l->weights[l->lent++] = w;
+  return true;
 }
 
 /* ---- lists of weights ---- */
@@ -172,7 +179,7 @@ static void list_losses(cn_layer *l, listing *s) {
 }
 
 static void list_penalties(cn_layer *l, listing *s) {
-  for (int64_t i = 0; i < l->weights_count; i++) {
+  for (int64_t i = l->lent; i < l->weights_count; i++) {
     const cn_penalty p = l->weights[i]->extra->penalty;
     if (!p.apply || l->weights[i]->extra->frozen) continue;
     if (s->count < s->capacity) s->out[s->count] = p.apply(l->object.graph, l->weights[i], p.object);

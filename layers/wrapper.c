@@ -27,7 +27,8 @@ static cn_tensor *wrapper_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   for (int64_t i = 1; i < n; i++) in->more[in->more_count++] = y[i];
   return y[0];
 }
-CN_LAYER_OF(Wrapper, cn_layer, CN_WRAPPER, (.init = cn_wrapper_init), .build = wrapper_build, .call = wrapper_call, .max_inputs = INT64_MAX)
+bool cni_wrapped_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) { return cn_compute_output_shape(cn_wrapped(l), in, n, out); }
+CN_LAYER_OF(Wrapper, cn_layer, CN_WRAPPER, (.init = cn_wrapper_init), .build = wrapper_build, .call = wrapper_call, .output_shape = cni_wrapped_shape, .max_inputs = INT64_MAX, .per_sample = cni_per_sample)
 
 /* ---- TimeDistributed ---- */
 /* The shape of one step's batch. */
@@ -86,13 +87,45 @@ static void forget_losses(cn_layer *l, void *user) {
   l->losses_count = 0;
 }
 
-/* Step by step where a mask goes along: the layer inside takes the mask of its step, of shape [n]. */
-static cn_tensor *steps_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
-  cn_tensor *x = in->x[0], *mask = in->mask[0];
-  if (mask && !mask_fits(g, x, mask)) return NULL;
-  cn_tensor *flat = fold(g, x), *flat_mask = mask && cn_wrapped(l)->supports_masking ? fold(g, mask) : CN_NO_TENSOR;
-  cn_tensor *y = flat && flat_mask ? cn_call(g, cn_wrapped(l), flat, .training = in->training, .mask = flat_mask) : NULL;
-  cni_each_layer(cn_wrapped(l), forget_losses, NULL);
+typedef struct question { bool training, per_sample; } question;
+static void ask(cn_layer *l, void *user) {
+  question *q = user;
+  const cn_layer_methods *m = l->object.cls->methods;
+  q->per_sample = q->per_sample && m->per_sample && m->per_sample(l, q->training);
+}
+
+/* Of symbolic steps, of which there may be any number, only shapes are asked for. */
+static bool steps_may_be_samples(cn_layer *inside, const cn_tensor *x, bool training) {
+  question q = { training, true };
+  cni_each_layer(inside, ask, &q);
+  return q.per_sample || (x->flags & CNI_SYMBOLIC) || !x->dims.d[1];
+}
+
+static cn_tensor *at_once(cn_layer *inside, cn_graph *g, cn_tensor *x, cn_tensor *mask, bool training) {
+  cn_tensor *flat = fold(g, x), *flat_mask = mask ? fold(g, mask) : CN_NO_TENSOR;
+  cn_tensor *y = flat && flat_mask ? cn_call(g, inside, flat, .training = training, .mask = flat_mask) : NULL;
   return y ? unfold(g, y, &x->dims) : NULL;
 }
-CN_LAYER_OF(TimeDistributed, cn_layer, CN_TIME_DISTRIBUTED, (.init = cn_wrapper_init), .build = steps_build, .call = steps_call, .output_shape = steps_shape, .min_rank = 3, .supports_masking = true)
+
+static cn_tensor *one_by_one(cn_layer *inside, cn_graph *g, cn_tensor *x, cn_tensor *mask, bool training) {
+  const int64_t steps = x->dims.d[1];
+  cn_tensor **y = cni_arena_take(g, cni_step_arena(g), (size_t)steps * sizeof *y);
+  cn_tensor *const *xs = y ? cn_unstack(g, x, .axis = 1) : NULL, *const *masks = xs && mask ? cn_unstack(g, mask, .axis = 1) : NULL;
+  if (!xs || !cn_ok(g)) return NULL;
+  for (int64_t i = 0; i < steps; i++)
+    if (!(y[i] = cn_call(g, inside, xs[i], .training = training, .mask = masks ? masks[i] : CN_NO_TENSOR))) return NULL;
+  const cn_tensors list = { y, steps };
+  return cn_stack(g, list, .axis = 1);
+}
+
+/* The layer inside takes the mask of its step, of shape [n]. */
+static cn_tensor *steps_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
+  cn_layer *const inside = cn_wrapped(l);
+  cn_tensor *x = in->x[0], *mask = in->mask[0];
+  if (mask && !mask_fits(g, x, mask)) return NULL;
+  if (!inside->supports_masking) mask = NULL;
+  cn_tensor *y = steps_may_be_samples(inside, x, in->training) ? at_once(inside, g, x, mask, in->training) : one_by_one(inside, g, x, mask, in->training);
+  cni_each_layer(inside, forget_losses, NULL);
+  return y;
+}
+CN_LAYER_OF(TimeDistributed, cn_layer, CN_TIME_DISTRIBUTED, (.init = cn_wrapper_init), .build = steps_build, .call = steps_call, .output_shape = steps_shape, .min_rank = 3, .supports_masking = true, .per_sample = cni_per_sample)

@@ -11,7 +11,8 @@ extern "C" {
 #define CN_WRAPPER(X, S) X(S, cn_layer *, layer, NULL, REQUIRED, "the layer inside")
 CN_LAYER_DECLARE(Wrapper, CN_WRAPPER)
 
-/* The layer on every step: [n, t, ...] -> [n, t, what the layer makes of ...]. The layer sees [n t, ...] at once. A mask [n, t] goes step by step with its samples and passes on. Keras' TimeDistributed. */
+/* The layer on every step: [n, t, ...] -> [n, t, what the layer makes of ...]. The layer is called on [n, ...] of each step, so that batch statistics,
+ * random numbers and states are the step's own; once on [n t, ...] where that is the same (cn_layer_methods.per_sample). A mask [n, t] goes step by step with its samples and passes on. Keras' TimeDistributed. */
 #define CN_TIME_DISTRIBUTED(X, S) X(S, cn_layer *, layer, NULL, REQUIRED, "called on each step")
 CN_LAYER_DECLARE(TimeDistributed, CN_TIME_DISTRIBUTED)
 

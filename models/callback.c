@@ -1,25 +1,34 @@
 /* Callbacks: the base, and those that watch a value. */
-#include <math.h>
-#include "model_private.h"
+#include "callback_private.h"
 
 /* ---- logs ---- */
-/* In an epoch's end its column of the history; in batch hooks (column < 0) the metrics so far. */
-double cn_log_at(const cn_logs *l, const char *name) {
-  const int64_t i = cni_log_find(l, name);
-  if (i < 0) return NAN;
-  return l->column < 0 ? cni_metric_value(l->model, i) : l->model->history_values[i * l->model->history_capacity + l->column];
-}
-int64_t cni_log_find(const cn_logs *l, const char *name) {
-  const int64_t n = l->column < 0 ? cni_values_count(l->model) : l->model->history.names_count;
-  for (int64_t i = 0; name && i < n; i++)
-    if (!strcmp(l->column < 0 ? cn_metric_name_at(l->model, i) : l->model->history_names[i], name)) return i;
+int64_t cni_log_names(const cn_model *m, bool epoch) { return epoch ? m->history.names_count : cni_values_count(m); }
+const char *cni_log_name(const cn_model *m, bool epoch, int64_t i) { return epoch ? m->history_names[i] : cn_metric_name_at((cn_model *)(uintptr_t)m, i); }
+
+/* The place of a name, -1: there is none. */
+static int64_t place_of(const cn_logs *l, const char *name) {
+  for (int64_t i = 0; name && i < cni_log_names(l->model, l->column >= 0); i++)
+    if (!strcmp(cni_log_name(l->model, l->column >= 0, i), name)) return i;
   return -1;
 }
-bool cn_log_has(const cn_logs *l, const char *name) { return cni_log_find(l, name) >= 0; }
+static double value_at(const cn_logs *l, int64_t i) { return l->column < 0 ? cni_metric_value(l->model, i) : l->model->history_values[i * l->model->history_capacity + l->column]; }
+
+/* In an epoch's end the history's names: the metrics, those of validation where this epoch had one, and what callbacks have added so far. */
+static bool is_there(const cn_logs *l, int64_t i) {
+  const cni_fitting *f = l->model->fitting;
+  const int64_t one = cni_values_count(l->model);
+  if (i < one) return i >= 0;
+  return f && f->validation && i < 2 * one ? f->validated : !isnan(value_at(l, i));
+}
+bool cn_log_has(const cn_logs *l, const char *name) { return is_there(l, place_of(l, name)); }
+double cn_log_at(const cn_logs *l, const char *name) {
+  const int64_t i = place_of(l, name);
+  return is_there(l, i) ? value_at(l, i) : NAN;
+}
 
 bool cn_log_put(cn_logs *l, const char *name, double value) {
   cn_graph *g = l->model->base.object.graph;
-  const int64_t i = l->column < 0 ? -1 : cni_log_find(l, name);
+  const int64_t i = l->column < 0 ? -1 : place_of(l, name);
   if (i < 0) return cn_fail(g, CN_STATE, "log_put: \"%s\" is no value that a callback of this fit adds", name ? name : ""), false;
   l->model->history_values[i * l->model->history_capacity + l->column] = value;
   return true;
@@ -30,7 +39,7 @@ void cn_stop_training(cn_model *m) {
 }
 
 /* ---- the base ---- */
-static bool callback_init(cn_object *self) {
+bool cni_callback_init(cn_object *self) {
   ((cn_callback *)(void *)self)->methods = self->cls->methods;
   return true;
 }
@@ -49,6 +58,21 @@ cn_callback *cn_callback_new(cn_graph *g, const cn_callback_methods *methods, vo
   c->methods = methods;
   c->user = user;
   return c;
+}
+
+/* Keras writes how often as a word, or a number of batches. */
+cn_object *cni_callback_from_json(cn_graph *g, const json_t *config) {
+  static const char *const keys[] = { "save_freq", "update_freq" };
+  json_t *whole = json_deep_copy(config), *options = json_object_get(whole, "config");
+  if (!whole) return cn_fail(g, CN_NO_MEMORY, "callback: out of memory"), NULL;
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    const char *word = json_string_value(json_object_get(options, keys[i]));
+    if (word && !strcmp(word, "epoch")) json_object_set_new(options, keys[i], json_null());
+    if (word && !strcmp(word, "batch")) json_object_set_new(options, keys[i], json_integer(1));
+  }
+  cn_object *o = cni_object_from_json(g, CN_KIND_CALLBACK, whole, cni_callback_classes, &cni_models_factory);
+  json_decref(whole);
+  return o;
 }
 
 cn_callback *cn_callback_from(cn_graph *g, const char *text) { return cn_ok(g) && text ? (cn_callback *)(void *)cni_models_factory.from_text(g, CN_KIND_CALLBACK, text) : NULL; }
@@ -75,37 +99,35 @@ cn_callback *cn_callback_LearningRateScheduler(cn_graph *g, cn_rate_function rat
 }
 
 /* ---- what is watched ---- */
-typedef enum { UNKNOWN, FALLS, RISES } direction;
-
 /* "val_accuracy" as the metric's name says: of auto. */
-static direction direction_of(const cn_model *m, const char *monitor) {
+static cni_direction direction_of(const cn_model *m, const char *monitor) {
   const cni_compiled *c = m->compiled;
   const char *name = strncmp(monitor, "val_", 4) ? monitor : monitor + 4;
-  if (!strcmp(name, "loss")) return FALLS;
+  if (!strcmp(name, "loss")) return CNI_FALLS;
   for (int64_t i = 0; i < c->count; i++) {
     if (strcmp(c->metrics[i].name, name)) continue;
     const cn_metric *metric = c->metrics[i].metric; /* NULL: an accuracy that no batch has shown yet */
-    return !metric || ((const cn_metric_methods *)metric->object.cls->methods)->rises ? RISES : FALLS;
+    return !metric || ((const cn_metric_methods *)metric->object.cls->methods)->rises ? CNI_RISES : CNI_FALLS;
   }
-  return UNKNOWN;
+  return CNI_UNKNOWN;
 }
 
-static bool find_direction(const cn_callback *c, const char *monitor, const char *mode, direction *d) {
-  if (*d != UNKNOWN) return true;
-  *d = !strcmp(mode, "min") ? FALLS : !strcmp(mode, "max") ? RISES : direction_of(c->model, monitor);
-  if (*d != UNKNOWN) return true;
+bool cni_find_direction(const cn_callback *c, const char *monitor, const char *mode, cni_direction *d) {
+  if (*d != CNI_UNKNOWN) return true;
+  *d = !strcmp(mode, "min") ? CNI_FALLS : !strcmp(mode, "max") ? CNI_RISES : direction_of(c->model, monitor);
+  if (*d != CNI_UNKNOWN) return true;
   return cn_fail(c->object.graph, CN_VALUE, "%s: \"%s\" is no metric of the model; with mode min or max it may be any value", c->object.cls->schema.name, monitor), false;
 }
 
 /* Whether value is better than reference by more than delta. */
-static bool better(direction d, double value, double reference, double delta) {
-  return d == FALLS ? (float)(value + delta) < (float)reference : (float)(value - delta) > (float)reference;
+bool cni_better(cni_direction d, double value, double reference, double delta) {
+  return d == CNI_FALLS ? (float)(value + delta) < (float)reference : (float)(value - delta) > (float)reference;
 }
 
 /* ---- EarlyStopping ---- */
 typedef struct stopping {
   cn_callback base;
-  direction direction;
+  cni_direction direction;
   bool any;               /* a best value is known */
   cn_early_stopping state;
   char *best_weights;     /* all values one after the other, or NULL */
@@ -118,13 +140,24 @@ static int64_t weights_of(const cn_callback *c, cn_tensor ***v) {
   return *v ? cn_weights(&c->model->base, *v, n) : -1;
 }
 
-static bool save_best(stopping *s) {
+/* Makes room for the weights' values; *bytes: how many they have. */
+static bool best_room(stopping *s, size_t *bytes) {
   cn_tensor **v;
-  size_t bytes = 0;
   cn_graph *g = s->base.object.graph;
   const int64_t n = weights_of(&s->base, &v);
-  for (int64_t i = 0; i < n; i++) bytes += (size_t)v[i]->count * cn_dtype_size((cn_dtype)v[i]->dtype);
-  if (n >= 0 && !s->best_weights) s->best_weights = cni_alloc(g, bytes + 1);
+  *bytes = 0;
+  for (int64_t i = 0; i < n; i++) *bytes += (size_t)v[i]->count * cn_dtype_size((cn_dtype)v[i]->dtype);
+  cni_free(g, v);
+  if (n >= 0 && !s->best_weights) s->best_weights = cni_alloc(g, *bytes + 1);
+  return n >= 0 && s->best_weights;
+}
+
+static bool save_best(stopping *s) {
+  cn_tensor **v;
+  size_t bytes;
+  cn_graph *g = s->base.object.graph;
+  if (!best_room(s, &bytes)) return false;
+  const int64_t n = weights_of(&s->base, &v);
   char *at = s->best_weights;
   for (int64_t i = 0; i < n && at; i++) {
     const size_t size = (size_t)v[i]->count * cn_dtype_size((cn_dtype)v[i]->dtype);
@@ -151,7 +184,7 @@ static bool restore_best(stopping *s) {
 static bool stopping_begin(cn_callback *c) {
   stopping *s = (stopping *)(void *)c;
   s->state = (cn_early_stopping){ 0, 0, 0, NAN };
-  s->direction = UNKNOWN;
+  s->direction = CNI_UNKNOWN;
   s->any = false;
   cni_free(c->object.graph, s->best_weights);
   s->best_weights = NULL;
@@ -161,7 +194,7 @@ static bool stopping_begin(cn_callback *c) {
 static bool stopping_epoch_end(cn_callback *c, int64_t epoch, cn_logs *logs) {
   stopping *s = (stopping *)(void *)c;
   const cn_callback_EarlyStoppingOptions *o = c->object.options;
-  if (!find_direction(c, o->monitor, o->mode, &s->direction)) return false;
+  if (!cni_find_direction(c, o->monitor, o->mode, &s->direction)) return false;
   const double now = cn_log_at(logs, o->monitor), delta = fabs(o->min_delta);
   if (isnan(now) && !cn_log_has(logs, o->monitor)) return true;
   if (epoch < o->start_from_epoch) return true;
@@ -170,11 +203,11 @@ static bool stopping_epoch_end(cn_callback *c, int64_t epoch, cn_logs *logs) {
     s->state.best_epoch = epoch;
   }
   s->state.wait++;
-  if (!s->any || better(s->direction, now, s->state.best, delta)) {
+  if (!s->any || cni_better(s->direction, now, s->state.best, delta)) {
     s->any = true;
     s->state.best = now;
     s->state.best_epoch = epoch;
-    if (isnan(o->baseline) || better(s->direction, now, o->baseline, delta)) s->state.wait = 0;
+    if (isnan(o->baseline) || cni_better(s->direction, now, o->baseline, delta)) s->state.wait = 0;
     return !o->restore_best_weights || save_best(s);
   }
   if (s->state.wait < o->patience || epoch == 0) return true;
@@ -190,6 +223,16 @@ static bool stopping_end(cn_callback *c) {
   s->best_weights = NULL;
   return ok;
 }
+static bool stopping_state(cn_callback *c, cn_state *state) {
+  stopping *s = (stopping *)(void *)c;
+  cn_early_stopping *e = &s->state;
+  bool kept = s->best_weights != NULL;
+  size_t bytes;
+  if (!cn_state_bytes(state, "any", &s->any, sizeof s->any) || !cn_state_bytes(state, "best", &e->best, sizeof e->best) || !cn_state_bytes(state, "wait", &e->wait, sizeof e->wait)) return false;
+  if (!cn_state_bytes(state, "best_epoch", &e->best_epoch, sizeof e->best_epoch) || !cn_state_bytes(state, "stopped_epoch", &e->stopped_epoch, sizeof e->stopped_epoch)) return false;
+  if (!cn_state_bytes(state, "kept", &kept, sizeof kept)) return false;
+  return !kept || (best_room(s, &bytes) && cn_state_bytes(state, "weights", s->best_weights, bytes));
+}
 static void stopping_finish(cn_object *self) { cni_free(self->graph, ((stopping *)(void *)self)->best_weights); }
 
 cn_early_stopping cn_early_stopping_of(const cn_callback *c) {
@@ -198,11 +241,11 @@ cn_early_stopping cn_early_stopping_of(const cn_callback *c) {
 }
 
 /* ---- ReduceLROnPlateau ---- */
-typedef struct plateau { cn_callback base; direction direction; double best; int64_t wait, cooldown; } plateau;
+typedef struct plateau { cn_callback base; cni_direction direction; double best; int64_t wait, cooldown; } plateau;
 
 static bool plateau_begin(cn_callback *c) {
   plateau *p = (plateau *)(void *)c;
-  p->direction = UNKNOWN;
+  p->direction = CNI_UNKNOWN;
   p->best = INFINITY;
   p->wait = p->cooldown = 0;
   return true;
@@ -222,19 +265,24 @@ static bool lower_rate(cn_callback *c, int64_t epoch) {
 static bool plateau_epoch_end(cn_callback *c, int64_t epoch, cn_logs *logs) {
   plateau *p = (plateau *)(void *)c;
   const cn_callback_ReduceLROnPlateauOptions *o = c->object.options;
-  if (!put_rate(c, logs) || !find_direction(c, o->monitor, o->mode, &p->direction)) return false;
+  if (!put_rate(c, logs) || !cni_find_direction(c, o->monitor, o->mode, &p->direction)) return false;
   if (!cn_log_has(logs, o->monitor)) return true;
-  const double now = cn_log_at(logs, o->monitor), best = p->direction == RISES && p->best == INFINITY ? -INFINITY : p->best; /* none yet */
+  const double now = cn_log_at(logs, o->monitor), best = p->direction == CNI_RISES && p->best == INFINITY ? -INFINITY : p->best; /* none yet */
   if (p->cooldown > 0) p->cooldown--, p->wait = 0;
-  if (better(p->direction, now, best, o->min_delta)) p->best = now, p->wait = 0;
+  if (cni_better(p->direction, now, best, o->min_delta)) p->best = now, p->wait = 0;
   else if (p->cooldown <= 0 && ++p->wait >= o->patience) return lower_rate(c, epoch);
   return true;
+}
+
+static bool plateau_state(cn_callback *c, cn_state *s) {
+  plateau *p = (plateau *)(void *)c;
+  return cn_state_bytes(s, "best", &p->best, sizeof p->best) && cn_state_bytes(s, "wait", &p->wait, sizeof p->wait) && cn_state_bytes(s, "cooldown", &p->cooldown, sizeof p->cooldown);
 }
 
 static bool plateau_init(cn_object *self) {
   const cn_callback_ReduceLROnPlateauOptions *o = self->options;
   if (!(o->factor < 1)) return cn_fail(self->graph, CN_VALUE, "factor must be below 1, got %g", o->factor), false;
-  return callback_init(self);
+  return cni_callback_init(self);
 }
 
 /* ---- TerminateOnNaN ---- */
@@ -247,16 +295,8 @@ static bool nan_batch_end(cn_callback *c, int64_t batch, cn_logs *logs) {
 }
 
 /* ---- classes ---- */
-static const cn_callback_methods EarlyStopping_methods = { .train_begin = stopping_begin, .train_end = stopping_end, .epoch_end = stopping_epoch_end };
-static const cn_callback_methods ReduceLROnPlateau_methods = { .train_begin = plateau_begin, .epoch_end = plateau_epoch_end, .log = "learning_rate" };
-static const cn_callback_methods TerminateOnNaN_methods = { .batch_end = nan_batch_end };
-#define CALLBACK(C, type, LIST, init_, finish_)                                                                                                     \
-  CN_SCHEMA_DATA_(C, cn_callback_##C##Options, LIST)                                                                                                \
-  const cn_class cn_class_callback_##C = { .kind = CN_KIND_CALLBACK, .schema = CN_SCHEMA_(C, #C, cn_callback_##C##Options), .size = sizeof(type),   \
-                                           .init = init_, .finish = finish_, .methods = &C##_methods };                                             \
-  cn_object *cn_make_callback_##C(const cn_callback_##C##Options *options) { return cn_object_new(&cn_class_callback_##C, options); }               \
-  void cn_callback_##C##Options_init(cn_callback_##C##Options *options, size_t size) { memcpy(options, &C##_defaults, size < sizeof C##_defaults ? size : sizeof C##_defaults); }
-CALLBACK(EarlyStopping, stopping, CN_CALLBACK_EARLY_STOPPING, callback_init, stopping_finish)
-CALLBACK(ReduceLROnPlateau, plateau, CN_CALLBACK_REDUCE_LR, plateau_init, NULL)
-CALLBACK(TerminateOnNaN, cn_callback, CN_CALLBACK_TERMINATE_ON_NAN, callback_init, NULL)
-const cn_class *const cni_callback_classes[] = { &cn_class_callback_EarlyStopping, &cn_class_callback_ReduceLROnPlateau, &cn_class_callback_TerminateOnNaN, NULL };
+CNI_CALLBACK(EarlyStopping, stopping, CN_CALLBACK_EARLY_STOPPING, cni_callback_init, stopping_finish, .train_begin = stopping_begin, .train_end = stopping_end, .epoch_end = stopping_epoch_end, .state = stopping_state)
+CNI_CALLBACK(ReduceLROnPlateau, plateau, CN_CALLBACK_REDUCE_LR, plateau_init, NULL, .train_begin = plateau_begin, .epoch_end = plateau_epoch_end, .log = "learning_rate", .state = plateau_state)
+CNI_CALLBACK(TerminateOnNaN, cn_callback, CN_CALLBACK_TERMINATE_ON_NAN, cni_callback_init, NULL, .batch_end = nan_batch_end)
+const cn_class *const cni_callback_classes[] = { &cn_class_callback_EarlyStopping, &cn_class_callback_ReduceLROnPlateau, &cn_class_callback_TerminateOnNaN, &cn_class_callback_ModelCheckpoint,
+                                                 &cn_class_callback_CSVLogger, &cn_class_callback_BackupAndRestore, &cn_class_callback_TensorBoard, NULL };

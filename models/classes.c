@@ -19,7 +19,7 @@ static cn_object *from_text(cn_graph *g, cn_kind kind, const char *text) {
 static cn_object *from_json(cn_graph *g, cn_kind kind, const json_t *config) {
   switch (kind) {
   case CN_KIND_LOSS: return cni_object_from_json(g, kind, config, cni_loss_classes, &cni_models_factory);
-  case CN_KIND_CALLBACK: return cni_object_from_json(g, kind, config, cni_callback_classes, &cni_models_factory);
+  case CN_KIND_CALLBACK: return cni_callback_from_json(g, config);
   case CN_KIND_METRIC: return cni_object_from_json(g, kind, config, cni_metric_classes, &cni_models_factory);
   case CN_KIND_OPTIMIZER:
   case CN_KIND_SCHEDULE: return cni_optim_factory.from_json(g, kind, config);

@@ -1,6 +1,7 @@
 /* What compile adds to a model: optimizer, loss, metrics; and one step of training. */
 #include <math.h>
 #include <stdio.h>
+#include "metric_private.h"
 #include "model_private.h"
 
 void cni_compiled_free(cn_model *m) {
@@ -101,7 +102,7 @@ bool cni_ready(cn_model *m, const char *what) {
 
 /* ---- one step ---- */
 /* Tells the optimizer of the trainable weights, where they may have changed. */
-static bool optimizer_ready(cn_model *m) {
+bool cni_optimizer_ready(cn_model *m) {
   cn_graph *g = m->base.object.graph;
   if (m->compiled->trainables == g->trainables) return true;
   const int64_t n = cn_trainable_weights(&m->base, NULL, 0);
@@ -181,7 +182,7 @@ bool cni_forward(cn_model *m, const cn_batch *b, bool training, cni_results *r) 
 /* Without anything to train a step is a forward pass. */
 bool cni_recorded_step(cn_model *m, const cn_batch *b, cni_results *r) {
   if (!cni_forward(m, b, true, r)) return false;
-  return !cn_trainable_weights(&m->base, NULL, 0) || (optimizer_ready(m) && cn_optimizer_minimize(m->compiled->optimizer, r->loss, true));
+  return !cn_trainable_weights(&m->base, NULL, 0) || (cni_optimizer_ready(m) && cn_optimizer_minimize(m->compiled->optimizer, r->loss, true));
 }
 
 /* ---- metrics of a batch ---- */
@@ -211,6 +212,29 @@ void cni_metrics_reset(cn_model *m) {
   c->loss_total = c->loss_count = 0;
   for (int64_t i = 0; i < c->outputs_count; i++) c->outputs[i].total = c->outputs[i].count = 0;
   for (int64_t i = 0; i < c->count; i++) cn_metric_reset(c->metrics[i].metric);
+}
+
+static bool scored_state(cn_metric *metric, cn_state *s) {
+  int64_t rows = metric->rows, columns = metric->columns;
+  if (!cn_state_bytes(s, "total", &metric->total, sizeof(double)) || !cn_state_bytes(s, "count", &metric->count, sizeof(double))) return false;
+  if (!cn_state_bytes(s, "rows", &rows, sizeof rows) || !cn_state_bytes(s, "columns", &columns, sizeof columns)) return false;
+  if (rows * columns > 0 && !cni_metric_room(metric, rows, columns)) return false;
+  return rows * columns <= 0 || cn_state_bytes(s, "sums", metric->sums, (size_t)(rows * columns) * sizeof *metric->sums);
+}
+
+bool cni_metrics_state(cn_model *m, cn_state *s) {
+  cni_compiled *c = m->compiled;
+  cni_state_of(s, "loss", 0);
+  bool ok = cn_state_bytes(s, "total", &c->loss_total, sizeof(double)) && cn_state_bytes(s, "count", &c->loss_count, sizeof(double));
+  for (int64_t i = 0; ok && i < c->outputs_count; i++) {
+    cni_state_of(s, "output", i);
+    ok = cn_state_bytes(s, "total", &c->outputs[i].total, sizeof(double)) && cn_state_bytes(s, "count", &c->outputs[i].count, sizeof(double));
+  }
+  for (int64_t i = 0; ok && i < c->count; i++) {
+    cni_state_of(s, "metric", i);
+    ok = !c->metrics[i].metric || scored_state(c->metrics[i].metric, s);
+  }
+  return ok;
 }
 
 /* Value i: 0 the loss, then the losses of the outputs (their number in *output), then the metrics (theirs in *metric). */

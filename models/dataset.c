@@ -1,24 +1,72 @@
 #include "dataset.h"
+#include "dataset_private.h"
 #include "model_private.h"
-
-struct cn_dataset {
-  cn_graph *graph;
-  const cn_dataset_methods *methods;
-  void *state;
-  cn_stream stream; /* of the orders */
-};
 
 cn_dataset *cn_dataset_new(cn_graph *g, const cn_dataset_methods *methods, void *state) {
   if (!cn_ok(g)) return NULL;
   cn_dataset *d = cni_alloc(g, sizeof *d);
-  if (d) *d = (cn_dataset){ g, methods, state, cn_stream_new(g) };
+  if (!d) return NULL;
+  *d = (cn_dataset){ .graph = g, .methods = methods, .state = state, .stream = cn_stream_new(g) };
+  d->drawn_from = d->stream;
   return d;
 }
 bool cn_dataset_next(cn_dataset *d, int64_t batch_size, cn_batch *out) {
   *out = (cn_batch){ .size = 0 };
-  return d && cn_ok(d->graph) && d->methods->next(d->graph, d->state, batch_size, out);
+  if (!d || !cn_ok(d->graph) || !d->methods->next(d->graph, d->state, batch_size, out)) return false;
+  d->sample += out->size;
+  return true;
 }
-bool cn_dataset_reset(cn_dataset *d, bool shuffle) { return d && cn_ok(d->graph) && d->methods->reset(d->graph, d->state, shuffle, &d->stream); }
+bool cn_dataset_reset(cn_dataset *d, bool shuffle) {
+  if (!d || !cn_ok(d->graph)) return false;
+  const cn_stream before = d->stream;
+  if (!d->methods->reset || !d->methods->reset(d->graph, d->state, shuffle, &d->stream)) {
+    cn_fail(d->graph, CN_STATE, "dataset_reset: this data set cannot begin again");
+    return false;
+  }
+  d->drawn_from = before;
+  d->shuffled = shuffle;
+  d->sample = 0;
+  return true;
+}
+int64_t cn_dataset_batch_size(const cn_dataset *d, int64_t wanted) {
+  const int64_t own = d && d->methods->batch ? d->methods->batch(d->state) : 0;
+  return own ? own : wanted;
+}
+
+cn_position cn_dataset_position(const cn_dataset *d) {
+  if (!d) return (cn_position){ 0, 0, 0, false };
+  return (cn_position){ d->drawn_from.key, d->drawn_from.counter, d->sample, d->shuffled };
+}
+bool cn_dataset_can_seek(const cn_dataset *d) { return d && d->methods->reset && (!d->methods->repeats || d->methods->repeats(d->state)); }
+
+/* Reads on and throws away, a batch at a time. */
+bool cni_dataset_read_on(cn_dataset *d, int64_t sample) {
+  cn_batch b;
+  while (d->sample < sample) {
+    const int64_t left = sample - d->sample;
+    if (!cn_dataset_next(d, cn_dataset_batch_size(d, left < 256 ? left : 256), &b)) break;
+    cn_graph_reset(d->graph);
+  }
+  return cn_ok(d->graph);
+}
+bool cn_dataset_seek(cn_dataset *d, const cn_position *p) {
+  if (!d || !cn_ok(d->graph)) return false;
+  if (!cn_dataset_can_seek(d)) return cn_fail(d->graph, CN_STATE, "dataset_seek: this data set runs once: it cannot return to a position"), false;
+  if (p->sample < 0) return cn_fail(d->graph, CN_VALUE, "dataset_seek: sample %lld", (long long)p->sample), false;
+  d->stream = (cn_stream){ p->key, p->counter };
+  if (!cn_dataset_reset(d, p->shuffled)) return false;
+  if (!d->methods->seek) return cni_dataset_read_on(d, p->sample);
+  if (!d->methods->seek(d->graph, d->state, p->sample)) return false;
+  d->sample = p->sample;
+  return true;
+}
+bool cni_dataset_state(cn_dataset *d, cn_state *s) {
+  cn_position p = cn_dataset_position(d);
+  if (!cn_state_bytes(s, "key", &p.key, sizeof p.key) || !cn_state_bytes(s, "counter", &p.counter, sizeof p.counter) || !cn_state_bytes(s, "sample", &p.sample, sizeof p.sample) ||
+      !cn_state_bytes(s, "shuffled", &p.shuffled, sizeof p.shuffled))
+    return false;
+  return !cn_state_loading(s) || cn_dataset_seek(d, &p);
+}
 int64_t cn_dataset_size(const cn_dataset *d) { return d ? d->methods->size(d->state) : 0; }
 void cn_dataset_free(cn_dataset *d) {
   if (!d) return;
@@ -117,7 +165,13 @@ static void *arrays_range(cn_graph *g, void *state, int64_t first, int64_t count
   return a;
 }
 static void arrays_finish(cn_graph *g, void *state) { arrays_free(g, state); }
-static const cn_dataset_methods arrays_methods = { arrays_next, arrays_reset, arrays_size, arrays_range, arrays_finish };
+static bool arrays_seek(cn_graph *g, void *state, int64_t sample) {
+  arrays *a = state;
+  (void)g;
+  a->at = sample < a->count ? sample : a->count;
+  return true;
+}
+static const cn_dataset_methods arrays_methods = { .next = arrays_next, .reset = arrays_reset, .size = arrays_size, .range = arrays_range, .finish = arrays_finish, .seek = arrays_seek };
 
 static column column_of(cn_dtype dtype, const cn_dims *dims, const void *data, cn_tensor *owner) {
   column c = { dtype, *dims, data, owner, cn_dtype_size(dtype) };

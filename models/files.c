@@ -1,7 +1,14 @@
-/* A model's weights in a file and back. */
+/* Models and weights in files and back, and what callbacks do with files. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "../io/io.h"
+#include "callback_private.h"
 #include "model_private.h"
+
+#define CONFIG "config"
 
 static cn_tensor **weights_of(cn_model *m, int64_t *n) {
   cn_graph *g = m->base.object.graph;
@@ -11,18 +18,22 @@ static cn_tensor **weights_of(cn_model *m, int64_t *n) {
   return w;
 }
 
-bool cn_save_weights(cn_model *m, const char *path) {
+static bool save(cn_model *m, const char *path, const char *what, bool whole) {
   if (!m || !cn_ok(m->base.object.graph)) return false;
   cn_graph *g = m->base.object.graph;
   int64_t n;
-  if (!m->base.built) return cn_fail(g, CN_STATE, "save_weights: %s is not built", m->base.name), false;
+  if (!m->base.built) return cn_fail(g, CN_STATE, "%s: %s is not built", what, m->base.name), false;
   cn_tensor **w = weights_of(m, &n);
   cn_arrays *list = w ? cn_arrays_new(g) : NULL;
+  const char *config = list && whole ? cn_model_config(m) : NULL;
+  if (config) cn_arrays_set_metadata(g, list, CONFIG, config);
   for (int64_t i = 0; list && i < n; i++) cn_arrays_add(g, list, cn_name_of(w[i]), (cn_dtype)w[i]->dtype, &w[i]->dims, w[i]->data);
   const bool ok = list && cn_ok(g) && cn_write_safetensors(g, path, list);
   cn_arrays_free(g, list);
   return ok;
 }
+bool cn_save_weights(cn_model *m, const char *path) { return save(m, path, "save_weights", false); }
+bool cn_save(cn_model *m, const char *path) { return save(m, path, "save", true); }
 
 /* Every weight has its array, and every array its weight, of the same shape and dtype. */
 static bool all_fit(cn_graph *g, const cn_arrays *list, cn_tensor *const *w, int64_t n, const char *path) {
@@ -40,15 +51,81 @@ static bool all_fit(cn_graph *g, const cn_arrays *list, cn_tensor *const *w, int
   return false;
 }
 
+/* Of a file that `list` was read from. */
+static bool take_weights(cn_model *m, const cn_arrays *list, const char *path) {
+  int64_t n;
+  cn_tensor **w = weights_of(m, &n);
+  const bool ok = w && all_fit(m->base.object.graph, list, w, n, path);
+  for (int64_t i = 0; ok && i < n; i++) cn_assign_data(w[i], cn_arrays_find(list, cn_name_of(w[i]))->data);
+  return ok && cn_ok(m->base.object.graph);
+}
+
 bool cn_load_weights(cn_model *m, const char *path) {
   if (!m || !cn_ok(m->base.object.graph)) return false;
   cn_graph *g = m->base.object.graph;
-  int64_t n;
   if (!m->base.built) return cn_fail(g, CN_STATE, "load_weights: %s is not built", m->base.name), false;
-  cn_tensor **w = weights_of(m, &n);
-  cn_arrays *list = w ? cn_read_safetensors(g, path) : NULL;
-  const bool ok = list && all_fit(g, list, w, n, path);
-  for (int64_t i = 0; ok && i < n; i++) cn_assign_data(w[i], cn_arrays_find(list, cn_name_of(w[i]))->data);
+  cn_arrays *list = cn_read_safetensors(g, path);
+  const bool ok = list && take_weights(m, list, path);
   cn_arrays_free(g, list);
-  return ok && cn_ok(g);
+  return ok;
+}
+
+cn_model *cn_load_model(cn_graph *g, const char *path) {
+  if (!cn_ok(g)) return NULL;
+  cn_arrays *list = cn_read_safetensors(g, path);
+  const char *config = list ? cn_arrays_metadata(list, CONFIG) : NULL;
+  if (list && !config) cn_fail(g, CN_FORMAT, "load_model: %s: has weights only, no config of a model", path);
+  cn_model *m = config ? cn_model_from_config(g, config) : NULL;
+  const bool ok = m && take_weights(m, list, path);
+  cn_arrays_free(g, list);
+  if (ok || !m) return m;
+  cn_model_free(m);
+  return NULL;
+}
+
+/* ---- folders and ends of files ---- */
+static bool fail_errno(cn_graph *g, const char *what, const char *path, int error) { return cn_fail(g, CN_IO, "%s: %s: %s", what, path, strerror(error)), false; }
+
+/* Makes the folders of a path up to each slash, and the whole; what cannot be made shows when a file is. */
+static int make_folders(char *path) {
+  int error = 0;
+  for (char *p = path + 1; error == 0; p++) {
+    const char kept = *p;
+    if (kept && kept != '/') continue;
+    *p = '\0';
+    if (mkdir(path, 0777) != 0 && errno != EEXIST) error = errno;
+    *p = kept;
+    if (!kept) break;
+  }
+  return error;
+}
+
+/* Whether a file can be made there, by one without a name, so that none is left behind. */
+static int try_file(const char *folder) {
+  const int file = open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666), error = errno;
+  if (file >= 0) return close(file), 0;
+  if (error != EOPNOTSUPP && error != EISDIR) return error;
+  return access(folder, W_OK | X_OK) == 0 ? 0 : errno; /* a file system without such files */
+}
+
+bool cni_folder_ready(cn_graph *g, const char *what, const char *folder) {
+  char *path = cni_strdup(g, *folder ? folder : ".");
+  if (!path) return false;
+  int error = make_folders(path);
+  if (!error) error = try_file(path);
+  if (error) fail_errno(g, what, path, error);
+  cni_free(g, path);
+  return !error;
+}
+
+bool cni_file_end(cn_graph *g, const char *what, const char *path, int64_t at, const void *bytes, size_t n) {
+  const int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  int error = file < 0 || ftruncate(file, at) != 0 ? errno : 0;
+  for (size_t done = 0; !error && done < n;) {
+    const ssize_t k = pwrite(file, (const char *)bytes + done, n - done, at + (int64_t)done);
+    if (k < 0 && errno != EINTR) error = errno;
+    if (k > 0) done += (size_t)k;
+  }
+  if (file >= 0 && close(file) != 0 && !error) error = errno;
+  return !error || fail_errno(g, what, path, error);
 }

@@ -66,9 +66,7 @@ double cn_history_at(const cn_history *h, const char *name, int64_t epoch) {
 }
 
 /* ---- fit ---- */
-typedef struct fitting { cn_model *m; const cn_fit_args *a; cn_dataset *train, *validation, *split[2]; int64_t batch_size, counted /* steps of the epoch before; -1: there was none */; bool exhausted; } fitting;
-
-static bool split_data(fitting *f) {
+static bool split_data(cni_fitting *f) {
   const cn_fit_args *a = f->a;
   cn_graph *g = f->m->base.object.graph;
   f->train = a->data;
@@ -82,10 +80,10 @@ static bool split_data(fitting *f) {
   return f->train && f->validation;
 }
 
-/* Keras: 32, or what makes `steps` of the samples. */
+/* Keras: 32, or what makes `steps` of the samples; the data set's own where it has one. */
 int64_t cni_batch_size(int64_t given, const cn_dataset *d, int64_t steps) {
   const int64_t n = cn_dataset_size(d);
-  return given > 0 ? given : steps != CN_NONE && n > 0 ? n / steps + (n % steps != 0) : 32;
+  return cn_dataset_batch_size(d, given > 0 ? given : steps != CN_NONE && n > 0 && n != CN_FOREVER ? n / steps + (n % steps != 0) : 32);
 }
 bool cni_batch_size_ok(cn_graph *g, const char *what, const char *option, int64_t given) {
   if (given >= 0 || given == CN_NONE) return true;
@@ -104,13 +102,16 @@ static bool options_ok(const cn_fit_args *a, cn_graph *g) {
   if (a->initial_epoch < 0) return cn_fail(g, CN_VALUE, "fit: initial_epoch must not be negative, got %lld", (long long)a->initial_epoch), false;
   if (a->epochs > INT32_MAX) return cn_fail(g, CN_VALUE, "fit: epochs must be below 2^31, got %lld", (long long)a->epochs), false;
   if (a->validation_freq < 1) return cn_fail(g, CN_VALUE, "fit: validation_freq must be positive, got %lld", (long long)a->validation_freq), false;
+  if (a->steps_per_epoch == CN_NONE && cn_dataset_size(a->data) == CN_FOREVER) return cn_fail(g, CN_VALUE, "fit: the data set has no end: steps_per_epoch is required"), false;
+  if (a->validation_steps == CN_NONE && a->validation_data && cn_dataset_size(a->validation_data) == CN_FOREVER)
+    return cn_fail(g, CN_VALUE, "fit: the validation data has no end: validation_steps is required"), false;
   for (int64_t i = 0; i < a->callbacks.n; i++)
     if (!a->callbacks.v[i]) return cn_fail(g, CN_VALUE, "fit: callback %lld is NULL", (long long)i), false;
   if (!(a->validation_split >= 0 && a->validation_split < 1)) return cn_fail(g, CN_VALUE, "fit: validation_split must be in [0, 1), got %g", a->validation_split), false;
   return true;
 }
 
-static int64_t steps_of(const fitting *f) {
+static int64_t steps_of(const cni_fitting *f) {
   const int64_t n = cn_dataset_size(f->train);
   return f->a->steps_per_epoch != CN_NONE ? f->a->steps_per_epoch : n < 0 ? -1 : n / f->batch_size + (n % f->batch_size != 0);
 }
@@ -141,9 +142,9 @@ bool cni_weigh_classes(cn_model *m, const char *what, cn_reals w, cn_batch *b) {
 }
 
 /* ---- callbacks ---- */
-typedef enum { TRAIN_BEGIN, TRAIN_END, EPOCH_BEGIN, EPOCH_END, BATCH_BEGIN, BATCH_END } hook;
+typedef enum { TRAIN_BEGIN, TRAIN_END, EPOCH_BEGIN, EPOCH_END, BATCH_BEGIN, BATCH_END, BEGUN, SETTLED } hook;
 
-static bool one_hook(cn_callback *c, hook h, int64_t i, cn_logs *logs) {
+static bool one_hook(const cni_fitting *f, cn_callback *c, hook h, int64_t i, cn_logs *logs) {
   const cn_callback_methods *m = c->methods;
   switch (h) {
   case TRAIN_BEGIN: return !m->train_begin || m->train_begin(c);
@@ -151,7 +152,9 @@ static bool one_hook(cn_callback *c, hook h, int64_t i, cn_logs *logs) {
   case EPOCH_BEGIN: return !m->epoch_begin || m->epoch_begin(c, i);
   case EPOCH_END: return !m->epoch_end || m->epoch_end(c, i, logs);
   case BATCH_BEGIN: return !m->batch_begin || m->batch_begin(c, i);
-  default: return !m->batch_end || m->batch_end(c, i, logs);
+  case BATCH_END: return !m->batch_end || m->batch_end(c, i, logs);
+  case BEGUN: return !m->begun || m->begun(c);
+  default: return !m->settled || m->settled(c, f->epoch, f->step);
   }
 }
 
@@ -161,14 +164,14 @@ static void spent(cn_graph *g, const char *what, double began) {
   if (g->profile) cni_profile_add(g, what, CN_PHASE_FIT, began, 0, 0);
 }
 
-static bool run_hooks(const fitting *f, hook h, int64_t i, int64_t column) {
+static bool run_hooks(const cni_fitting *f, hook h, int64_t i, int64_t column) {
   const cn_callbacks *all = &f->a->callbacks;
   cn_logs logs = { f->m, column };
   cn_graph *g = f->m->base.object.graph;
   const double began = begun(g);
   for (int64_t k = 0; k < all->n; k++) {
     all->v[k]->model = f->m;
-    if (one_hook(all->v[k], h, i, &logs) && cn_ok(g)) continue;
+    if (one_hook(f, all->v[k], h, i, &logs) && cn_ok(g)) continue;
     if (cn_ok(g)) cn_fail(g, CN_STATE, "fit: a callback failed without an error");
     return false;
   }
@@ -176,7 +179,7 @@ static bool run_hooks(const fitting *f, hook h, int64_t i, int64_t column) {
   return true;
 }
 
-static bool next_batch(const fitting *f, cn_batch *b) {
+static bool next_batch(const cni_fitting *f, cn_batch *b) {
   cn_graph *g = f->m->base.object.graph;
   const double began = begun(g);
   const bool more = cn_dataset_next(f->train, f->batch_size, b);
@@ -193,13 +196,20 @@ static bool update_metrics(cn_model *m, const cn_batch *b, const cni_results *r)
   return ok;
 }
 
-/* One pass over the training data; ends each step. */
-static bool epoch_steps(fitting *f, cni_progress *p, int64_t steps) {
+/* After the hooks of a batch or of an epoch. */
+static bool settle(cni_fitting *f) {
+  f->interrupted = f->a->stop_on_interrupt && cni_interrupted;
+  return run_hooks(f, SETTLED, 0, -1);
+}
+
+/* The rest of a pass over the training data; ends each step. */
+static bool epoch_steps(cni_fitting *f, cni_progress *p, int64_t steps) {
   cn_model *m = f->m;
   cn_graph *g = m->base.object.graph;
   cn_batch b;
   if (!steps) f->exhausted = true; /* no data, no epoch */
-  for (int64_t step = 0; (steps < 0 || step < steps) && !m->stop; step++) {
+  while ((steps < 0 || f->step < steps) && !m->stop && !f->interrupted) {
+    const int64_t step = f->step;
     g->core.batch = step;
     if (!run_hooks(f, BATCH_BEGIN, step, -1)) return false;
     if (!next_batch(f, &b)) {
@@ -214,7 +224,8 @@ static bool epoch_steps(fitting *f, cni_progress *p, int64_t steps) {
     const double began = begun(g);
     cni_progress_step(p, m, step + 1);
     spent(g, "(progress)", began);
-    if (!run_hooks(f, BATCH_END, step, -1)) return false;
+    f->step++;
+    if (!run_hooks(f, BATCH_END, step, -1) || !settle(f)) return false;
   }
   return cn_ok(g) && steps;
 }
@@ -226,37 +237,52 @@ static bool validates(const cn_fit_args *a, int64_t epoch) {
   return false;
 }
 
-static bool validate(fitting *f, int64_t epoch, char *tail, size_t size) {
+static bool validate(cni_fitting *f, int64_t epoch, char *tail, size_t size) {
   cn_model *m = f->m;
-  if (!f->validation || !validates(f->a, epoch)) return true;
+  if (!f->validation || !validates(f->a, epoch) || f->interrupted) return true;
   const int64_t n = cni_values_count(m), own = f->a->validation_batch_size;
   if (!cni_evaluate(m, f->validation, cni_batch_size(own > 0 ? own : f->a->batch_size, f->validation, f->a->validation_steps), f->a->validation_steps, NULL)) return false;
+  f->interrupted = f->a->stop_on_interrupt && cni_interrupted;
+  if (f->interrupted) return true; /* half an evaluation is none */
+  f->validated = true;
   history_put(m, n, epoch - f->a->initial_epoch);
   cni_metrics_text(m, "val_", tail, size);
   return true;
 }
 
-static bool one_epoch(fitting *f, int64_t epoch) {
+/* What comes before the first batch; an epoch that goes on from a backup has it behind it. */
+static bool begin_epoch(cni_fitting *f) {
+  const bool reset = f->a->steps_per_epoch == CN_NONE || f->epoch == f->a->initial_epoch;
+  if ((reset && !cn_dataset_reset(f->train, f->a->shuffle)) || !run_hooks(f, EPOCH_BEGIN, f->epoch, -1)) return false;
+  cni_metrics_reset(f->m);
+  return true;
+}
+
+static bool one_epoch(cni_fitting *f) {
   cn_model *m = f->m;
   cn_graph *g = m->base.object.graph;
   cni_progress p;
   char tail[512] = "";
-  if ((f->a->steps_per_epoch == CN_NONE || epoch == f->a->initial_epoch) && !cn_dataset_reset(f->train, f->a->shuffle)) return false;
-  if (!run_hooks(f, EPOCH_BEGIN, epoch, -1)) return false;
+  const int64_t epoch = f->epoch;
+  if (!f->step && !begin_epoch(f)) return false;
   const int64_t steps = steps_of(f);
   if (f->a->verbose && f->a->epochs > 1) cni_print(g, "Epoch %lld/%lld\n", (long long)(epoch + 1), (long long)f->a->epochs);
   cni_progress_begin(&p, g, f->a->verbose, steps < 0 ? f->counted : steps);
-  cni_metrics_reset(m);
+  f->validated = false;
   g->core.caller = "fit";
   const bool ok = epoch_steps(f, &p, steps);
   g->core.caller = NULL;
   if (!ok) return false;
   history_put(m, 0, epoch - f->a->initial_epoch);
-  f->counted = p.step;
   cni_progress_keep(&p, m);
+  f->counted = p.step;
   if (!validate(f, epoch, tail, sizeof tail)) return false;
   cni_progress_end(&p, tail);
-  return run_hooks(f, EPOCH_END, epoch, epoch - f->a->initial_epoch);
+  const bool whole = !f->interrupted;
+  if (whole && !run_hooks(f, EPOCH_END, epoch, epoch - f->a->initial_epoch)) return false;
+  f->epoch++;
+  f->step = 0;
+  return !whole || settle(f);
 }
 
 void cn_fit_args_init(cn_fit_args *args, size_t size) {
@@ -264,22 +290,31 @@ void cn_fit_args_init(cn_fit_args *args, size_t size) {
   memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
 }
 
+static bool all_epochs(cni_fitting *f) {
+  cn_model *m = f->m;
+  bool ok = run_hooks(f, TRAIN_BEGIN, 0, -1) && run_hooks(f, BEGUN, 0, -1);
+  while (ok && f->epoch < f->a->epochs && !f->interrupted && (f->step || (!f->exhausted && !m->stop))) ok = one_epoch(f);
+  if (cn_ok(m->base.object.graph)) cn_optimizer_finalize(m->compiled->optimizer);
+  return cn_ok(m->base.object.graph) && run_hooks(f, TRAIN_END, 0, -1);
+}
+
 const cn_history *cn_fit_run(const cn_fit_args *a) {
   cn_model *m = a->model;
   if (!cni_ready(m, "fit")) return NULL;
   cn_graph *g = m->base.object.graph;
-  fitting f = { .m = m, .a = a, .counted = -1 };
+  cni_fitting f = { .m = m, .a = a, .epoch = a->initial_epoch, .counted = -1 }, *outer = m->fitting;
+  struct sigaction before;
   const int64_t epochs = a->epochs > a->initial_epoch ? a->epochs - a->initial_epoch : 0;
-  int64_t done = 0;
   if (!options_ok(a, g) || !split_data(&f) || !history_begin(m, epochs, f.validation != NULL, &a->callbacks)) return NULL;
   m->history.initial_epoch = a->initial_epoch;
   f.batch_size = cni_batch_size(a->batch_size, f.train, a->steps_per_epoch);
   m->stop = false;
-  bool ok = run_hooks(&f, TRAIN_BEGIN, 0, -1);
-  while (ok && done < epochs && !f.exhausted && !m->stop && (ok = one_epoch(&f, a->initial_epoch + done))) done++;
-  if (cn_ok(g)) cn_optimizer_finalize(m->compiled->optimizer);
-  if (cn_ok(g)) run_hooks(&f, TRAIN_END, 0, -1);
-  history_end(m, done);
+  m->fitting = &f;
+  if (a->stop_on_interrupt) cni_interrupt_catch(&before);
+  all_epochs(&f);
+  if (a->stop_on_interrupt) cni_interrupt_leave(&before);
+  m->fitting = outer;
+  history_end(m, f.epoch - a->initial_epoch);
   cn_dataset_free(f.split[0]);
   cn_dataset_free(f.split[1]);
   return cn_ok(g) ? &m->history : NULL;
@@ -298,7 +333,8 @@ bool cni_evaluate(cn_model *m, cn_dataset *d, int64_t batch_size, int64_t steps,
   bool ok = cn_dataset_reset(d, false);
   cni_metrics_reset(m);
   g->core.caller = "evaluate";
-  for (g->core.batch = 0; ok && (steps < 0 || g->core.batch < steps) && cn_dataset_next(d, batch_size, &b); g->core.batch++) {
+  const cni_fitting *f = m->fitting;
+  for (g->core.batch = 0; ok && !(f && f->a->stop_on_interrupt && cni_interrupted) && (steps < 0 || g->core.batch < steps) && cn_dataset_next(d, batch_size, &b); g->core.batch++) {
     ok = evaluate_batch(m, &b);
     if (!ok) break;
     cn_graph_reset(g);
@@ -320,6 +356,7 @@ int64_t cn_evaluate_run(const cn_evaluate_args *a) {
   if (!cni_ready(m, "evaluate")) return -1;
   cn_graph *g = m->base.object.graph;
   if (!a->data) return cn_fail(g, CN_VALUE, "evaluate: the data set is NULL"), -1;
+  if (a->steps == CN_NONE && cn_dataset_size(a->data) == CN_FOREVER) return cn_fail(g, CN_VALUE, "evaluate: the data set has no end: steps is required"), -1;
   if (!cni_batch_size_ok(g, "evaluate", "batch_size", a->batch_size) || !cni_steps_ok(g, "evaluate", "steps", a->steps)) return -1;
   const int64_t batch = cni_batch_size(a->batch_size, a->data, a->steps), n = cn_dataset_size(a->data), count = cni_values_count(m);
   cni_progress_begin(&p, g, a->verbose, a->steps != CN_NONE ? a->steps : n < 0 ? -1 : n / batch + (n % batch != 0));

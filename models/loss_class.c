@@ -28,7 +28,10 @@ static cn_tensor *labels_of(cn_graph *g, cn_tensor *t, const cn_tensor *p) {
 CNI_VALUES(sparse_categorical_crossentropy) {
   const cn_loss_SparseCategoricalCrossentropyOptions *o = self->options;
   if (!(t = labels_of(g, t, p))) return NULL;
-  if (o->ignore_class != CN_NONE) *mask = cn_not_equal(g, t, cn_scalar_like(g, t, (double)o->ignore_class));
+  if (o->ignore_class != CN_NONE) {
+    cn_tensor *wide = cni_is_float((cn_dtype)t->dtype) ? t : cn_cast(g, t, .dtype = "int64"); /* uint8 has no -1 */
+    *mask = wide ? cn_not_equal(g, wide, cn_scalar_like(g, wide, (double)o->ignore_class)) : NULL;
+  }
   return cn_sparse_categorical_crossentropy(g, t, p, .from_logits = o->from_logits, .ignore_class = o->ignore_class, .axis = o->axis);
 }
 

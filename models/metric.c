@@ -2,22 +2,67 @@
 #include "metric_private.h"
 
 /* ---- the running mean ---- */
-/* The weight that goes with element i of `all`: weights have the values' leading axes. */
-static double weight_at(const cn_tensor *w, int64_t i, int64_t all) {
-  if (!w || !w->count) return 1;
-  return cni_value_at(w, all % w->count ? i % w->count : i / (all / w->count));
+/* Along the leading axes; false where a size does not fit. */
+static bool factor_fits(cni_factor *f, const cn_dims *dims, int64_t all) {
+  const cn_dims *d = &f->t->dims;
+  int rank = d->rank;
+  int64_t step = 1;
+  bool repeats = false, leading = true; /* leading: what repeats stands behind what does not */
+  while (rank > dims->rank && d->d[rank - 1] == 1) rank--;
+  if (rank > dims->rank) return false;
+  for (int i = rank - 1; i >= 0; step *= d->d[i--]) {
+    if (d->d[i] != dims->d[i] && d->d[i] != 1) return false;
+    f->step[i] = d->d[i] == 1 ? 0 : step;
+  }
+  for (int i = 0; i < dims->rank; i++) {
+    if (dims->d[i] == 1) continue;
+    if (i >= rank || d->d[i] == 1) repeats = true;
+    else leading &= !repeats;
+  }
+  f->inner = leading && f->t->count ? all / f->t->count : 0;
+  return true;
 }
-double cni_weight(const cni_weights *w, int64_t i, int64_t all) { return weight_at(w->w, i, all) * (weight_at(w->mask, i, all) != 0) * (weight_at(w->own, i, all) != 0); }
-cni_weights cni_weights_of(const cn_tensor *p, const cn_tensor *w) { return (cni_weights){ cni_given(w) ? w : NULL, cn_mask_of(p), NULL }; }
 
-/* Per-sample values v [n, ...] with weights broadcast over the trailing axes, as Keras' reduce_to_samplewise_values: the mean over the trailing axes of v w, and of w. */
-void cni_add_values(cn_metric *m, cni_value *value, const void *ctx, const cn_dims *dims, const cni_weights *w, bool sum) {
-  const int64_t n = dims->rank ? dims->d[0] : 1, all = dims->rank ? cn_dims_count(dims) : 1, inner = n ? all / n : 0;
+static bool add_factor(cn_metric *m, cni_weights *ws, const cn_tensor *t, bool mask) {
+  char a[160], b[160];
+  cni_factor *f = &ws->factor[ws->count];
+  *f = (cni_factor){ .t = t, .mask = mask };
+  if (factor_fits(f, &ws->dims, ws->all)) return ws->count++, true;
+  cn_fail(m->object.graph, CN_SHAPE, "%s: %s %s does not fit values of %s", m->name, mask ? "mask" : "sample_weight", cn_dims_text(&t->dims, a, sizeof a), cn_dims_text(&ws->dims, b, sizeof b));
+  return false;
+}
+
+bool cni_weights_mask(cn_metric *m, cni_weights *ws, const cn_tensor *mask) { return !mask || add_factor(m, ws, mask, true); }
+
+bool cni_weights_of(cn_metric *m, const cn_dims *dims, const cn_tensor *p, const cn_tensor *w, cni_weights *out) {
+  *out = (cni_weights){ .dims = *dims, .all = cn_dims_count(dims) };
+  return (!cni_given(w) || add_factor(m, out, w, false)) && cni_weights_mask(m, out, cn_mask_of(p));
+}
+
+static int64_t stepped(const cni_factor *f, const cn_dims *dims, int64_t i) {
+  int64_t at = 0;
+  for (int k = dims->rank - 1; k >= 0; i /= dims->d[k--]) at += i % dims->d[k] * f->step[k];
+  return at;
+}
+
+double cni_weight(const cni_weights *ws, int64_t i) {
+  double weight = 1;
+  for (int k = 0; k < ws->count; k++) {
+    const cni_factor *f = &ws->factor[k];
+    const double v = cni_value_at(f->t, f->inner ? i / f->inner : stepped(f, &ws->dims, i));
+    weight *= f->mask ? v != 0 : v;
+  }
+  return weight;
+}
+
+/* Per-sample values v [n, ...] with their weights, as Keras' reduce_to_samplewise_values: the mean over the trailing axes of v w, and of w. */
+void cni_add_values(cn_metric *m, cni_value *value, const void *ctx, const cni_weights *w, bool sum) {
+  const int64_t n = w->dims.rank ? w->dims.d[0] : 1, inner = n ? w->all / n : 0;
   for (int64_t i = 0; i < n; i++) {
     double vw = 0, ws = 0;
     for (int64_t j = 0; j < inner; j++) {
       const int64_t at = i * inner + j;
-      const double weight = cni_weight(w, at, all);
+      const double weight = cni_weight(w, at);
       vw += weight == 0 ? 0 : weight * value(ctx, at);
       ws += weight;
     }
@@ -29,8 +74,8 @@ void cni_add_values(cn_metric *m, cni_value *value, const void *ctx, const cn_di
 double cni_tensor_value(const void *ctx, int64_t i) { return cni_value_at(ctx, i); }
 
 static bool update_plain(cn_metric *m, cn_tensor *values, cn_tensor *w, bool sum) {
-  const cni_weights ws = cni_weights_of(values, w);
-  return cni_add_values(m, cni_tensor_value, values, &values->dims, &ws, sum), true;
+  cni_weights ws;
+  return cni_weights_of(m, &values->dims, values, w, &ws) && (cni_add_values(m, cni_tensor_value, values, &ws, sum), true);
 }
 CNI_UPDATE(mean_update) { return (void)g, (void)t, update_plain(m, p, w, false); }
 CNI_UPDATE(sum_update) { return (void)g, (void)t, update_plain(m, p, w, true); }

@@ -53,8 +53,8 @@ static double sparse_top_k_at(const void *ctx, int64_t i) {
 /* Elementwise: the shapes have as many elements (a trailing 1 may be missing); values have y_pred's shape, without a trailing 1. */
 static bool update_elementwise(cn_metric *m, pair *q, double (*at)(const void *, int64_t), cn_tensor *w) {
   if (q->t->count != q->p->count) return cni_metric_shapes(m, q->t, q->p);
-  const cni_weights ws = cni_weights_of(q->p, w);
-  return cni_add_values(m, at, q, &q->p->dims, &ws, false), true;
+  cni_weights ws;
+  return cni_weights_of(m, &q->p->dims, q->p, w, &ws) && (cni_add_values(m, at, q, &ws, false), true);
 }
 
 /* By rows of classes: values have the shape without the class axis. */
@@ -66,8 +66,8 @@ static bool update_rows(cn_metric *m, pair *q, double (*at)(const void *, int64_
   if (q->t->count != (sparse ? rows : q->p->count)) return cni_metric_shapes(m, q->t, q->p);
   cn_dims dims = q->p->dims;
   dims.rank--;
-  const cni_weights ws = cni_weights_of(q->p, w);
-  return cni_add_values(m, at, q, &dims, &ws, false), true;
+  cni_weights ws;
+  return cni_weights_of(m, &dims, q->p, w, &ws) && (cni_add_values(m, at, q, &ws, false), true);
 }
 
 #define PAIR(...) pair q = { .t = t, .p = p, __VA_ARGS__ }

@@ -54,12 +54,12 @@ static bool count_all(cn_metric *m, const counting *c, const cn_tensor *t, const
   if (c->class_id != CN_NONE && c->class_id >= c->classes)
     return cn_fail(m->object.graph, CN_INDEX, "%s: class_id is %lld, y_pred has %lld columns", m->name, (long long)c->class_id, (long long)c->classes), false;
   if (c->thresholds > INT64_MAX / c->labels) return cn_fail(m->object.graph, CN_NO_MEMORY, "%s: too many sums", m->name), false;
-  if (!cni_metric_room(m, COUNTS, c->thresholds * c->labels)) return false;
-  const cni_weights ws = cni_weights_of(p, w);
+  cni_weights ws;
+  if (!cni_weights_of(m, &p->dims, p, w, &ws) || !cni_metric_room(m, COUNTS, c->thresholds * c->labels)) return false;
   for (int64_t i = 0; i < p->count; i++) {
     const int64_t column = i % c->classes;
     if (c->class_id != CN_NONE && column != c->class_id) continue;
-    double v = cni_value_at(p, i), weight = cni_weight(&ws, i, p->count);
+    double v = cni_value_at(p, i), weight = cni_weight(&ws, i);
     if (c->logits) v = 1 / (1 + exp(-v));
     if (c->top_k != CN_NONE && !among_top(p, i / c->classes, column, c->classes, c->top_k)) v = -1e10;
     if (c->label_weights) weight *= c->label_weights->v[column];
@@ -146,8 +146,6 @@ static double precision_at_recall(const cn_metric *m) { return best(m, &precisio
 static double recall_at_precision(const cn_metric *m) { return best(m, &sensitivity_of, &precision_of); }
 
 /* ---- areas under curves ---- */
-#define MOST_THRESHOLDS 4096
-
 static int64_t auc_thresholds(const cn_metric_AUCOptions *o) { return o->thresholds.n > 0 ? o->thresholds.n + 2 : o->num_thresholds; }
 
 static int by_size(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
@@ -169,15 +167,19 @@ static bool label_weights_fit(const cn_metric *m, const cn_metric_AUCOptions *o,
 CNI_UPDATE(auc_update) {
   const cn_metric_AUCOptions *o = m->object.options;
   const int64_t n = auc_thresholds(o), classes = last_size(p);
-  double v[MOST_THRESHOLDS];
-  (void)g;
+  size_t bytes;
   if (!label_weights_fit(m, o, classes)) return false;
+  if (!cni_size_multiply((size_t)n, sizeof(double), &bytes)) return cn_fail(g, CN_NO_MEMORY, "%s: too many thresholds", m->name), false;
+  double *v = cni_alloc(g, bytes);
+  if (!v) return false;
   auc_fill(o, v);
   counting c = { .threshold = v, .thresholds = n, .labels = o->multi_label ? classes : 1, .classes = classes, .class_id = CN_NONE, .top_k = CN_NONE, .floor = true, .logits = o->from_logits };
   c.even = o->thresholds.n <= 0 || evenly(v, n);
   if (o->label_weights.n > 0 && !o->multi_label) c.label_weights = &o->label_weights;
   v[0] -= CNI_LOSS_EPSILON, v[n - 1] += CNI_LOSS_EPSILON;
-  return count_all(m, &c, t, p, w);
+  const bool counted = count_all(m, &c, t, p, w);
+  cni_free(g, v);
+  return counted;
 }
 
 typedef struct point { double tp, fp, tn, fn; } point;
@@ -244,8 +246,7 @@ static bool auc_init(cn_object *self) {
   if (!one_of(o->curve, curves)) return cn_fail(self->graph, CN_VALUE, "curve must be ROC, PR or PRGAIN, got \"%s\"", o->curve ? o->curve : "None"), false;
   if (!one_of(o->summation_method, methods))
     return cn_fail(self->graph, CN_VALUE, "summation_method must be interpolation, minoring or majoring, got \"%s\"", o->summation_method ? o->summation_method : "None"), false;
-  if (auc_thresholds(o) < 2 || auc_thresholds(o) > MOST_THRESHOLDS)
-    return cn_fail(self->graph, CN_VALUE, "num_thresholds must be 2 to %d, got %lld", MOST_THRESHOLDS, (long long)auc_thresholds(o)), false;
+  if (auc_thresholds(o) < 2) return cn_fail(self->graph, CN_VALUE, "num_thresholds must be at least 2, got %lld", (long long)auc_thresholds(o)), false;
   return thresholds_init(self);
 }
 

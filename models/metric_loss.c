@@ -4,9 +4,9 @@
 /* The running mean of v, with the masks of y_pred and of v. */
 static bool add(cn_metric *m, const cn_tensor *v, const cn_tensor *p, const cn_tensor *w) {
   if (!v) return false;
-  cni_weights ws = cni_weights_of(p, w);
-  ws.own = cn_mask_of(v);
-  return cni_add_values(m, cni_tensor_value, v, &v->dims, &ws, false), true;
+  cni_weights ws;
+  if (!cni_weights_of(m, &v->dims, p, w, &ws) || !cni_weights_mask(m, &ws, cn_mask_of(v))) return false;
+  return cni_add_values(m, cni_tensor_value, v, &ws, false), true;
 }
 
 static bool update_by(cn_metric *m, cn_graph *g, const cn_ref *loss, cn_tensor *t, cn_tensor *p, cn_tensor *w) {

@@ -36,11 +36,11 @@ CNI_UPDATE(f_update) {
   (void)g;
   if (!by_columns(m, t, p)) return false;
   const int64_t columns = p->dims.d[1];
-  if (!cni_metric_room(m, F_SUMS, columns)) return false;
-  const cni_weights ws = cni_weights_of(p, w);
+  cni_weights ws;
+  if (!cni_weights_of(m, &p->dims, p, w, &ws) || !cni_metric_room(m, F_SUMS, columns)) return false;
   for (int64_t i = 0; i < p->count; i++) {
     const int64_t j = i % columns;
-    const double y = cni_value_at(t, i), x = predicted(p, i / columns, j, columns, o.threshold), weight = cni_weight(&ws, i, p->count);
+    const double y = cni_value_at(t, i), x = predicted(p, i / columns, j, columns, o.threshold), weight = cni_weight(&ws, i);
     m->sums[HITS * columns + j] += weight * x * y;
     m->sums[EXTRA * columns + j] += weight * x * (1 - y);
     m->sums[MISSED * columns + j] += weight * (1 - x) * y;
@@ -84,14 +84,16 @@ static bool f_init(cn_object *self) {
 enum { SUM, SQUARES, RESIDUALS, WEIGHTS, R2_SUMS };
 
 CNI_UPDATE(r2_update) {
-  (void)g;
-  if (!by_columns(m, t, p)) return false;
+  const cn_tensor *const given = p;
+  const bool recording = cn_recording(g, false), aligned = cni_align(g, &t, &p);
+  cn_recording(g, recording);
+  if (!aligned || !by_columns(m, t, p)) return false;
   const int64_t columns = p->dims.d[1];
-  if (!cni_metric_room(m, R2_SUMS, columns)) return false;
-  const cni_weights ws = cni_weights_of(p, w);
+  cni_weights ws;
+  if (!cni_weights_of(m, &p->dims, given, w, &ws) || !cni_metric_room(m, R2_SUMS, columns)) return false;
   for (int64_t i = 0; i < p->count; i++) {
     const int64_t j = i % columns;
-    const double y = cni_value_at(t, i), e = y - cni_value_at(p, i), weight = cni_weight(&ws, i, p->count);
+    const double y = cni_value_at(t, i), e = y - cni_value_at(p, i), weight = cni_weight(&ws, i);
     m->sums[SUM * columns + j] += weight * y;
     m->sums[SQUARES * columns + j] += weight * y * y;
     m->sums[RESIDUALS * columns + j] += weight * e * e;
@@ -164,14 +166,15 @@ CNI_UPDATE(iou_update) {
   const bool recording = cn_recording(g, false);
   if (!o.sparse_true) t = cn_argmax(g, t, .axis = o.axis);
   if (!o.sparse_pred) p = cn_argmax(g, p, .axis = o.axis);
+  if (p && cni_given(w) && w->count == p->count) w = cn_reshape(g, w, .newshape = { p->dims.d, p->dims.rank }); /* Keras flattens both */
   cn_recording(g, recording);
-  if (!t || !p) return false;
+  if (!t || !p || !w) return false;
   if (t->count != p->count) return cni_metric_shapes(m, t, p);
-  if (!cni_metric_room(m, o.classes, o.classes)) return false;
-  const cni_weights ws = cni_weights_of(given, w);
+  cni_weights ws;
+  if (!cni_weights_of(m, &p->dims, given, w, &ws) || !cni_metric_room(m, o.classes, o.classes)) return false;
   for (int64_t i = 0; i < p->count; i++) {
     const int64_t y = (int64_t)cni_value_at(t, i), x = isnan(o.threshold) ? (int64_t)cni_value_at(p, i) : cni_value_at(p, i) >= o.threshold;
-    const double weight = cni_weight(&ws, i, p->count);
+    const double weight = cni_weight(&ws, i);
     if (y < 0 || y >= o.classes || x < 0 || x >= o.classes || (o.ignore != CN_NONE && y == o.ignore)) continue;
     m->sums[y * o.classes + x] += o.integers ? trunc(weight) : weight;
   }

@@ -22,13 +22,21 @@ bool cni_metric_shapes(cn_metric *m, const cn_tensor *t, const cn_tensor *p); /*
 /* Sums of a metric, rows * columns numbers, 0 when made. False after an error, or when they were made for another number. */
 bool cni_metric_room(cn_metric *m, int64_t rows, int64_t columns);
 
-/* Weights of values: `own` is the mask of the values themselves. NULL: 1. */
-typedef struct cni_weights { const cn_tensor *w, *mask, *own; } cni_weights;
-cni_weights cni_weights_of(const cn_tensor *p, const cn_tensor *w);
-double cni_weight(const cni_weights *w, int64_t i, int64_t all); /* of value i of `all` */
-/* Adds values of shape dims with their weights to the running mean. */
+/* Weights of values of shape dims: the product of sample weights and masks, which have the values' leading axes; a size of 1 repeats, and further axes of 1 do not count. */
+typedef struct cni_factor {
+  const cn_tensor *t;
+  bool mask;
+  int64_t inner;                                                 /* values that share an element; 0: found by `step` */
+  int64_t step[CN_MAX_RANK];                                     /* elements from one value to the next along each axis */
+} cni_factor;
+typedef struct cni_weights { cn_dims dims; int64_t all; int count; cni_factor factor[3]; } cni_weights;
+/* The sample weights w and the mask of p. False after SHAPE "mean: sample_weight [3] does not fit values of [2,4]". */
+bool cni_weights_of(cn_metric *m, const cn_dims *dims, const cn_tensor *p, const cn_tensor *w, cni_weights *out);
+bool cni_weights_mask(cn_metric *m, cni_weights *ws, const cn_tensor *mask); /* one more, or NULL */
+double cni_weight(const cni_weights *w, int64_t i);              /* of value i */
+/* Adds values with their weights to the running mean. */
 typedef double cni_value(const void *ctx, int64_t i);
-void cni_add_values(cn_metric *m, cni_value *value, const void *ctx, const cn_dims *dims, const cni_weights *w, bool sum);
+void cni_add_values(cn_metric *m, cni_value *value, const void *ctx, const cni_weights *w, bool sum);
 double cni_tensor_value(const void *ctx, int64_t i);
 double cni_mean_result(const cn_metric *m);                      /* total / count, 0 where count is 0 */
 

@@ -84,7 +84,8 @@ CN_API cn_optimizer *cn_model_optimizer(cn_model *m);
   X(S, int64_t, validation_steps, CN_NONE, POSITIVE, "None: the whole of the validation data")                                                  \
   X(S, cn_reals, class_weight, { 0 }, ANY, "weights of the samples by class 0, 1, ...: of y's largest value along a last axis > 1, else y rounded; further classes weigh 1") \
   X(S, int64_t, verbose, 1, ANY, "0 silent, 1 progress bar (plain lines when the output is no terminal), 2 a line an epoch")                    \
-  X(S, cn_ints, validation_epochs, CN_NONE_INTS, ANY, "instead of validation_freq: the epochs, from 1, after which is validated")
+  X(S, cn_ints, validation_epochs, CN_NONE_INTS, ANY, "instead of validation_freq: the epochs, from 1, after which is validated")               \
+  X(S, bool, stop_on_interrupt, false, ANY, "Ctrl-C (SIGINT) ends fit after the batch that runs, without validation: weights, history and a backup are kept. A second one ends the program. For one fit at a time in a process")
 typedef struct cn_fit_args { cn_graph *graph; cn_model *model; cn_dataset *data; CN_FIT(CN_FIELD_, ) cn_dataset *validation_data; cn_callbacks callbacks; } cn_fit_args;
 /* What fit recorded: values[k * epochs + e] of name k in epoch e. NaN where it was not computed. Owned by the model, until the next fit. */
 typedef struct cn_history { int64_t epochs, names_count; const char *const *names; const double *values; int64_t initial_epoch; /* the number of epoch 0 here */ } cn_history;
@@ -153,6 +154,10 @@ CN_API const char *cn_plot_model(cn_model *m);
 /* ---- files ---- */
 /* The weights by name ("mlp/dense/kernel") as safetensors. Written to a temporary file and renamed. */
 CN_API bool cn_save_weights(cn_model *m, const char *path);
+/* The model's config, as metadata "config", and the weights in one file of the same kind. */
+CN_API bool cn_save(cn_model *m, const char *path);
+/* A model like the one that was saved, not compiled; NULL after an error. */
+CN_API cn_model *cn_load_model(cn_graph *g, const char *path);
 /* Reads them back: names, shapes and dtypes must match all weights of the (built) model, else nothing is changed. */
 CN_API bool cn_load_weights(cn_model *m, const char *path);
 

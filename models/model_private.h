@@ -1,6 +1,7 @@
 /* What models share inside the library. */
 #ifndef CN_MODELS_MODEL_PRIVATE_H
 #define CN_MODELS_MODEL_PRIVATE_H
+#include <signal.h>
 #include "../core/map_private.h"
 #include "../layers/input.h"
 #include "../layers/layer_private.h"
@@ -42,6 +43,18 @@ typedef struct cni_compiled {
 /* What a step leaves: the loss with penalties, each output's loss where there are several (else NULL), the predictions. */
 typedef struct cni_results { cn_tensor *loss, *losses[CN_LAYER_OUTPUTS], *y[CN_LAYER_OUTPUTS + 1]; int64_t outputs; } cni_results;
 
+/* A fit that runs. */
+typedef struct cni_fitting {
+  cn_model *m;
+  const cn_fit_args *a;
+  cn_dataset *train, *validation, *split[2];
+  int64_t batch_size, counted;   /* counted: steps of the epoch before; -1: there was none */
+  int64_t epoch, step;           /* that runs, or comes next; batches of it that are done */
+  bool exhausted;                /* the data has ended */
+  bool validated;                /* in this epoch */
+  bool interrupted;              /* by Ctrl-C */
+} cni_fitting;
+
 struct cn_model {
   cn_layer base;
   cni_compiled *compiled;
@@ -50,14 +63,24 @@ struct cn_model {
   double *history_values;
   int64_t history_capacity;
   bool stop;                     /* a callback ends fit */
+  cni_fitting *fitting;          /* while fit runs */
   struct cni_program *program;   /* of a functional model; NULL: Sequential */
   cn_layer *input;               /* of a Sequential that begins with an InputLayer */
   cn_dims at;                    /* the shape after its last layer */
   cni_map names;                 /* of a Sequential's layers */
 };
 struct cn_logs { cn_model *model; int64_t column; /* of the history; -1: the metrics so far */ };
-int64_t cni_log_find(const cn_logs *logs, const char *name); /* -1: there is none */
+
+/* interrupt.c: while Ctrl-C is caught it sets the flag. */
+extern volatile sig_atomic_t cni_interrupted;
+void cni_interrupt_catch(struct sigaction *before);
+void cni_interrupt_leave(const struct sigaction *before);
+/* dataset.c */
+bool cni_dataset_state(cn_dataset *d, cn_state *s); /* its position; for one that can seek */
+/* files.c: makes a folder with those above it, and makes sure that files can be written there. False after an error, which begins with `what`. */
+bool cni_folder_ready(cn_graph *g, const char *what, const char *folder);
 extern const cn_class *const cni_callback_classes[];
+cn_object *cni_callback_from_json(cn_graph *g, const json_t *config);
 void cni_model_finish(cn_object *self);
 const char *cni_layer_shape_text(cn_model *m, int64_t i, char *text, size_t size); /* of layer i's outputs, as the summary has it */
 
@@ -82,6 +105,8 @@ void cni_replays_drop(cni_compiled *c);
 bool cni_metrics_update(cn_model *m, const cn_batch *batch, const cni_results *r);
 void cni_metrics_reset(cn_model *m);
 double cni_metric_value(const cn_model *m, int64_t i);   /* 0: the mean loss */
+bool cni_metrics_state(cn_model *m, cn_state *s);
+bool cni_optimizer_ready(cn_model *m);                   /* has slots for the trainable weights */
 bool cni_ready(cn_model *m, const char *what);           /* compiled, with a loss; else an error */
 cn_metric *cni_accuracy_for(cn_graph *g, const cn_tensor *y_true, const cn_tensor *y_pred);
 /* Evaluates without touching the training metrics' names; the metrics' state is reset before. */

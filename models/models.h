@@ -9,4 +9,5 @@
 #include "loss.h"
 #include "metric.h"
 #include "model.h"
+#include "utilities.h"
 #endif

@@ -1,5 +1,6 @@
 /* What compile is told of a model's outputs: their losses, weights and metrics, from options or from Keras' JSON. */
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include "config_private.h"
 
@@ -66,6 +67,19 @@ static void count_losses(cni_compiled *c) {
 }
 
 /* ---- metrics ---- */
+/* Owned by the caller (cni_free). */
+CN_PRINTF(2, 3) static char *joined(cn_graph *g, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  const int length = vsnprintf(NULL, 0, format, args);
+  va_end(args);
+  char *text = length < 0 ? NULL : cni_alloc(g, (size_t)length + 1);
+  va_start(args, format);
+  if (text) vsnprintf(text, (size_t)length + 1, format, args);
+  va_end(args);
+  return text;
+}
+
 static bool taken(const cni_compiled *c, const char *name) {
   for (int64_t i = 0; i < c->count; i++)
     if (!strcmp(c->metrics[i].name, name)) return true;
@@ -74,14 +88,20 @@ static bool taken(const cni_compiled *c, const char *name) {
 
 /* Keras' names: of several outputs the output's before it; a weighted one that is there already is told by "weighted_", another by a number. */
 static char *unique_metric(cn_graph *g, const cni_compiled *c, const char *name, int64_t output, bool weighted) {
-  char text[300], numbered[330];
   const bool several = c->outputs_count > 1;
   const char *before = several ? c->outputs[output].name : "", *joint = several ? "_" : "";
-  snprintf(text, sizeof text, "%.120s%s%.120s", before, joint, name);
-  if (weighted && taken(c, text)) snprintf(text, sizeof text, "%.120s%sweighted_%.120s", before, joint, name);
-  snprintf(numbered, sizeof numbered, "%s", text);
-  for (int k = 1; taken(c, numbered); k++) snprintf(numbered, sizeof numbered, "%s_%d", text, k);
-  return cni_strdup(g, numbered);
+  char *text = joined(g, "%s%s%s", before, joint, name);
+  if (text && weighted && taken(c, text)) {
+    cni_free(g, text);
+    text = joined(g, "%s%sweighted_%s", before, joint, name);
+  }
+  char *numbered = text;
+  for (int k = 1; numbered && taken(c, numbered); k++) {
+    if (numbered != text) cni_free(g, numbered);
+    numbered = joined(g, "%s_%d", text, k);
+  }
+  if (numbered != text) cni_free(g, text);
+  return numbered;
 }
 
 bool cni_metric_add(cn_model *m, cni_compiled *c, cn_metric *metric, const char *name, int64_t output, bool weighted) {
@@ -103,23 +123,23 @@ static bool metric_by_name(const place *p, const char *name) {
   if (is_accuracy(name)) return cni_metric_add(p->m, p->c, NULL, name, p->output, p->weighted);
   cn_metric *metric = cn_metric_from(p->m->base.object.graph, name);
   if (!metric) return false;
-  char plain[128];
-  cni_text_name(name, plain, sizeof plain);
-  if (cni_metric_add(p->m, p->c, metric, strpbrk(plain, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") ? metric->name : plain, p->output, p->weighted)) return true;
-  cn_object_free(&metric->object);
-  return false;
+  char *plain = cni_strdup(p->m->base.object.graph, name);
+  if (plain) cni_text_name(name, plain, strlen(name) + 1);
+  const bool added = plain && cni_metric_add(p->m, p->c, metric, strpbrk(plain, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") ? metric->name : plain, p->output, p->weighted);
+  cni_free(p->m->base.object.graph, plain);
+  if (!added) cn_object_free(&metric->object);
+  return added;
 }
 
-/* Names separated by commas outside parentheses. */
-static bool metrics_by_text(const place *p, const char *text) {
-  char name[256];
+/* Names separated by commas outside parentheses; `name` has room for the whole text. */
+static bool metrics_named(const place *p, const char *text, char *name) {
   size_t n = 0;
   int depth = 0;
   for (const char *at = text; at; at++) {
     const bool end = !*at || (*at == ',' && !depth);
     depth += (*at == '(') - (*at == ')');
     if (!end) {
-      if ((n || *at != ' ') && n + 1 < sizeof name) name[n++] = *at;
+      if (n || *at != ' ') name[n++] = *at;
       continue;
     }
     while (n && name[n - 1] == ' ') n--;
@@ -129,6 +149,14 @@ static bool metrics_by_text(const place *p, const char *text) {
     if (!*at) break;
   }
   return true;
+}
+
+static bool metrics_by_text(const place *p, const char *text) {
+  cn_graph *g = p->m->base.object.graph;
+  char *name = cni_alloc(g, strlen(text) + 1);
+  const bool done = name && metrics_named(p, text, name);
+  cni_free(g, name);
+  return done;
 }
 
 /* A metric, or a list of them. */
@@ -187,9 +215,7 @@ static bool name_losses(cn_model *m, cni_compiled *c) {
   if (c->losses_count < 2) return true;
   c->tracked = cni_alloc(g, (size_t)c->outputs_count * sizeof *c->tracked);
   for (int64_t i = 0; c->tracked && i < c->outputs_count; i++) {
-    char text[300];
-    snprintf(text, sizeof text, "%.250s_loss", c->outputs[i].name);
-    if ((c->outputs[i].loss.object || c->outputs[i].loss.fn2) && !(c->tracked[i] = cni_strdup(g, text))) return false;
+    if ((c->outputs[i].loss.object || c->outputs[i].loss.fn2) && !(c->tracked[i] = joined(g, "%s_loss", c->outputs[i].name))) return false;
   }
   return c->tracked != NULL;
 }

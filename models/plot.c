@@ -22,8 +22,7 @@ static void write_chain(cni_writer *w, cn_model *m) {
   }
 }
 
-/* The part that gives a value; -1: none. */
-static int64_t part_of(const cni_program *p, int32_t value) {
+int64_t cni_part_of(const cni_program *p, int32_t value) {
   int64_t lo = 0, hi = p->steps_count - 1;
   for (int64_t k = 0; value < p->inputs_count && k < p->parts_count; k++)
     if (p->parts[k].input == value) return k;
@@ -45,7 +44,7 @@ static void write_graph(cni_writer *w, cn_model *m) {
     box(w, k, part->name, part->layer ? part->layer->object.cls->schema.name : class_name, shape);
   }
   for (int64_t k = 0; k < p->steps_count; k++)
-    for (int32_t i = 0; i < p->steps[k].feeds_count; i++) cni_write(w, "  n%lld -> n%d;\n", (long long)part_of(p, p->steps[k].feeds[i].value), (int)p->steps[k].part);
+    for (int32_t i = 0; i < p->steps[k].feeds_count; i++) cni_write(w, "  n%lld -> n%d;\n", (long long)cni_part_of(p, p->steps[k].feeds[i].value), (int)p->steps[k].part);
 }
 
 static void write_model(cni_writer *w, cn_model *m) {

@@ -175,8 +175,8 @@ static bool gather(cn_tensor *const *y, int64_t n, const cn_batch *b, void *user
 
 bool cn_predict_dataset(cn_model *m, cn_dataset *data, int64_t batch_size, int64_t steps, cn_tensor **outputs) {
   if (!m || !cn_ok(m->base.object.graph)) return false;
-  const int64_t n = cni_outputs_of(m);
-  const int64_t size = data && steps == CN_NONE ? cn_dataset_size(data) : -1;
+  if (data && steps == CN_NONE && cn_dataset_size(data) == CN_FOREVER) return cn_fail(m->base.object.graph, CN_VALUE, "predict: the data set has no end: steps is required"), false;
+  const int64_t n = cni_outputs_of(m), size = data && steps == CN_NONE ? cn_dataset_size(data) : -1;
   gathering s = { .g = m->base.object.graph, .out = outputs, .room = size > 0 ? size : 0 };
   for (int64_t i = 0; i < n; i++) outputs[i] = NULL;
   bool ok = cn_predict_each(m, data, batch_size, steps, gather, &s) && cn_ok(s.g);

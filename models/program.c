@@ -12,7 +12,7 @@ static void feed(cn_tensor **at, void *user) {
 }
 static void measure(int64_t *at, void *user) {
   filling *f = user;
-  f->s->measures[f->s->measures_count++] = (cni_measure){ at, cni_size_tensor(*at)->uses, cni_size_axis(*at) };
+  f->s->measures[f->s->measures_count++] = (cni_measure){ at, cni_size_tensor(f->g, *at)->uses, cni_size_axis(*at) };
 }
 
 static bool fill_step(filling *f) {
@@ -25,7 +25,7 @@ static bool fill_step(filling *f) {
   if (!s->args || !s->feeds || !s->measures) return false;
   *(cn_graph **)s->args = f->g;
   cni_each_tensor(n->symbol->schema, s->args, feed, f);
-  cni_each_size(n->symbol->schema, s->args, measure, f);
+  cni_each_size(f->g, n->symbol->schema, s->args, measure, f);
   s->first = (int32_t)f->p->values_count;
   for (int32_t i = 0; i < n->ny; i++) {
     if (!n->y[i] || n->y[i]->sweep == f->walk) continue; /* an output that is one of the model's inputs stays that */

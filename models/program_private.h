@@ -50,4 +50,7 @@ const char *cni_part_shape_text(const cni_program *p, int64_t k, char *text, siz
 /* x with the rank of an input of shape `want`: a last axis of 1 is added or taken away, as Keras does; else an error. */
 cn_tensor *cni_fit_rank(cn_graph *g, const char *name, cn_tensor *x, const cn_dims *want);
 
+/* plot.c: the part that gives a value; -1: none. */
+int64_t cni_part_of(const cni_program *p, int32_t value);
+
 #endif

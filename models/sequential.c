@@ -67,7 +67,7 @@ void cni_model_finish(cn_object *self) {
   cn_layer_finish(self);
 }
 
-static const cn_layer_methods methods = { .build = build, .call = call, .output_shape = output_shape, .compute_mask = compute_mask };
+static const cn_layer_methods methods = { .build = build, .call = call, .output_shape = output_shape, .compute_mask = compute_mask, .per_sample = cni_per_sample };
 const cn_class cni_sequential_class = { .kind = CN_KIND_LAYER, .schema = { "Sequential", rows, (int)(sizeof rows / sizeof *rows) - 1, sizeof(cn_SequentialOptions), &defaults }, .size = sizeof(cn_model), .init = cn_layer_init,
                                         .finish = cni_model_finish, .methods = &methods, .module = "keras", .from_json = cni_sequential_from_json, .to_json = cni_sequential_to_json };
 

@@ -4,7 +4,6 @@
 #include "optimizer_private.h"
 
 #define BLOCK 1024 /* elements */
-#define GROUP 16   /* rows */
 
 typedef struct job {
   cni_pass_call call;
@@ -13,31 +12,34 @@ typedef struct job {
   const char *const *place;            /* occurrence -> its values [width] */
   int64_t width, size /* of an element */;
   const int32_t *heads, *chain;        /* row -> first occurrence -> next one; -1 ends */
-  const int64_t *touched;
-  int64_t groups, stride;              /* whole groups of touched rows; from one to the next in the order of work */
+  const int64_t *touched;              /* [count] */
+  int64_t count;
   bool magnitudes, sums;
 } job;
 
 static const char *occurrence(const job *j, int32_t i, int64_t column) { return j->place[i] + column * j->size; }
 
-/* The pass over n elements from `offset` on. */
-static void pass_at(const job *j, int64_t offset, int64_t n, const void *g, const void *squares) {
-  cni_pass_call c = j->call;
-  c.u.w = (char *)c.u.w + offset * j->size;
+/* The pass over n elements from `offset` on; c is the caller's copy of the call. */
+static void pass_at(const job *j, cni_pass_call *c, int64_t offset, int64_t n, const void *g, const void *squares) {
+  c->u.w = (char *)j->call.u.w + offset * j->size;
   for (int i = 0; i < 3; i++)
-    if (c.u.slot[i]) c.u.slot[i] = (char *)c.u.slot[i] + offset * j->size;
-  if (c.u.ema) c.u.ema = (char *)c.u.ema + offset * j->size;
-  c.u.g = g;
-  c.u.squares = squares;
-  j->pass(&c, 0, n);
+    if (j->call.u.slot[i]) c->u.slot[i] = (char *)j->call.u.slot[i] + offset * j->size;
+  if (j->call.u.ema) c->u.ema = (char *)j->call.u.ema + offset * j->size;
+  c->u.g = g;
+  c->u.squares = squares;
+  j->pass(c, 0, n);
 }
 
 /* A part of one row, columns of it, into a block: sum and squares [columns]. */
 static void gather(const job *j, int32_t i, int64_t column, int64_t columns, void *sum, void *squares) {
   double room[BLOCK];
-  for (; i >= 0; i = j->chain[i]) {
-    const void *v = occurrence(j, i, column);
-    j->k->accumulate(sum, v, columns);
+  const size_t bytes = (size_t)(columns * j->size);
+  if (i < 0) memset(sum, 0, bytes);
+  else memcpy(sum, occurrence(j, i, column), bytes);
+  if (squares) memset(squares, 0, bytes);
+  for (int32_t at = i; at >= 0; at = j->chain[at]) {
+    const void *v = occurrence(j, at, column);
+    if (at != i) j->k->accumulate(sum, v, columns);
     if (squares && j->magnitudes) j->k->abs(room, v, columns, NULL), j->k->accumulate(squares, room, columns);
     else if (squares) j->k->multiply_add(squares, v, v, columns);
   }
@@ -46,60 +48,61 @@ static void gather(const job *j, int32_t i, int64_t column, int64_t columns, voi
 static bool repeats(const job *j, int64_t row) { return j->heads[row] >= 0 && j->chain[j->heads[row]] >= 0; }
 
 /* Rows row .. row + rows - 1 and columns of them (all, unless it is one row). */
-static void block(const job *j, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+static void block(const job *j, cni_pass_call *c, int64_t row, int64_t rows, int64_t column, int64_t columns) {
   double sum[BLOCK], squares[BLOCK];
   const int64_t n = rows * columns;
   bool any = false, again = false;
   for (int64_t r = row; r < row + rows; r++) any |= j->heads[r] >= 0, again |= repeats(j, r);
   if (!any) {
-    pass_at(j, row * j->width + column, n, NULL, NULL);
+    pass_at(j, c, row * j->width + column, n, NULL, NULL);
     return;
   }
   if (rows == 1 && !again) {
-    pass_at(j, row * j->width + column, n, occurrence(j, j->heads[row], column), NULL);
+    pass_at(j, c, row * j->width + column, n, occurrence(j, j->heads[row], column), NULL);
     return;
   }
-  memset(sum, 0, (size_t)(n * j->size));
   again = again && !j->sums;
-  if (again) memset(squares, 0, (size_t)(n * j->size));
   for (int64_t r = row; r < row + rows; r++) {
     const int64_t at = (r - row) * columns * j->size;
     gather(j, j->heads[r], column, columns, (char *)sum + at, again ? (char *)squares + at : NULL);
   }
-  pass_at(j, row * j->width + column, n, sum, again ? squares : NULL);
+  pass_at(j, c, row * j->width + column, n, sum, again ? squares : NULL);
 }
 
-static void one_row(const job *j, int64_t row) {
-  for (int64_t c = 0; c < j->width; c += BLOCK) block(j, row, 1, c, j->width - c < BLOCK ? j->width - c : BLOCK);
+static void one_row(const job *j, cni_pass_call *c, int64_t row) {
+  for (int64_t k = 0; k < j->width; k += BLOCK) block(j, c, row, 1, k, j->width - k < BLOCK ? j->width - k : BLOCK);
+}
+
+/* The gradients of rows begin .. end - 1: they stand wherever a look-up was. */
+static void gradients_ahead(const job *j, int64_t begin, int64_t end) {
+  for (int64_t r = begin; r < end; r++)
+    if (j->heads[r] >= 0) cni_prefetch(j->place[j->heads[r]], (size_t)(j->width * j->size));
 }
 
 static void every_row(void *ctx, int64_t begin, int64_t end) {
   const job *j = ctx;
+  cni_pass_call c = j->call;
   const int64_t rows = j->width < BLOCK ? BLOCK / j->width : 1;
   for (int64_t r = begin; r < end; r += rows) {
-    if (rows == 1) one_row(j, r);
-    else block(j, r, end - r < rows ? end - r : rows, 0, j->width);
+    gradients_ahead(j, r + rows < end ? r + rows : end, r + 2 * rows < end ? r + 2 * rows : end);
+    if (rows == 1) one_row(j, &c, r);
+    else block(j, &c, r, end - r < rows ? end - r : rows, 0, j->width);
   }
 }
 
-static void ahead(const job *j, int64_t row) {
+static void row_ahead(const job *j, int64_t row) {
   const size_t bytes = (size_t)(j->width * j->size), at = (size_t)row * bytes;
-  cni_prefetch((const char *)j->call.u.w + at, bytes);
-  if (j->call.u.slot[0]) cni_prefetch((const char *)j->call.u.slot[0] + at, bytes);
+  cni_prefetch_written((const char *)j->call.u.w + at, bytes);
+  if (j->call.u.slot[0]) cni_prefetch_written((const char *)j->call.u.slot[0] + at, bytes);
   cni_prefetch(j->place[j->heads[row]], bytes);
-}
-
-/* Rows that occur often stand near the end; in groups that are spread by the golden ratio every part of the work has its share of them. */
-static int64_t touched_at(const job *j, int64_t i) {
-  const int64_t group = i / GROUP;
-  return j->touched[group < j->groups ? group * j->stride % j->groups * GROUP + i % GROUP : i];
 }
 
 static void touched_rows(void *ctx, int64_t begin, int64_t end) {
   const job *j = ctx;
+  cni_pass_call c = j->call;
   for (int64_t i = begin; i < end; i++) {
-    if (i + CNI_AHEAD < end) ahead(j, touched_at(j, i + CNI_AHEAD));
-    one_row(j, touched_at(j, i));
+    if (i + CNI_AHEAD < j->count) row_ahead(j, j->touched[i + CNI_AHEAD]);
+    one_row(j, &c, j->touched[i]);
   }
 }
 
@@ -139,20 +142,6 @@ static int64_t chains_make(struct cni_optimizer_state *s, cni_entry *e, const in
   return s->touched + n - first;
 }
 
-/* Nearest below 0.618 n without a common divisor. */
-static int64_t stride_for(int64_t n) {
-  for (int64_t s = (int64_t)(0.618 * (double)n); s > 1; s--) {
-    int64_t a = n, b = s;
-    while (b) {
-      const int64_t r = a % b;
-      a = b;
-      b = r;
-    }
-    if (a == 1) return s;
-  }
-  return 1;
-}
-
 bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_pass_call *c, cni_update_pass *pass, bool rows_only) {
   if (!e->count) return true;
   cn_graph *g = o->object.graph;
@@ -174,14 +163,12 @@ bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_pass_
            .heads = e->heads,
            .chain = s->chain,
            .touched = touched,
-           .groups = count / GROUP,
-           .stride = stride_for(count / GROUP),
+           .count = count,
            .magnitudes = r && r->magnitudes,
            .sums = r && r->sums };
   if (clips) j.call.u.scale = 1, j.call.u.clip = INFINITY;
   const int64_t grain = CNI_GRAIN / width + 1;
-  if (rows_only) cni_parallel(g, count, grain, touched_rows, &j);
-  else cni_parallel(g, height, grain, every_row, &j);
+  cni_parallel(g, rows_only ? count : height, grain, rows_only ? touched_rows : every_row, &j);
   for (int64_t i = 0; i < count; i++) e->heads[touched[i]] = -1;
   return true;
 }

@@ -41,6 +41,17 @@ Test(autograd_attention, a_row_without_a_key_averages_all_values) {
   cn_graph_free(g);
 }
 
+/* Sizes that are not known yet fit any known one; known ones must fit each other. */
+Test(autograd_attention, a_known_mask_over_unknown_sizes) {
+  cn_graph *g = cn_graph_new(.seed = 1);
+  cn_tensor *q = cn_symbolic(g, CN_F32, CN_DIMS(CN_UNKNOWN, CN_UNKNOWN, 2, 3)), *k = cn_symbolic(g, CN_F32, CN_DIMS(CN_UNKNOWN, 5, 2, 3));
+  cn_tensor *y = cn_dot_product_attention(g, q, k, k, .mask = cn_ones(g, CN_BOOL, CN_DIMS(4, 1, 7, 5)), .bias = cn_symbolic(g, CN_F32, CN_DIMS(CN_UNKNOWN, 5)));
+  cr_assert(y && cn_rank(y) == 4 && cn_dim(y, 3) == 3, "%s", cn_error(g));
+  cr_assert_null(cn_dot_product_attention(g, q, k, k, .mask = cn_ones(g, CN_BOOL, CN_DIMS(7, 4))));
+  cr_assert_str_eq(cn_error(g), "dot_product_attention: mask [7,4] does not broadcast to the scores' [?,2,?,5]");
+  cn_graph_free(g);
+}
+
 Test(autograd_attention, scores_are_never_held_whole) {
   enum { T = 2048 };
   cn_graph *g = cn_graph_new(.seed = 1);

@@ -1,4 +1,5 @@
 /* Several outputs at once, products with Jacobians and Hessians, and these matrices. */
+#include "../autograd/graph_private.h"
 #include "test_layers.h"
 
 static cn_graph *g;
@@ -75,6 +76,26 @@ Test(autograd_higher, what_nobody_reads_is_not_computed) {
   cr_assert(cn_vjp(g, &y, NULL, 1, &big, 1, true, &dx));
   cr_assert_eq(runs, 4);
   cr_assert(cn_backward(g, y, .release = true) && cn_item(cn_sum(g, cn_grad(big))) == 0);
+}
+
+static cn_code failing_forward(const cn_call *c) { return ((double *)c->y[0]->data)[0] = 7, cn_fail(c->graph, CN_VALUE, "no"); }
+static const cn_op failing = { .name = "failing", .schema = CN_SCHEMA_(counted, "failing", cn_counted_args), .inputs = 1, .outputs = 1, .infer = cn_infer_same, .forward = failing_forward };
+
+/* The error of a value that is computed late names the layer that asked for it, not the one that reads it; a value that failed stays uncomputed. */
+Test(autograd_higher, what_is_computed_late_fails_where_it_was_made) {
+  cn_tensor *big = cn_variable(g, CN_F64, CN_DIMS(20000), NULL);
+  g->deferring = true;
+  g->current_scope = "/hidden";
+  cn_tensor *late = cn_exp(g, big), *never = cn_apply(g, &failing, &(const cn_counted_args){ g, cn_ones(g, CN_F64, CN_DIMS(20000)) })[0];
+  g->deferring = false;
+  g->current_scope = NULL;
+  cr_assert(isnan(cn_at(never, 0)));
+  cr_assert(isnan(cn_at(never, 0)) && !cn_data(never));
+  cr_assert_str_eq(cn_error(g), "failing: no (in hidden)");
+  g->core.code = CN_OK;
+  cn_assign(big, cn_ones(g, CN_F64, CN_DIMS(20000)));
+  cr_assert(isnan(cn_at(late, 0)));
+  CHECK_REFUSED(g, CN_STATE, "exp: input 0 was changed before the result was read (in hidden)");
 }
 
 Test(autograd_higher, jacobian_vector_product) { /* y = tanh(w x) */

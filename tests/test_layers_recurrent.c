@@ -130,6 +130,26 @@ Test(layers_recurrent, configs_come_back) {
 }
 
 /* ---- refusals ---- */
+/* Batch statistics are those of a step, and the moving ones move at every step. */
+Test(layers_recurrent, time_distributed_calls_the_layer_at_each_step) {
+  cn_layer *l = cn_TimeDistributed(g, cn_BatchNormalization(g, .momentum = 0.5, .epsilon = 1e-9));
+  cn_tensor *x = FLOATS(g, CN_DIMS(2, 3, 1), 0, 4, 1, 2, 8, 1);
+  CHECK_TENSOR(cn_call(g, l, x, .training = 1), CN_DIMS(2, 3, 1), 1e-5, -1, -1, 0, 1, 1, 0);
+  CHECK_NEAR(cn_at(weight_at(l, 2), 0), 2.125, 1e-6);
+  CHECK_NEAR(cn_at(weight_at(l, 3), 0), 1.25, 1e-6);
+  CHECK_TENSOR(cn_call(g, l, x), CN_DIMS(2, 3, 1), 1e-5, -2.125 / sqrt(1.25), 1.875 / sqrt(1.25), -1.125 / sqrt(1.25), -0.125 / sqrt(1.25), 5.875 / sqrt(1.25), -1.125 / sqrt(1.25));
+  enum { T = 8, D = 16 };
+  cn_tensor *y = cn_call(g, cn_TimeDistributed(g, cn_Dropout(g, 0.5, .noise_shape = CN_INTS(1, D), .seed = 3)), cn_ones(g, CN_F32, CN_DIMS(2, T, D)), .training = 1);
+  int apart = 0;
+  for (int t = 1; t < T; t++)
+    for (int i = 0; i < D; i++) apart += cn_at(y, t * D + i) != cn_at(y, i);
+  for (int i = 0; i < T * D; i++) cr_assert_eq(cn_at(y, i), cn_at(y, T * D + i));
+  cr_assert(apart > D);
+  cn_tensor *z = cn_call(g, cn_TimeDistributed(g, cn_LSTM(g, 2, .stateful = true, .kernel_initializer = CN_NAME("ones"))), cn_ones(g, CN_F32, CN_DIMS(2, 2, 3, 1)));
+  cr_assert(z && cn_at(z, 0) != cn_at(z, 2)); /* the second step goes on where the first ended */
+  CHECK_OK(g);
+}
+
 Test(layers_recurrent, refused) {
   static const struct { const char *layer, *text; cn_code code; } cases[] = {
     { "StackedRNNCells([])", "StackedRNNCells: cells must hold one cell at least", CN_VALUE },

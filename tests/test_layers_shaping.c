@@ -159,6 +159,16 @@ Test(layers_shaping, options_that_do_not_go) {
   }
 }
 
+Test(layers_shaping, sizes_beyond_all_numbers) {
+  cn_dims out;
+  cr_assert_null(cn_call(g, cn_UpSampling2D(g, { { INT64_MAX / 2 } }, .interpolation = "bilinear"), cn_ones(g, CN_F32, CN_DIMS(1, 3, 4, 1))));
+  CHECK_REFUSED(g, CN_NO_MEMORY, "UpSampling2D: size 4611686018427387903 of an axis of 3 is too large (in up_sampling2d)");
+  cr_assert_null(cn_call(g, cn_UpSampling2D(g, { { (int64_t)1 << 59 } }, .interpolation = "bicubic"), cn_ones(g, CN_F32, CN_DIMS(1, 4, 4, 1))));
+  CHECK_REFUSED(g, CN_NO_MEMORY, "UpSampling2D: size 576460752303423488 of an axis of 4 is too large (in up_sampling2d_1)");
+  cr_assert(!cn_compute_output_shape(cn_UpSampling1D(g, INT64_MAX), CN_DIMS(1, 3, 4), 1, &out));
+  CHECK_REFUSED(g, CN_SHAPE, "UpSampling1D: size 9223372036854775807 of an axis of 3 is too large (in up_sampling1d)");
+}
+
 typedef struct misfit { const char *layer; cn_dims in; const char *text; } misfit;
 Test(layers_shaping, shapes_that_do_not_fit) {
   static const misfit all[] = {

@@ -44,7 +44,7 @@ static bool batch_end(cn_callback *c, int64_t b, cn_logs *logs) {
   if (s->fail_at == b) return cn_fail(g, CN_VALUE, "enough"), false;
   return note(c, "b", b);
 }
-static const cn_callback_methods hooks = { train_begin, train_end, epoch_begin, epoch_end, batch_begin, batch_end, "twice" };
+static const cn_callback_methods hooks = { .train_begin = train_begin, .train_end = train_end, .epoch_begin = epoch_begin, .epoch_end = epoch_end, .batch_begin = batch_begin, .batch_end = batch_end, .log = "twice" };
 
 Test(models_callbacks, hooks_of_the_user_in_order) {
   seen s = { .stop_at = -1, .fail_at = -1 };
@@ -99,6 +99,53 @@ Test(models_callbacks, ends_on_nan) {
   cn_callback *c = cn_callback_TerminateOnNaN(g);
   const cn_history *h = cn_fit(line("sgd(0.01)"), d, .epochs = 4, .batch_size = 1, .shuffle = false, .verbose = 0, .callbacks = CN_CALLBACKS(c));
   cr_assert(h && h->epochs == 1 && isnan(cn_history_at(h, "loss", 0)));
+}
+
+static double metric_of(const char *text, cn_tensor *t, cn_tensor *p, cn_tensor *w) {
+  cn_metric *m = cn_metric_from(g, text);
+  cr_assert(m && cn_metric_update(m, t, p, w), "%s", cn_error(g));
+  return cn_metric_result(m);
+}
+
+/* Weights go along the leading axes of the values; sizes of 1 repeat. */
+Test(models_callbacks, weights_of_metrics) {
+  cn_tensor *v = FLOATS(g, CN_DIMS(2, 3), 1, 2, 3, 4, 5, 6), *zero = cn_zeros(g, CN_F32, CN_DIMS(2, 3)), *rows = FLOATS(g, CN_DIMS(2), 1, 3), *column = FLOATS(g, CN_DIMS(2, 1), 1, 3);
+  CHECK_NEAR(metric_of("Mean", NULL, v, rows), (6 + 3 * 15) / 12.0, 1e-6);
+  CHECK_NEAR(metric_of("Mean", NULL, v, column), (6 + 3 * 15) / 12.0, 1e-6);
+  CHECK_NEAR(metric_of("Mean", NULL, v, FLOATS(g, CN_DIMS(1, 3), 0, 0, 1)), 4.5, 1e-6);
+  CHECK_NEAR(metric_of("Mean", NULL, v, FLOATS(g, CN_DIMS(2, 3, 1), 0, 1, 0, 0, 0, 1)), 4, 1e-6);
+  CHECK_NEAR(metric_of("Mean", NULL, v, FLOATS(g, CN_SCALAR, 2)), 3.5, 1e-6);
+  CHECK_NEAR(metric_of("MeanSquaredError", zero, v, column), (14 + 3 * 77) / 12.0, 1e-5);
+  const cn_dims wrong[] = { { 1, { 3 } }, { 1, { 6 } }, { 2, { 3, 2 } }, { 2, { 2, 2 } }, { 3, { 2, 3, 2 } } };
+  for (int i = 0; i < 5; i++) {
+    char text[100], a[40];
+    cn_metric *m = cn_metric_from(g, "Mean");
+    cr_assert(!cn_metric_update(m, NULL, v, cn_ones(g, CN_F32, &wrong[i])));
+    snprintf(text, sizeof text, "mean: sample_weight %s does not fit values of [2,3]", cn_dims_text(&wrong[i], a, sizeof a));
+    CHECK_REFUSED(g, CN_SHAPE, text);
+    v = FLOATS(g, CN_DIMS(2, 3), 1, 2, 3, 4, 5, 6);
+    cr_assert_eq(m->count, 0);
+  }
+  cr_assert(!cn_metric_update(cn_metric_from(g, "mse"), cn_zeros(g, CN_F32, CN_DIMS(3)), cn_zeros(g, CN_F32, CN_DIMS(3)), cn_ones(g, CN_F32, CN_DIMS(3))));
+  CHECK_REFUSED(g, CN_SHAPE, "mean_squared_error: sample_weight [3] does not fit values of []");
+  cn_tensor *masked = cn_zeros(g, CN_F32, CN_DIMS(2, 3));
+  cn_set_mask(masked, cn_ones(g, CN_BOOL, CN_DIMS(2, 3)));
+  cr_assert(!cn_metric_update(cn_metric_from(g, "mse"), cn_zeros(g, CN_F32, CN_DIMS(2, 3)), masked, CN_NO_TENSOR));
+  CHECK_REFUSED(g, CN_SHAPE, "mean_squared_error: mask [2,3] does not fit values of [2]");
+}
+
+Test(models_callbacks, metrics_of_columns_and_classes) {
+  cn_tensor *t = FLOATS(g, CN_DIMS(4), 1, 2, 3, 5), *p = FLOATS(g, CN_DIMS(4), 1, 2, 4, 4);
+  cn_tensor *column = FLOATS(g, CN_DIMS(4, 1), 1, 2, 4, 4);
+  CHECK_NEAR(metric_of("R2Score", t, column, CN_NO_TENSOR), 1 - 2 / 8.75, 1e-6);
+  CHECK_NEAR(metric_of("R2Score", cn_expand_dims(g, t, .axis = CN_INTS(1)), p, FLOATS(g, CN_DIMS(4), 1, 1, 0, 1)), 1 - 1 / (30 - 64 / 3.0), 1e-6);
+  cn_tensor *labels = cn_array(g, CN_U8, CN_DIMS(3), (const uint8_t[]){ 255, 1, 0 }), *scores = cn_zeros(g, CN_F32, CN_DIMS(3, 256)), *guess = cn_array(g, CN_U8, CN_DIMS(3), (const uint8_t[]){ 255, 1, 1 });
+  CHECK_NEAR(metric_of("SparseCategoricalCrossentropy(from_logits=true, ignore_class=-1)", labels, scores, CN_NO_TENSOR), log(256), 1e-5);
+  CHECK_NEAR(metric_of("SparseCategoricalCrossentropy(from_logits=true, ignore_class=-1)", labels, scores, FLOATS(g, CN_DIMS(3), 1, 0, 0)), log(256), 1e-5);
+  CHECK_NEAR(metric_of("IoU(256, [255], ignore_class=-1)", labels, guess, CN_NO_TENSOR), 1, 1e-5);
+  CHECK_NEAR(metric_of("IoU(256, [255], ignore_class=255)", labels, guess, CN_NO_TENSOR), 0, 1e-5);
+  CHECK_NEAR(metric_of("AUC(20001)", FLOATS(g, CN_DIMS(4), 0, 1, 0, 1), FLOATS(g, CN_DIMS(4), 0.1, 0.10002, 0.3, 0.4), CN_NO_TENSOR), 0.75, 1e-5);
+  CHECK_OK(g);
 }
 
 Test(models_callbacks, refusals) {

@@ -51,6 +51,18 @@ Test(functional, an_unknown_size_of_another_tensor) {
   CHECK_TENSOR(cn_call(g, cn_model_layer(m), .inputs = list), CN_DIMS(2, 3), 0, 7, 7, 7, 7, 7, 7);
 }
 
+Test(functional, a_number_that_is_no_size) {
+  const int64_t no_sizes[] = { -5000000000000000000, INT64_MIN + 8192, INT64_MIN / 2 - 8, cn_dim(cn_Input(g, CN_DIMS(3)), 0) + 7 };
+  for (int i = 0; i < 4; i++) {
+    cr_assert_null(cn_broadcast_to(g, cn_Input(g, CN_DIMS(1)), CN_INTS(no_sizes[i], 3)));
+    cr_assert_eq(cn_error_code(g), CN_SHAPE, "%s", cn_error(g));
+    cn_graph_clear(g);
+    cr_assert_null(cn_InputLayer(g, .batch_shape = CN_INTS(2, no_sizes[i])));
+    cr_assert_eq(cn_error_code(g), CN_SHAPE, "%s", cn_error(g));
+    cn_graph_clear(g);
+  }
+}
+
 Test(functional, models_cut_out_of_a_graph) {
   cn_tensor *x = cn_Input(g, CN_DIMS(2)), *h = cn_call(g, cn_Dense(g, 3, .activation = CN_NAME("relu")), x), *y = cn_call(g, cn_Dense(g, 1), cn_square(g, h));
   cn_model *whole = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y)), *front = cn_Model(g, CN_TENSORS(x), CN_TENSORS(h)), *back = cn_Model(g, CN_TENSORS(h), CN_TENSORS(y));

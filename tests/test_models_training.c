@@ -1,5 +1,6 @@
 /* Training with the layer contract: parts of a model, freezing, shared layers, penalties, layers made of layers, several outputs, replays of functional models. */
 #include "test_layers.h"
+#include <stdio.h>
 #include <time.h>
 
 static cn_graph *g;
@@ -156,6 +157,29 @@ Test(training, outputs_with_losses_weights_and_metrics_of_their_own) {
   cn_tensor *out[2], *again[] = { batch(4, 3) };
   cr_assert(cn_predict_lists(m, (cn_tensors){ again, 1 }, 3, out));
   cr_assert_eq(cn_count(out[1]), 8);
+}
+
+/* Metrics with texts and names of any length keep them whole. */
+Test(training, long_names) {
+  char name[400], text[4000] = "", wanted[500];
+  memset(name, 'n', sizeof name - 1);
+  name[sizeof name - 1] = '\0';
+  const size_t begun = (size_t)snprintf(text, sizeof text, "mse, TopKCategoricalAccuracy(1, name=%s), Precision([", name);
+  for (size_t i = 0, at = begun; i < 150; i++) at += (size_t)snprintf(text + at, sizeof text - at, "%s0.%03d", i ? ", " : "", (int)i);
+  strcat(text, "]), mae");
+  cn_tensor *x = cn_Input(g, CN_DIMS(3)), *a = cn_call(g, cn_Dense(g, 2, .name = name), x), *b = cn_call(g, cn_Dense(g, 2, .name = "b"), x);
+  cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(a, b));
+  cn_compile(m, .optimizer = CN_NAME("sgd(0)"), .losses = CN_STRINGS("mse", "mse"), .output_metrics = CN_STRINGS(text, "mse"));
+  CHECK_OK(g);
+  snprintf(wanted, sizeof wanted, "%s_loss", name);
+  cr_assert_str_eq(cn_metric_name_at(m, 1), wanted);
+  snprintf(wanted, sizeof wanted, "%s_mae", name);
+  cr_assert_str_eq(cn_metric_name_at(m, 6), wanted);
+  cn_model *one = cn_Sequential(g, "one");
+  cn_push(one, cn_Dense(g, 2));
+  cn_compile(one, .optimizer = "sgd", .loss = "mse", .metrics = text);
+  CHECK_OK(g);
+  cr_assert_str_eq(cn_metric_name_at(one, 2), name);
 }
 
 Test(training, sequential_with_an_input_is_built_as_layers_are_added) {

@@ -15,7 +15,7 @@ static const struct { const char *kind; runner *run; } kinds[] = {
   { "op", run_op }, { "op_edge", run_op_edge }, { "op_error", run_op_error }, { "graph", run_graph }, { "layer", run_layer }, { "layer_shape", run_layer_shape }, { "layer_stat", run_layer_stat },
   { "layer_error", run_layer_error }, { "activation", run_activation }, { "regularizer", run_regularizer }, { "constraint", run_constraint }, { "initializer", run_initializer },
   { "initializer_stat", run_initializer_stat }, { "loss", run_loss }, { "loss_function", run_loss_function }, { "metric", run_metric }, { "model", run_model }, { "model_error", run_model_error }, { "history", run_history }, { "optimizer", run_optimizer },
-  { "optimizer_sparse", run_optimizer }, { "schedule", run_schedule } };
+  { "optimizer_sparse", run_optimizer }, { "schedule", run_schedule }, { "util", run_util } };
 
 typedef struct family { char name[64]; int passed, failed, unsupported; } family;
 static struct {

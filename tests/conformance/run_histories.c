@@ -1,4 +1,6 @@
 /* Kind history: fit calls whose losses and metrics an epoch, weights and optimizer variables are known. */
+#include <dirent.h>
+#include <ftw.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,10 +120,14 @@ static double rate_from_table(int64_t epoch, double rate, void *table) {
   return json_is_number(v) ? json_number_value(v) : rate;
 }
 
-static cn_callback *callback_from(run *r, const json_t *c) {
+/* What callbacks write stands in the folder `files`. */
+static cn_callback *callback_from(run *r, const json_t *c, const char *files) {
   const char *name = text_of(c, "class");
   if (!strcmp(name, "LearningRateScheduler")) return cn_callback_LearningRateScheduler(r->g, rate_from_table, json_object_get(json_object_get(c, "config"), "table"));
-  json_t *config = json_pack("{s:s, s:O}", "class_name", name, "config", json_object_get(c, "config"));
+  json_t *options = json_deep_copy(json_object_get(c, "config"));
+  const char *file = json_string_value(json_object_get(options, "filepath"));
+  if (file) json_object_set_new(options, "filepath", json_sprintf("%s/%s", files, file));
+  json_t *config = json_pack("{s:s, s:o}", "class_name", name, "config", options);
   cn_object *o = cni_models_factory.from_json(r->g, CN_KIND_CALLBACK, config);
   json_decref(config);
   return (cn_callback *)(void *)o;
@@ -143,7 +149,25 @@ static bool same_stopping(run *r, const cn_callback *c, const json_t *want) {
   return same_number(r, "best value", s.best, json_object_get(want, "best"));
 }
 
-static bool fit_once(run *r, cn_model *m, const json_t *given, const json_t *want) {
+static bool same_files(run *r, const char *files, const json_t *want) {
+  struct dirent **found;
+  const int n = scandir(files, &found, NULL, alphasort);
+  size_t i = 0;
+  bool ok = n >= 0;
+  for (int k = 0; k < n; k++) {
+    if (*found[k]->d_name != '.' && ok) {
+      const char *name = json_string_value(json_array_get(want, i++));
+      ok = (name && !strcmp(name, found[k]->d_name)) || fail(r, "checkpoint file %s, wanted %s", found[k]->d_name, name ? name : "none");
+    }
+    free(found[k]);
+  }
+  if (n >= 0) free((void *)found);
+  return ok && (i == json_array_size(want) || fail(r, "%zu checkpoint files, wanted %zu", i, json_array_size(want)));
+}
+
+static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *at) { return (void)s, (void)kind, (void)at, remove(path); }
+
+static bool fit_once(run *r, cn_model *m, const json_t *given, const json_t *want, const char *files) {
   const json_t *v = json_object_get(r->c, "validation_data");
   cn_fit_args a;
   double weights[64];
@@ -156,13 +180,21 @@ static bool fit_once(run *r, cn_model *m, const json_t *given, const json_t *wan
   cn_callback *callbacks[8];
   const json_t *list = json_object_get(r->c, "callbacks");
   for (; a.callbacks.n < (int64_t)json_array_size(list) && a.callbacks.n < 8; a.callbacks.n++)
-    if (!(callbacks[a.callbacks.n] = callback_from(r, json_array_get(list, (size_t)a.callbacks.n)))) return library_failed(r, "callback");
+    if (!(callbacks[a.callbacks.n] = callback_from(r, json_array_get(list, (size_t)a.callbacks.n), files))) return library_failed(r, "callback");
   a.callbacks.v = callbacks;
   const cn_history *h = cn_fit_run(&a);
   if (!h) return library_failed(r, "fit");
   for (int64_t i = 0; i < a.callbacks.n; i++)
     if (!same_stopping(r, callbacks[i], json_object_get(want, "early_stopping"))) return false;
-  return same_history(r, h, want);
+  return same_history(r, h, want) && same_files(r, files, json_object_get(want, "checkpoint_files"));
+}
+
+static bool fit_in_folder(run *r, cn_model *m, const json_t *given, const json_t *want) {
+  char files[] = "/tmp/cornu-conformance-XXXXXX";
+  if (!mkdtemp(files)) return fail(r, "no folder in /tmp");
+  const bool ok = fit_once(r, m, given, want, files);
+  nftw(files, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+  return ok;
 }
 
 static bool run_fits(run *r) {
@@ -170,7 +202,7 @@ static bool run_fits(run *r) {
   cn_model *m = model_from(r, json_object_get(r->c, "config"));
   if (!m || !set_model_weights(r, m, json_object_get(r->c, "initial_weights")) || !compile_from(r, m, json_object_get(r->c, "compile_config"))) return false;
   for (size_t i = 0; i < json_array_size(fits); i++)
-    if (!fit_once(r, m, json_array_get(fits, i), json_array_get(results, i))) return false;
+    if (!fit_in_folder(r, m, json_array_get(fits, i), json_array_get(results, i))) return false;
   return same_weights(r, m, json_object_get(r->c, "final_weights"), "after the last fit");
 }
 

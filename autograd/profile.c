@@ -136,7 +136,7 @@ static const char *fixed(double v, char *s, size_t size) {
 }
 
 static void write_table(cni_text *t, cn_graph *g, cn_profile_by by) {
-  static const char *const phases[] = { "forward", "backward", "update" };
+  static const char *const phases[] = { "forward", "backward", "update", "fit" };
   int64_t count;
   double all = 0;
   char share[40], time[40], flop[40], bytes[40], rate[40];

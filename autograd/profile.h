@@ -7,11 +7,11 @@
 extern "C" {
 #endif
 
-typedef enum { CN_PHASE_FORWARD, CN_PHASE_BACKWARD, CN_PHASE_UPDATE } cn_phase;
+typedef enum { CN_PHASE_FORWARD, CN_PHASE_BACKWARD, CN_PHASE_UPDATE, CN_PHASE_FIT } cn_phase;
 typedef enum { CN_PROFILE_OPERATIONS, CN_PROFILE_LAYERS } cn_profile_by;
 
 /* All calls of one operation, or in one layer ("mlp/dense_1"; "": outside of layers), in one phase. Backward: kernels of gradients, the operations that rules are made of, "(sum of gradients)". Update: the optimizer, by its
- * class. FLOP and bytes follow from the shapes: a multiplication and an addition are two; bytes are those of the inputs that are read and the outputs that are written, once each (of an update: gradient and variable). */
+ * class. Fit: what fit spends around its training steps, on "(data)", "(metrics)", "(progress)" and "(callbacks)". FLOP and bytes follow from the shapes: a multiplication and an addition are two; bytes are those of the inputs that are read and the outputs that are written, once each (of an update: gradient and variable). */
 typedef struct cn_profile_row {
   const char *name;
   cn_phase phase;

@@ -1,6 +1,7 @@
 /* fit and evaluate. */
 #include <math.h>
 #include <stdio.h>
+#include "../autograd/profile.h"
 #include "model_private.h"
 
 /* ---- history ---- */
@@ -157,17 +158,42 @@ static bool one_hook(const cni_fitting *f, cn_callback *c, hook h, int64_t i, cn
   }
 }
 
+/* What fit does around its steps, in a profile. */
+static double begun(const cn_graph *g) { return g->profile ? cni_profile_clock() : 0; }
+static void spent(cn_graph *g, const char *what, double began) {
+  if (g->profile) cni_profile_add(g, what, CN_PHASE_FIT, began, 0, 0);
+}
+
 static bool run_hooks(const cni_fitting *f, hook h, int64_t i, int64_t column) {
   const cn_callbacks *all = &f->a->callbacks;
   cn_logs logs = { f->m, column };
   cn_graph *g = f->m->base.object.graph;
+  const double began = begun(g);
   for (int64_t k = 0; k < all->n; k++) {
     all->v[k]->model = f->m;
     if (one_hook(f, all->v[k], h, i, &logs) && cn_ok(g)) continue;
     if (cn_ok(g)) cn_fail(g, CN_STATE, "fit: a callback failed without an error");
     return false;
   }
+  if (all->n) spent(g, "(callbacks)", began);
   return true;
+}
+
+static bool next_batch(const cni_fitting *f, cn_batch *b) {
+  cn_graph *g = f->m->base.object.graph;
+  const double began = begun(g);
+  const bool more = cn_dataset_next(f->train, f->batch_size, b);
+  if (more) spent(g, "(data)", began);
+  return more;
+}
+
+static bool update_metrics(cn_model *m, const cn_batch *b, const cni_results *r) {
+  cn_graph *g = m->base.object.graph;
+  const double began = begun(g);
+  const bool recording = cn_recording(g, false), ok = cni_metrics_update(m, b, r);
+  cn_recording(g, recording);
+  spent(g, "(metrics)", began);
+  return ok;
 }
 
 /* After the hooks of a batch or of an epoch. */
@@ -186,20 +212,18 @@ static bool epoch_steps(cni_fitting *f, cni_progress *p, int64_t steps) {
     const int64_t step = f->step;
     g->core.batch = step;
     if (!run_hooks(f, BATCH_BEGIN, step, -1)) return false;
-    if (!cn_dataset_next(f->train, f->batch_size, &b)) {
+    if (!next_batch(f, &b)) {
       f->exhausted = steps >= 0 || !step;
       if (step) break;
       return false;
     }
     if (!cni_weigh_classes(m, "fit", f->a->class_weight, &b)) return false;
     cni_results r;
-    if (!cni_train_step(m, &b, &r)) return false;
-    const bool recording = cn_recording(g, false);
-    const bool ok = cni_metrics_update(m, &b, &r);
-    cn_recording(g, recording);
-    if (!ok) return false;
+    if (!cni_train_step(m, &b, &r) || !update_metrics(m, &b, &r)) return false;
     cn_graph_reset(g);
+    const double began = begun(g);
     cni_progress_step(p, m, step + 1);
+    spent(g, "(progress)", began);
     f->step++;
     if (!run_hooks(f, BATCH_END, step, -1) || !settle(f)) return false;
   }

@@ -5,6 +5,10 @@ typedef struct pair { const cn_tensor *t, *p; int64_t classes, k; double thresho
 
 static int64_t argmax(const cn_tensor *x, int64_t row, int64_t n) {
   int64_t best = 0;
+  const float *v = x->dtype == CN_F32 ? (const float *)x->data + row * n : NULL; /* predictions, as a rule */
+  for (int64_t j = 1; v && j < n; j++)
+    if (v[j] > v[best]) best = j;
+  if (v) return best;
   for (int64_t j = 1; j < n; j++)
     if (cni_value_at(x, row * n + j) > cni_value_at(x, row * n + best)) best = j;
   return best;

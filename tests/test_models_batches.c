@@ -180,6 +180,23 @@ Test(models_batches, predict_streams) {
   cr_assert_eq(cn_graph_bytes(g), bytes);
 }
 
+Test(models_batches, a_profile_tells_what_fit_does_around_its_steps) {
+  cn_model *m = line("sgd(0.0)", "mae");
+  cr_assert(cn_profile_start(g));
+  cn_fit(m, data(), .epochs = 2, .batch_size = 2, .verbose = 0);
+  cn_profile_stop(g);
+  cn_profile_row rows[64];
+  const int64_t n = cn_profile_rows(g, CN_PROFILE_OPERATIONS, rows, 64);
+  static const char *const wanted[] = { "(data)", "(metrics)", "(progress)" };
+  for (int k = 0; k < 3; k++) {
+    int64_t calls = 0;
+    for (int64_t i = 0; i < n; i++)
+      if (rows[i].phase == CN_PHASE_FIT && !strcmp(rows[i].name, wanted[k])) calls = rows[i].calls;
+    cr_assert_eq(calls, 6, "%s", wanted[k]);
+  }
+  cr_assert(strstr(cn_profile_text(g), "fit "));
+}
+
 /* ---- the user's own ---- */
 /* w -= rate sign(sum of the gradients so far) */
 #define SIGN(X, S) X(S, double, learning_rate, 0.5, ANY, "size of a step") X(S, double, weight_decay, CN_NONE_REAL, ANY, "") CN_OPTIMIZER_LIST(X, S)

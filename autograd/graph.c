@@ -40,6 +40,7 @@ void cn_graph_free(cn_graph *g) {
   if (!g) return;
   cni_plans_free(g);
   cni_replays_free(g);
+  cni_hooks_run(g);
   cni_arena_free(g, &g->step[0]);
   cni_arena_free(g, &g->step[1]);
   cni_arena_free(g, &g->keep);

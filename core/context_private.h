@@ -100,6 +100,7 @@ void cni_buffers_reset(cn_graph *g);                                /* ends ever
 bool cni_buffers_withdraw(cn_graph *g, size_t most, cni_buffer ***buffers, int64_t *count);
 void cni_arena_retire(cn_graph *g, cni_arena *a);                   /* its blocks stay mapped, for arenas that need one; what stands in them is as it was until then */
 bool cni_on_free(cn_graph *g, void (*run)(cn_graph *g, void *p), void *p);
+void cni_hooks_run(cn_graph *g);                                    /* all of them, for a graph that ends: before its tensors do */
 void cni_off_free(cn_graph *g, void (*run)(cn_graph *g, void *p), void *p); /* takes it back */
 /* The graph's allocator as other threads may use it too, until the graph's end: from now on the calls of one that is the caller's own come one at a time. */
 cn_allocator cni_allocator_share(cn_graph *g);

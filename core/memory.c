@@ -125,13 +125,18 @@ static void allocator_unshare(cni_context *c) {
   pthread_mutex_destroy(&c->lock);
 }
 
-void cni_context_free(cn_graph *g) {
+void cni_hooks_run(cn_graph *g) {
   cni_context *c = cni_context_of(g);
   while (c->hooks) {
     cni_hook *hook = c->hooks;
     c->hooks = hook->next;
     hook->run(g, hook->p);
   }
+}
+
+void cni_context_free(cn_graph *g) {
+  cni_context *c = cni_context_of(g);
+  cni_hooks_run(g);
   cni_arena spare = { .first = c->spare };
   cni_arena_free(g, &spare);
   c->spare = NULL;

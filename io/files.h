@@ -8,10 +8,11 @@
 extern "C" {
 #endif
 
-/* Rows of an array in an IDX file (plain or gzip) or an NPY file, along its first axis, as one input: of the dtypes that cn_read_idx and cn_read_npy give. Plain files can be fetched from; cn_source_zip joins those of inputs and targets.
- * UNSUPPORTED for texts and Fortran order. Archives (NPZ) are read whole with cn_read_npz, and given to cn_source_arrays. */
+/* Rows of an array in an IDX file (plain or gzip), an NPY file or an NPZ archive (of one name), along its first axis, as one input: of the dtypes that cn_read_idx and cn_read_npy give. Plain IDX and NPY files can be fetched from;
+ * cn_source_zip joins those of inputs and targets. UNSUPPORTED for texts and Fortran order, and for archives in a build without libzip. */
 CN_API cn_source *cn_source_idx(cn_graph *g, const char *path);
 CN_API cn_source *cn_source_npy(cn_graph *g, const char *path);
+CN_API cn_source *cn_source_npz(cn_graph *g, const char *path, const char *array);
 /* Lines of a text, plain or gzip, as CN_STRING scalars without their ends (LF or CR LF). */
 CN_API cn_source *cn_source_lines(cn_graph *g, const char *path);
 

@@ -64,6 +64,10 @@ typedef struct cni_header { cni_element element; bool big_endian; cn_dims dims; 
 bool cni_idx_header(cni_input *in, cni_header *h);
 bool cni_npy_header(cni_input *in, cni_header *h); /* UNSUPPORTED for texts and Fortran order */
 
+/* npz.c: one array of an archive, as a stream of NPY. Both are closed, also after an open that failed. */
+bool cni_npz_open(cni_input *in, void **archive, cn_graph *g, const char *path, const char *array);
+void cni_npz_close(cni_input *in, void *archive);
+
 /* chunks.c: a text file through a window that moves over it. */
 typedef struct cni_chunks { cni_input in; bool open, ended; char *text; size_t begin, end, room; } cni_chunks; /* text[begin, end) is here, with a zero byte after it */
 bool cni_chunks_open(cni_chunks *c, cn_graph *g, const char *what, const char *path);

@@ -13,6 +13,10 @@ cn_arrays *cn_read_npz(cn_graph *g, const char *path) { return (void)path, unsup
 
 bool cn_write_npz(cn_graph *g, const char *path, const cn_arrays *a) { return (void)path, (void)a, unsupported(g, "write_npz"); }
 
+bool cni_npz_open(cni_input *in, void **archive, cn_graph *g, const char *path, const char *array) { return (void)in, (void)archive, (void)path, (void)array, unsupported(g, "read_npz"); }
+
+void cni_npz_close(cni_input *in, void *archive) { (void)in, (void)archive; }
+
 #else
 #include <errno.h>
 #include <fcntl.h>
@@ -54,36 +58,42 @@ static char *member_name(cn_graph *g, const char *path, const char *member) {
   return name;
 }
 
+static bool open_stream(zip_t *z, const zip_stat_t *s, cni_input *in) {
+  if (s->encryption_method != ZIP_EM_NONE || (s->comp_method != ZIP_CM_STORE && s->comp_method != ZIP_CM_DEFLATE))
+    return cn_fail(in->g, CN_UNSUPPORTED, "read_npz: %s: is neither stored nor deflated", in->name), false;
+  in->source = zip_fopen_index(z, s->index, 0);
+  return in->source || fail_zip(in->g, "read_npz", in->name, zip_get_error(z));
+}
+
 static bool read_stream(zip_t *z, const zip_stat_t *s, cni_input *in, cn_arrays *list) {
   const size_t length = strlen(s->name);
   if (length < 5 || strcmp(s->name + length - 4, ".npy") != 0) return cni_input_fail(in, "is no NPY file");
-  if (s->encryption_method != ZIP_EM_NONE || (s->comp_method != ZIP_CM_STORE && s->comp_method != ZIP_CM_DEFLATE))
-    return cn_fail(in->g, CN_UNSUPPORTED, "read_npz: %s: is neither stored nor deflated", in->name), false;
   char *name = cni_strdup(in->g, s->name);
   if (!name) return false;
   name[length - 4] = '\0';
-  bool ok = !cn_arrays_find(list, name) || cni_input_fail(in, "stands twice in the archive");
-  if (ok) {
-    in->source = zip_fopen_index(z, s->index, 0);
-    ok = in->source ? cni_npy_read(in, list, name) : fail_zip(in->g, "read_npz", in->name, zip_get_error(z));
-    if (in->source) zip_fclose(in->source);
-  }
+  const bool ok = (!cn_arrays_find(list, name) || cni_input_fail(in, "stands twice in the archive")) && open_stream(z, s, in) && cni_npy_read(in, list, name);
+  if (in->source) zip_fclose(in->source);
   cni_free(in->g, name);
   return ok;
 }
 
 /* The sizes are what the archive says; no more is believed than the file can hold. */
-static bool read_member(cn_graph *g, const char *path, uint64_t file_bytes, zip_t *z, uint64_t i, cn_arrays *list) {
+static bool member_input(cn_graph *g, const char *path, uint64_t file_bytes, zip_t *z, uint64_t i, zip_stat_t *s, cni_input *in) {
   const uint64_t wanted = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
-  zip_stat_t s;
-  if (zip_stat_index(z, i, 0, &s) != 0) return fail_zip(g, "read_npz", cni_file_name(path), zip_get_error(z));
-  if ((s.valid & wanted) != wanted) return fail_code(g, "read_npz", cni_file_name(path), ZIP_ER_INCONS);
-  const uint64_t packed = s.comp_size < file_bytes ? s.comp_size : file_bytes, ratio = s.comp_method == ZIP_CM_STORE ? 1 : DEFLATE_RATIO;
+  if (zip_stat_index(z, i, 0, s) != 0) return fail_zip(g, "read_npz", cni_file_name(path), zip_get_error(z));
+  if ((s->valid & wanted) != wanted) return fail_code(g, "read_npz", cni_file_name(path), ZIP_ER_INCONS);
+  const uint64_t packed = s->comp_size < file_bytes ? s->comp_size : file_bytes, ratio = s->comp_method == ZIP_CM_STORE ? 1 : DEFLATE_RATIO;
   const uint64_t most = packed < UINT64_MAX / DEFLATE_RATIO ? packed * ratio : packed;
-  char *name = member_name(g, path, s.name);
-  cni_input in = { .g = g, .what = "read_npz", .name = name, .pull = pull_member, .at_most = s.size < most ? s.size : most, .exact = s.size <= most };
-  const bool ok = name && read_stream(z, &s, &in, list);
-  cni_free(g, name);
+  *in = (cni_input){ .g = g, .what = "read_npz", .name = member_name(g, path, s->name), .pull = pull_member, .at_most = s->size < most ? s->size : most, .exact = s->size <= most };
+  return in->name != NULL;
+}
+
+static bool read_member(cn_graph *g, const char *path, uint64_t file_bytes, zip_t *z, uint64_t i, cn_arrays *list) {
+  zip_stat_t s;
+  cni_input in;
+  if (!member_input(g, path, file_bytes, z, i, &s, &in)) return false;
+  const bool ok = read_stream(z, &s, &in, list);
+  cni_free(g, (char *)(uintptr_t)in.name);
   return ok;
 }
 
@@ -94,18 +104,47 @@ static bool read_members(cn_graph *g, const char *path, uint64_t file_bytes, zip
   return true;
 }
 
-cn_arrays *cn_read_npz(cn_graph *g, const char *path) {
+static zip_t *open_archive(cn_graph *g, const char *path, uint64_t *bytes) {
   cni_input in;
   int code = ZIP_ER_OK;
   if (!cni_input_open(&in, g, "read_npz", path, false)) return NULL; /* a regular file, and its length */
-  zip_t *z = zip_open(path, ZIP_RDONLY | ZIP_CHECKCONS, &code);
-  cn_arrays *list = z ? cn_arrays_new(g) : NULL;
-  const bool ok = z ? list && read_members(g, path, in.at_most, z, list) : fail_code(g, "read_npz", in.name, code);
-  if (z) zip_discard(z);
+  *bytes = in.at_most;
   cni_input_close(&in);
+  zip_t *z = zip_open(path, ZIP_RDONLY | ZIP_CHECKCONS, &code);
+  if (!z) fail_code(g, "read_npz", cni_file_name(path), code);
+  return z;
+}
+
+cn_arrays *cn_read_npz(cn_graph *g, const char *path) {
+  uint64_t bytes;
+  zip_t *z = open_archive(g, path, &bytes);
+  cn_arrays *list = z ? cn_arrays_new(g) : NULL;
+  const bool ok = list && read_members(g, path, bytes, z, list);
+  if (z) zip_discard(z);
   if (ok) return list;
   cn_arrays_free(g, list);
   return NULL;
+}
+
+bool cni_npz_open(cni_input *in, void **archive, cn_graph *g, const char *path, const char *array) {
+  uint64_t bytes;
+  zip_stat_t s;
+  *in = (cni_input){ .g = g };
+  zip_t *z = *archive = open_archive(g, path, &bytes);
+  char *member = z ? cni_alloc(g, strlen(array) + 5) : NULL;
+  if (!member) return false;
+  snprintf(member, strlen(array) + 5, "%s.npy", array);
+  const int64_t i = zip_name_locate(z, member, 0);
+  cni_free(g, member);
+  if (i < 0) return cn_fail(g, CN_FORMAT, "read_npz: %s: no array \"%.60s\"", cni_file_name(path), array), false;
+  return member_input(g, path, bytes, z, (uint64_t)i, &s, in) && open_stream(z, &s, in);
+}
+
+void cni_npz_close(cni_input *in, void *archive) {
+  if (in->source) zip_fclose(in->source);
+  if (archive) zip_discard(archive);
+  cni_free(in->g, (char *)(uintptr_t)in->name);
+  *in = (cni_input){ .g = in->g };
 }
 
 /* ---- writing ---- */

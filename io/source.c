@@ -208,6 +208,18 @@ int64_t cni_source_complete(cn_source *s, cn_graph *to) {
   return cn_source_size(s) >= 0 || cni_source_fetch(s, to, NULL, 0, &none) ? cn_source_size(s) : -1;
 }
 
+bool cni_cursor_seek(cn_graph *g, void *state, int64_t sample) {
+  (void)g;
+  ((cni_cursor *)state)->at = sample;
+  return true;
+}
+bool cni_cursor_reset(cn_graph *g, void *state, int64_t epoch) {
+  (void)epoch;
+  return cni_cursor_seek(g, state, 0);
+}
+int64_t cni_cursor_size(void *state) { return ((const cni_cursor *)state)->count; }
+int64_t cni_cursor_left(const cni_cursor *c, int64_t n) { return n < c->count - c->at ? n : c->count - c->at; }
+
 uint64_t cni_order_key(uint64_t seed, int64_t epoch) {
   const uint32_t counter[4] = { (uint32_t)epoch, (uint32_t)((uint64_t)epoch >> 32), 0x0d4, 0 }, key[2] = { (uint32_t)seed, (uint32_t)(seed >> 32) };
   uint32_t out[4];
@@ -219,7 +231,7 @@ uint64_t cni_seed_of(cn_graph *g, int64_t seed) { return seed == CN_NONE ? cni_o
 
 /* ---- what users call ---- */
 
-static bool held_rows(cn_source *s, int64_t n) {
+bool cni_source_hold(cn_source *s, int64_t n) {
   if (!s->held) s->held = cni_alloc(s->home, sizeof *s->held);
   const bool ok = s->held && cni_rows_grow(s->home, s, s->held, n);
   cni_carry(s->home, s->graph);
@@ -230,7 +242,7 @@ int64_t cn_source_next(cn_source *s, int64_t n, cn_samples *out) {
   if (!s || !cn_ok(s->graph)) return -1;
   if (s->batch) n = s->batch;
   if (n < 1) return cn_fail(s->graph, CN_VALUE, "source_next: n must be positive, got %lld", (long long)n), -1;
-  if (!held_rows(s, n)) return -1;
+  if (!cni_source_hold(s, n)) return -1;
   *out = s->held->v;
   return cni_source_fill(s, s->graph, n, out);
 }

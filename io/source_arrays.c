@@ -2,9 +2,9 @@
 #include "source_private.h"
 
 typedef struct arrays {
+  cni_cursor run;
   cn_source *self;
   const cn_named_array **v;         // [columns]
-  int64_t count, at;
 } arrays;
 
 /* n rows of a column, at `to`. */
@@ -31,22 +31,12 @@ static bool fetch(cn_graph *g, void *state, const int64_t *index, int64_t n, con
 }
 static int64_t next(cn_graph *g, void *state, int64_t n, const cn_samples *out) {
   arrays *a = state;
-  const int64_t got = n < a->count - a->at ? n : a->count - a->at;
+  const int64_t got = cni_cursor_left(&a->run, n);
   for (int64_t k = 0; k < a->self->n; k++)
-    if (!copy_rows(g, a->self, a->v[k], k, a->at, got, out->v[k])) return -1;
-  a->at += got;
+    if (!copy_rows(g, a->self, a->v[k], k, a->run.at, got, out->v[k])) return -1;
+  a->run.at += got;
   return got;
 }
-static bool seek(cn_graph *g, void *state, int64_t sample) {
-  (void)g;
-  ((arrays *)state)->at = sample;
-  return true;
-}
-static bool reset(cn_graph *g, void *state, int64_t epoch) {
-  (void)epoch;
-  return seek(g, state, 0);
-}
-static int64_t size(void *state) { return ((const arrays *)state)->count; }
 static void finish(cn_graph *g, void *state) { cni_free(g, ((arrays *)state)->v); }
 
 static bool array_ok(cn_graph *g, const cn_named_array *v, const cn_named_array *first, const char *kind) {
@@ -58,7 +48,7 @@ static bool array_ok(cn_graph *g, const cn_named_array *v, const cn_named_array 
 }
 
 cn_source *cn_source_arrays(cn_graph *g, const cn_named_array *const *x, int64_t nx, const cn_named_array *const *y, int64_t ny, const cn_named_array *const *w, int64_t nw) {
-  static const cn_source_methods methods = { next, reset, size, seek, fetch, finish };
+  static const cn_source_methods methods = { next, cni_cursor_reset, cni_cursor_size, cni_cursor_seek, fetch, finish };
   const struct { const cn_named_array *const *v; int64_t n; const char *kind; } lists[] = { { x, nx, "inputs" }, { y, ny, "targets" }, { w, nw, "weights" } };
   const cn_named_array *all[CN_SOURCE_COLUMNS];
   cn_column columns[CN_SOURCE_COLUMNS];
@@ -74,7 +64,7 @@ cn_source *cn_source_arrays(cn_graph *g, const cn_named_array *const *x, int64_t
   cn_source *s = cni_source_make(g, NULL, &methods, sizeof(arrays));
   if (!s || !cni_source_columns(s, "arrays", columns, nx, ny, nw)) return cni_source_done(s);
   arrays *a = s->state;
-  *a = (arrays){ .self = s, .v = cni_alloc(s->home, (size_t)n * sizeof *a->v), .count = all[0]->dims.d[0] };
+  *a = (arrays){ .self = s, .v = cni_alloc(s->home, (size_t)n * sizeof *a->v), .run = { .count = all[0]->dims.d[0] } };
   if (a->v) memcpy(a->v, all, (size_t)n * sizeof *all);
   return cni_source_done(s);
 }

@@ -8,7 +8,8 @@
 /* ---- IDX and NPY ---- */
 typedef bool read_head(cni_input *in, cni_header *h);
 typedef struct file {
-  char *path;
+  char *path, *array;               /* array: of an archive; else NULL */
+  void *archive;
   const char *what;
   read_head *head;
   cni_input in;
@@ -19,11 +20,18 @@ typedef struct file {
   bool open;
 } file;
 
+static void close_file(file *f) {
+  if (f->open && f->array) cni_npz_close(&f->in, f->archive);
+  else if (f->open) cni_input_close(&f->in);
+  f->open = false;
+}
+
 static bool open_file(cn_graph *g, file *f) {
-  if (f->open) cni_input_close(&f->in);
+  close_file(f);
   f->at = 0;
-  f->open = cni_input_open(&f->in, g, f->what, f->path, true);
-  if (!f->open || !f->head(&f->in, &f->h)) return false;
+  const bool ok = f->array ? cni_npz_open(&f->in, &f->archive, g, f->path, f->array) : cni_input_open(&f->in, g, f->what, f->path, true);
+  f->open = ok || f->array;
+  if (!ok || !f->head(&f->in, &f->h)) return false;
   if (f->h.dims.rank < 1) return cni_input_fail(&f->in, "holds a single number, no rows");
   f->first = f->in.position;
   const uint64_t rows = (uint64_t)(f->h.dims.d[0] ? f->h.dims.d[0] : 1);
@@ -70,11 +78,12 @@ static bool file_fetch(cn_graph *g, void *state, const int64_t *index, int64_t n
 }
 static void file_finish(cn_graph *g, void *state) {
   file *f = state;
-  if (f->open) cni_input_close(&f->in);
+  close_file(f);
   cni_free(g, f->path);
+  cni_free(g, f->array);
 }
 
-static cn_source *file_source(cn_graph *g, const char *what, const char *path, read_head *head) {
+static cn_source *file_source(cn_graph *g, const char *what, const char *path, const char *array, read_head *head) {
   static const cn_source_methods packed = { .next = file_next, .reset = file_reset, .size = file_size, .finish = file_finish };
   static const cn_source_methods plain = { file_next, file_reset, file_size, file_seek, file_fetch, file_finish };
   cn_column c = { CN_F32, { 0, { 0 } } };
@@ -83,11 +92,11 @@ static cn_source *file_source(cn_graph *g, const char *what, const char *path, r
   cn_source *s = cni_source_make(g, NULL, &packed, sizeof(file));
   if (!s) return NULL;
   file *f = s->state;
-  *f = (file){ .path = cni_strdup(s->home, path), .what = what, .head = head };
-  if (!f->path || !open_file(s->home, f)) return cni_source_done(s);
+  *f = (file){ .path = cni_strdup(s->home, path), .array = array ? cni_strdup(s->home, array) : NULL, .what = what, .head = head };
+  if (!f->path || !cn_ok(s->home) || !open_file(s->home, f)) return cni_source_done(s);
   c = (cn_column){ cni_element_dtype(f->h.element), { f->h.dims.rank - 1, { 0 } } };
   memcpy(c.dims.d, f->h.dims.d + 1, (size_t)c.dims.rank * sizeof *c.dims.d);
-  if (f->in.exact) {
+  if (f->in.exact && !array) {
     s->methods = &plain;
     s->fetches = true;
   }
@@ -95,8 +104,12 @@ static cn_source *file_source(cn_graph *g, const char *what, const char *path, r
   return cni_source_done(s);
 }
 
-cn_source *cn_source_idx(cn_graph *g, const char *path) { return file_source(g, "read_idx", path, cni_idx_header); }
-cn_source *cn_source_npy(cn_graph *g, const char *path) { return file_source(g, "read_npy", path, cni_npy_header); }
+cn_source *cn_source_idx(cn_graph *g, const char *path) { return file_source(g, "read_idx", path, NULL, cni_idx_header); }
+cn_source *cn_source_npy(cn_graph *g, const char *path) { return file_source(g, "read_npy", path, NULL, cni_npy_header); }
+cn_source *cn_source_npz(cn_graph *g, const char *path, const char *array) {
+  if (cn_ok(g) && !array) return cn_fail(g, CN_VALUE, "read_npz: the array's name is missing"), NULL;
+  return file_source(g, "read_npz", path, array, cni_npy_header);
+}
 
 /* ---- lines ---- */
 typedef struct lines { char *path; cni_chunks chunks; } lines;

@@ -21,9 +21,10 @@ typedef enum { LABELS_NONE, LABELS_INT, LABELS_CATEGORICAL, LABELS_BINARY } labe
 typedef struct picture { char *path; size_t folder; int64_t label; } picture; /* folder: bytes of the path before the file's name */
 
 typedef struct folder {
+  cni_cursor run;
   char *directory, **classes;       // [classes_count]
-  picture *v;                       // [count]
-  int64_t classes_count, classes_room, count, room, at;
+  picture *v;                       // [run.count]
+  int64_t classes_count, classes_room, room;
   int64_t channels, height, width;
   label_mode labels;
   bool nearest, crop, resizes;
@@ -51,8 +52,8 @@ static bool is_directory(const char *path) {
 }
 
 static bool add_picture(cn_graph *g, folder *f, char *path, const char *name, int64_t label) {
-  if (!cni_grow(g, (void **)&f->v, f->count, &f->room, sizeof *f->v)) return cni_free(g, path), false;
-  f->v[f->count++] = (picture){ path, strlen(path) - strlen(name), label };
+  if (!cni_grow(g, (void **)&f->v, f->run.count, &f->room, sizeof *f->v)) return cni_free(g, path), false;
+  f->v[f->run.count++] = (picture){ path, strlen(path) - strlen(name), label };
   return true;
 }
 
@@ -180,30 +181,20 @@ static bool fetch(cn_graph *g, void *state, const int64_t *index, int64_t n, con
 static int64_t next(cn_graph *g, void *state, int64_t n, const cn_samples *out) {
   folder *f = state;
   (void)n;
-  if (f->at == f->count) return 0;
-  if (!fetch(g, f, &(const int64_t){ f->at }, 1, out)) return -1;
-  f->at++;
+  if (f->run.at == f->run.count) return 0;
+  if (!fetch(g, f, &(const int64_t){ f->run.at }, 1, out)) return -1;
+  f->run.at++;
   return 1;
 }
-static bool seek(cn_graph *g, void *state, int64_t sample) {
-  (void)g;
-  ((folder *)state)->at = sample;
-  return true;
-}
-static bool reset(cn_graph *g, void *state, int64_t epoch) {
-  (void)epoch;
-  return seek(g, state, 0);
-}
-static int64_t size(void *state) { return ((const folder *)state)->count; }
 static void finish(cn_graph *g, void *state) {
   folder *f = state;
-  for (int64_t i = 0; i < f->count; i++) cni_free(g, f->v[i].path);
+  for (int64_t i = 0; i < f->run.count; i++) cni_free(g, f->v[i].path);
   for (int64_t i = 0; i < f->classes_count; i++) cni_free(g, f->classes[i]);
   cni_free(g, f->v);
   cni_free(g, f->classes);
   cni_free(g, f->directory);
 }
-static const cn_source_methods methods = { next, reset, size, seek, fetch, finish };
+static const cn_source_methods methods = { next, cni_cursor_reset, cni_cursor_size, cni_cursor_seek, fetch, finish };
 
 const char *cn_source_class_name(const cn_source *s, int64_t i) {
   const folder *f = s && s->methods == &methods ? s->state : NULL;
@@ -242,8 +233,8 @@ static bool open_source(cn_source *s, const cn_source_image_folder_args *a) {
   cn_graph *g = s->home;
   cni_image first;
   if (!read_options(g, f, a) || !find_pictures(g, f, &a->class_names)) return false;
-  if (!f->count) return cn_fail(g, CN_FORMAT, WHAT ": %s: holds no images (.png, .jpg, .jpeg)", f->directory), false;
-  qsort(f->v, (size_t)f->count, sizeof *f->v, by_place);
+  if (!f->run.count) return cn_fail(g, CN_FORMAT, WHAT ": %s: holds no images (.png, .jpg, .jpeg)", f->directory), false;
+  qsort(f->v, (size_t)f->run.count, sizeof *f->v, by_place);
   if (!f->resizes) {
     if (!cni_image_read(g, WHAT, f->v[0].path, f->v[0].path, f->channels, &first)) return false;
     cni_free(g, first.pixels);

@@ -23,7 +23,7 @@ struct cn_source {
   int64_t at;                       /* samples handed out since the last reset */
   int64_t uses;                     /* by the graph or a stage; more than one where it is shared */
   pthread_mutex_t lock;             /* around fetches of a shared one */
-  struct cni_rows *held;            /* what cn_source_next hands out */
+  struct cni_rows *held;            /* what cn_source_next hands out, and a data set reads into */
 };
 
 /* Memory of samples. */
@@ -42,11 +42,18 @@ void cni_source_drop(cn_source *s);                    /* ends one */
 void cni_carry(cn_graph *from, cn_graph *to);          /* an error, which `from` forgets */
 /* For whoever reads a source, with its own context `to`. As many samples as there are, at most n, of a batched source one batch; 0 at the end, -1 after an error. */
 int64_t cni_source_fill(cn_source *s, cn_graph *to, int64_t n, const cn_samples *out);
+bool cni_source_hold(cn_source *s, int64_t n); /* makes s->held at least n samples long: memory that is freed with the source */
 bool cni_source_begin(cn_source *s, cn_graph *to, int64_t epoch);
 bool cni_source_forward(cn_source *s, cn_graph *to, int64_t sample); /* after begin; not beyond the end */
 int64_t cni_source_discard(cn_source *s, cn_graph *to, int64_t n);   /* reads on; how many there were */
 bool cni_source_fetch(cn_source *s, cn_graph *to, const int64_t *index, int64_t n, const cn_samples *out);
 int64_t cni_source_complete(cn_source *s, cn_graph *to);             /* its size where it can be fetched from: a cache is filled for it */
+/* The first member of a state that walks over samples which it can reach by number; and its reset, seek and size. */
+typedef struct cni_cursor { int64_t at, count; } cni_cursor;
+bool cni_cursor_reset(cn_graph *g, void *state, int64_t epoch);
+bool cni_cursor_seek(cn_graph *g, void *state, int64_t sample);
+int64_t cni_cursor_size(void *state);
+int64_t cni_cursor_left(const cni_cursor *c, int64_t n); /* how many of n there are */
 uint64_t cni_order_key(uint64_t seed, int64_t epoch);
 uint64_t cni_seed_of(cn_graph *g, int64_t seed);       /* CN_NONE: drawn from the graph's */
 

@@ -5,9 +5,10 @@
 #include "source_private.h"
 
 typedef struct selection {
+  cni_cursor run;
   cn_source *up;
-  int64_t *index;                   // [count] in the source; NULL: first, first + 1, ...
-  int64_t first, count, at;
+  int64_t *index;                   // [run.count] in the source; NULL: first, first + 1, ...
+  int64_t first;
 } selection;
 
 static bool fetch_some(cn_graph *g, const selection *s, const int64_t *from, int64_t first, int64_t n, const cn_samples *out) {
@@ -25,22 +26,12 @@ static bool fetch_some(cn_graph *g, const selection *s, const int64_t *from, int
 }
 static int64_t next(cn_graph *g, void *state, int64_t n, const cn_samples *out) {
   selection *s = state;
-  const int64_t got = n < s->count - s->at ? n : s->count - s->at;
-  if (!fetch_some(g, s, NULL, s->at, got, out)) return -1;
-  s->at += got;
+  const int64_t got = cni_cursor_left(&s->run, n);
+  if (!fetch_some(g, s, NULL, s->run.at, got, out)) return -1;
+  s->run.at += got;
   return got;
 }
 static bool fetch(cn_graph *g, void *state, const int64_t *index, int64_t n, const cn_samples *out) { return fetch_some(g, state, index, 0, n, out); }
-static bool seek(cn_graph *g, void *state, int64_t sample) {
-  (void)g;
-  ((selection *)state)->at = sample;
-  return true;
-}
-static bool reset(cn_graph *g, void *state, int64_t epoch) {
-  (void)epoch;
-  return seek(g, state, 0);
-}
-static int64_t size(void *state) { return ((const selection *)state)->count; }
 static void finish(cn_graph *g, void *state) {
   selection *s = state;
   cni_free(g, s->index);
@@ -56,12 +47,12 @@ static bool selectable(const char *what, cn_source *up, int64_t *n) {
 
 /* Room for `count` indices where `indices`. */
 static cn_source *select_new(const char *what, cn_source *up, bool indices, int64_t first, int64_t count) {
-  static const cn_source_methods methods = { next, reset, size, seek, fetch, finish };
+  static const cn_source_methods methods = { next, cni_cursor_reset, cni_cursor_size, cni_cursor_seek, fetch, finish };
   cn_source *s = cni_stage_make(what, up, CNI_OWN_HOME, &methods, sizeof(selection));
   if (!s) return NULL;
   up->uses++;
   selection *t = s->state;
-  *t = (selection){ .up = up, .index = indices ? cni_alloc(s->home, (size_t)(count + 1) * sizeof *t->index) : NULL, .first = first, .count = count };
+  *t = (selection){ .up = up, .index = indices ? cni_alloc(s->home, (size_t)(count + 1) * sizeof *t->index) : NULL, .first = first, .run = { .count = count } };
   s->restarts = true;
   return cni_source_done(s);
 }

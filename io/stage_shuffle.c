@@ -2,11 +2,12 @@
 #include "source_private.h"
 
 typedef struct shuffle {
+  cni_cursor run;                   /* over the whole */
   cn_source *up;
   uint64_t seed;
   bool again;                       /* another order in each epoch */
   cn_stream stream;
-  int64_t *order, size, at;         // [size]: the whole
+  int64_t *order;                   // [run.count]: the whole
   cni_rows rows;                    // [window]: the first `count` are waiting
   int64_t window, count;
 } shuffle;
@@ -15,26 +16,21 @@ static cn_stream stream_of(const shuffle *s, int64_t epoch) { return (cn_stream)
 
 static int64_t all_next(cn_graph *g, void *state, int64_t n, const cn_samples *out) {
   shuffle *s = state;
-  const int64_t got = n < s->size - s->at ? n : s->size - s->at;
-  if (got && !cni_source_fetch(s->up, g, s->order + s->at, got, out)) return -1;
-  s->at += got;
+  const int64_t got = cni_cursor_left(&s->run, n);
+  if (got && !cni_source_fetch(s->up, g, s->order + s->run.at, got, out)) return -1;
+  s->run.at += got;
   return got;
 }
 static bool all_reset(cn_graph *g, void *state, int64_t epoch) {
   shuffle *s = state;
-  s->at = 0;
+  s->run.at = 0;
   s->stream = stream_of(s, epoch);
   if (!s->order) {
-    s->size = cni_source_complete(s->up, g);
-    s->order = s->size >= 0 ? cni_alloc(g, (size_t)(s->size + 1) * sizeof *s->order) : NULL;
+    s->run.count = cni_source_complete(s->up, g);
+    s->order = s->run.count >= 0 ? cni_alloc(g, (size_t)(s->run.count + 1) * sizeof *s->order) : NULL;
   }
-  if (s->order) cn_random_fill_permutation(&s->stream, s->order, s->size);
+  if (s->order) cn_random_fill_permutation(&s->stream, s->order, s->run.count);
   return s->order != NULL;
-}
-static bool all_seek(cn_graph *g, void *state, int64_t sample) {
-  (void)g;
-  ((shuffle *)state)->at = sample;
-  return true;
 }
 
 /* Fills the window; then each sample that leaves it makes room for the next. */
@@ -78,7 +74,7 @@ void cn_source_shuffle_args_init(cn_source_shuffle_args *args, size_t size) {
 }
 
 cn_source *cn_source_shuffle_run(const cn_source_shuffle_args *a) {
-  static const cn_source_methods all = { all_next, all_reset, size_of, all_seek, NULL, finish }, window = { window_next, window_reset, size_of, NULL, NULL, finish };
+  static const cn_source_methods all = { all_next, all_reset, size_of, cni_cursor_seek, NULL, finish }, window = { window_next, window_reset, size_of, NULL, NULL, finish };
   cn_source *up = a->source;
   if (!up || !cn_ok(up->graph)) return NULL;
   const int64_t size = cn_source_size(up);

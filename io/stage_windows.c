@@ -2,8 +2,9 @@
 #include "source_private.h"
 
 typedef struct windows {
+  cni_cursor run;
   cn_source *data, *targets;
-  int64_t length, stride, rate, start, count, at;
+  int64_t length, stride, rate, start;
   int64_t *index;                   // [n * length], of the largest n so far
   int64_t capacity;
 } windows;
@@ -33,22 +34,12 @@ static bool fetch_windows(cn_graph *g, windows *w, const int64_t *which, int64_t
 }
 static int64_t next(cn_graph *g, void *state, int64_t n, const cn_samples *out) {
   windows *w = state;
-  const int64_t got = n < w->count - w->at ? n : w->count - w->at;
-  if (got && !fetch_windows(g, w, NULL, w->at, got, out)) return -1;
-  w->at += got;
+  const int64_t got = cni_cursor_left(&w->run, n);
+  if (got && !fetch_windows(g, w, NULL, w->run.at, got, out)) return -1;
+  w->run.at += got;
   return got;
 }
 static bool fetch(cn_graph *g, void *state, const int64_t *index, int64_t n, const cn_samples *out) { return n == 0 || fetch_windows(g, state, index, 0, n, out); }
-static bool seek(cn_graph *g, void *state, int64_t sample) {
-  (void)g;
-  ((windows *)state)->at = sample;
-  return true;
-}
-static bool reset(cn_graph *g, void *state, int64_t epoch) {
-  (void)epoch;
-  return seek(g, state, 0);
-}
-static int64_t size(void *state) { return ((const windows *)state)->count; }
 static void finish(cn_graph *g, void *state) {
   windows *w = state;
   cni_free(g, w->index);
@@ -105,7 +96,7 @@ void cn_source_windows_args_init(cn_source_windows_args *args, size_t size) {
 }
 
 cn_source *cn_source_windows_run(const cn_source_windows_args *a) {
-  static const cn_source_methods methods = { next, reset, size, seek, fetch, finish };
+  static const cn_source_methods methods = { next, cni_cursor_reset, cni_cursor_size, cni_cursor_seek, fetch, finish };
   cn_source *data = a->source, *targets = a->targets;
   int64_t n, n_targets = -1;
   if (!data || !cn_ok(data->graph)) return NULL;
@@ -117,6 +108,6 @@ cn_source *cn_source_windows_run(const cn_source_windows_args *a) {
     return cn_fail(g, CN_VALUE, "windows: the last window begins at step %lld, but there are %lld targets", (long long)last, (long long)n_targets), NULL;
   cn_source *s = cni_source_make(g, NULL, &methods, sizeof(windows));
   if (!s || !window_columns(s, data, targets, a->sequence_length)) return cni_source_done(s);
-  *(windows *)s->state = (windows){ .data = cni_source_own(data), .targets = targets ? cni_source_own(targets) : NULL, .length = a->sequence_length, .stride = a->sequence_stride, .rate = a->sampling_rate, .start = start, .count = count };
+  *(windows *)s->state = (windows){ .data = cni_source_own(data), .targets = targets ? cni_source_own(targets) : NULL, .length = a->sequence_length, .stride = a->sequence_stride, .rate = a->sampling_rate, .start = start, .run = { .count = count } };
   return s;
 }

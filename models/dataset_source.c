@@ -4,11 +4,7 @@
 #include "model_private.h"
 
 /* ---- sources ---- */
-typedef struct reader {
-  cn_source *source;
-  cni_rows rows;                    /* where a batch's size or its texts' are not known before it is read */
-  bool texts;
-} reader;
+typedef struct reader { cn_source *source; bool texts; } reader;
 
 static int64_t elements_of(const cn_column *c) { return c->dims.rank ? cn_dims_count(&c->dims) : 1; }
 
@@ -48,14 +44,15 @@ static int64_t read_directly(cn_graph *g, const reader *r, int64_t n, cn_tensor 
   return cn_ok(g) ? got : -1;
 }
 
-static int64_t read_first(cn_graph *g, reader *r, int64_t n, cn_tensor **v) {
-  const cn_source *s = r->source;
-  const int64_t got = cni_rows_grow(g, s, &r->rows, n) ? cni_source_fill(r->source, g, n, &r->rows.v) : -1;
+/* Where a batch's size or its texts' are not known before it is read. */
+static int64_t read_first(cn_graph *g, const reader *r, int64_t n, cn_tensor **v) {
+  cn_source *s = r->source;
+  const int64_t got = cni_source_hold(s, n) ? cni_source_fill(s, g, n, &s->held->v) : -1;
   for (int64_t i = 0; i < s->n && got > 0; i++) {
     const bool is_text = s->columns[i].dtype == CN_STRING;
-    v[i] = is_text ? texts(g, &s->columns[i], got, r->rows.v.v[i]) : numbers(g, &s->columns[i], got);
+    v[i] = is_text ? texts(g, &s->columns[i], got, s->held->v.v[i]) : numbers(g, &s->columns[i], got);
     if (!v[i]) return -1;
-    if (!is_text) memcpy(v[i]->data, r->rows.v.v[i], (size_t)got * s->row[i]);
+    if (!is_text) memcpy(v[i]->data, s->held->v.v[i], (size_t)got * s->row[i]);
   }
   return got;
 }
@@ -90,7 +87,6 @@ static int64_t reader_batch(void *state) { return ((const reader *)state)->sourc
 static bool reader_repeats(void *state) { return ((const reader *)state)->source->restarts; }
 static void reader_finish(cn_graph *g, void *state) {
   reader *r = state;
-  cni_rows_free(g, r->source, &r->rows);
   cn_source_free(r->source);
   cni_free(g, r);
 }

@@ -125,7 +125,7 @@ cn_tensor *cn_pad_sequences_run(const cn_pad_sequences_args *a) {
 }
 
 /* ---- rows of tensors ---- */
-typedef struct tensors { cn_tensor *kept[CN_SOURCE_COLUMNS]; size_t row[CN_SOURCE_COLUMNS]; int64_t n, count, at; } tensors;
+typedef struct tensors { cni_cursor run; cn_tensor *kept[CN_SOURCE_COLUMNS]; size_t row[CN_SOURCE_COLUMNS]; int64_t n; } tensors;
 
 static bool tensors_fetch(cn_graph *g, void *state, const int64_t *index, int64_t n, const cn_samples *out) {
   const tensors *t = state;
@@ -136,22 +136,12 @@ static bool tensors_fetch(cn_graph *g, void *state, const int64_t *index, int64_
 }
 static int64_t tensors_next(cn_graph *g, void *state, int64_t n, const cn_samples *out) {
   tensors *t = state;
-  const int64_t got = n < t->count - t->at ? n : t->count - t->at;
+  const int64_t got = cni_cursor_left(&t->run, n);
   (void)g;
-  for (int64_t k = 0; k < t->n && got; k++) memcpy(out->v[k], (const char *)t->kept[k]->data + (size_t)t->at * t->row[k], (size_t)got * t->row[k]);
-  t->at += got;
+  for (int64_t k = 0; k < t->n && got; k++) memcpy(out->v[k], (const char *)t->kept[k]->data + (size_t)t->run.at * t->row[k], (size_t)got * t->row[k]);
+  t->run.at += got;
   return got;
 }
-static bool tensors_seek(cn_graph *g, void *state, int64_t sample) {
-  (void)g;
-  ((tensors *)state)->at = sample;
-  return true;
-}
-static bool tensors_reset(cn_graph *g, void *state, int64_t epoch) {
-  (void)epoch;
-  return tensors_seek(g, state, 0);
-}
-static int64_t tensors_size(void *state) { return ((const tensors *)state)->count; }
 static void tensors_finish(cn_graph *g, void *state) {
   const tensors *t = state;
   (void)g;
@@ -161,8 +151,8 @@ static void tensors_finish(cn_graph *g, void *state) {
 static bool keep_tensor(cn_graph *g, tensors *t, cn_tensor *x, cn_column *c) {
   if (!readable(g, x, "source")) return false;
   if (x->dims.rank < 1) return cn_fail(g, CN_SHAPE, "source: a tensor needs a first axis, the samples"), false;
-  if (t->n && x->dims.d[0] != t->count) return cn_fail(g, CN_SHAPE, "source: the first tensor has %lld samples, another has %lld", (long long)t->count, (long long)x->dims.d[0]), false;
-  t->count = x->dims.d[0];
+  if (t->n && x->dims.d[0] != t->run.count) return cn_fail(g, CN_SHAPE, "source: the first tensor has %lld samples, another has %lld", (long long)t->run.count, (long long)x->dims.d[0]), false;
+  t->run.count = x->dims.d[0];
   *c = (cn_column){ (cn_dtype)x->dtype, { x->dims.rank - 1, { 0 } } };
   memcpy(c->dims.d, x->dims.d + 1, (size_t)c->dims.rank * sizeof *c->dims.d);
   t->row[t->n] = cn_dtype_size((cn_dtype)x->dtype) * (size_t)(c->dims.rank ? cn_dims_count(&c->dims) : 1);
@@ -172,7 +162,7 @@ static bool keep_tensor(cn_graph *g, tensors *t, cn_tensor *x, cn_column *c) {
 }
 
 cn_source *cn_source_tensors(cn_graph *g, cn_tensors x, cn_tensors y, cn_tensors w) {
-  static const cn_source_methods methods = { tensors_next, tensors_reset, tensors_size, tensors_seek, tensors_fetch, tensors_finish };
+  static const cn_source_methods methods = { tensors_next, cni_cursor_reset, cni_cursor_size, cni_cursor_seek, tensors_fetch, tensors_finish };
   const cn_tensors lists[] = { x, y, w };
   cn_column columns[CN_SOURCE_COLUMNS];
   if (!cn_ok(g)) return NULL;

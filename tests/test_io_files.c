@@ -162,6 +162,31 @@ Test(io_files, npy_rows) {
   CHECK_ERROR(&p, UNSUPPORTED, "read_npy: f.npy: an array in Fortran order cannot be read row by row; read it whole (cn_read_npy)");
 }
 
+#ifdef CN_HAVE_LIBZIP
+Test(io_files, npz_rows) {
+  const float x[3][2] = { { 1, 2 }, { 3, 4 }, { 5, 6 } };
+  const int64_t y[3] = { 7, 8, 9 };
+  char names[2][2] = { "x", "y" };
+  cn_named_array v[] = { { names[0], CN_F32, { 2, { 3, 2 } }, (void *)(uintptr_t)x }, { names[1], CN_I64, { 1, { 3 } }, (void *)(uintptr_t)y } };
+  const char *path = path_of(&p, "x.npz");
+  cr_assert(cn_write_npz(&p.g, path, &(const cn_arrays){ .v = v, .n = 2 }));
+  cn_source *s = cn_source_prefetch(cn_source_zip(cn_source_npz(&p.g, path, "x"), cn_source_npz(&p.g, path, "y"), NULL), 2);
+  cn_samples out;
+  for (int64_t epoch = 0; epoch < 2; epoch++) {
+    cr_assert(cn_source_reset(s, epoch));
+    cr_assert_eq(cn_source_next(s, 2, &out), 2, "%s", cn_error(&p.g));
+    cr_assert_str_eq(floats_text(out.v[0], 4), "1 2 3 4");
+    cr_assert_eq(cn_source_next(s, 2, &out), 1);
+    cr_assert(*(int64_t *)out.v[1] == 9 && cn_source_next(s, 2, &out) == 0);
+  }
+  cr_assert_null(cn_source_npz(&p.g, path, "z"));
+  CHECK_ERROR(&p, FORMAT, "read_npz: x.npz: no array \"z\"");
+  cr_assert_null(cn_source_npz(&p.g, put_text(&p, "y.npz", "no archive"), "x"));
+  cr_assert_eq(cn_error_code(&p.g), CN_FORMAT);
+  cni_error_clear(&p.g);
+}
+#endif
+
 Test(io_files, lines) {
   const char *path = put_text(&p, "x.txt", "one\r\n\ntwo\r \nlast");
   cn_source *s = cn_source_lines(&p.g, path);

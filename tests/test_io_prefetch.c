@@ -42,7 +42,7 @@ Test(io_prefetch, it_ends_at_any_moment) {
 }
 
 Test(io_prefetch, errors_come_after_the_samples_before_them) {
-  counter c = { .count = 10, .fail_at = 5 };
+  static counter c = { .count = 10, .fail_at = 5 };
   cn_source *s = cn_source_prefetch(counting_source(&p.g, &c, &counter_methods), 4);
   cn_samples out;
   for (int64_t i = 0; i < 5; i++) cr_assert(cn_source_next(s, 1, &out) == 1 && *(int64_t *)out.v[0] == i);
@@ -65,7 +65,7 @@ static int64_t slow_next(cn_graph *errors, void *state, int64_t n, const cn_samp
 /* While the consumer works, the thread has read on: as far as there is room, and no further. */
 Test(io_prefetch, it_reads_ahead_and_no_further) {
   static const cn_source_methods slow = { .next = slow_next, .reset = counter_reset, .size = counter_size };
-  counter c = { .count = 100 };
+  static counter c = { .count = 100 };
   cn_source *s = cn_source_prefetch(counting_source(&p.g, &c, &slow), 3);
   cn_samples out;
   cr_assert_eq(cn_source_next(s, 1, &out), 1);

@@ -111,7 +111,7 @@ Test(io_source, map) {
     seen |= 1 << (t->p[1] - '0');
     cr_assert(i < 2 || seen == 7);
   }
-  int64_t bad = 1;
+  static int64_t bad = 1;
   cr_assert_eq(cn_source_next(cn_source_map(ramp(&p.g, 3), add_ten, &bad, NULL, 0, 0, 0), 3, &out), -1);
   CHECK_ERROR(&p, VALUE, "no 1");
   cr_assert_eq(cn_source_next(cn_source_map(ramp(&p.g, 3), silent, NULL, NULL, 0, 0, 0), 3, &out), -1);
@@ -129,7 +129,7 @@ Test(io_source, zip) {
   CHECK_REST(s, 9, "1 2|");
   cr_assert_null(cn_source_zip(ramp_of(&p.g, 0, 0, 3), ramp_of(&p.g, 1, 0, 4), NULL));
   CHECK_ERROR(&p, VALUE, "zip: the numbers of samples differ: x has 3, y has 4");
-  counter c = { .count = 2 };
+  static counter c = { .count = 2 };
   static const cn_source_methods unsized = { .next = counter_next, .reset = counter_reset };
   s = cn_source_zip(ramp(&p.g, 3), NULL, counting_source(&p.g, &c, &unsized));
   CHECK_REST(s, 2, "0 1|");
@@ -157,7 +157,7 @@ Test(io_source, a_whole_shuffle) {
 }
 
 Test(io_source, a_windowed_shuffle) {
-  counter c = { .count = 50 };
+  static counter c = { .count = 50 };
   cn_source *s = cn_source_shuffle(counting_source(&p.g, &c, &counter_methods), .buffer_size = 8, .seed = 3);
   cn_samples out;
   for (int64_t epoch = 0; epoch < 3; epoch++) {
@@ -175,7 +175,7 @@ Test(io_source, a_windowed_shuffle) {
   char text[4096];
   cr_assert(cn_source_reset(s, 5));
   strcpy(text, rest_of(s, 50, 0));
-  counter d = { .count = 50 };
+  static counter d = { .count = 50 };
   CHECK_EPOCH(cn_source_shuffle(counting_source(&p.g, &d, &counter_methods), .buffer_size = 8, .seed = 3), 5, 50, text);
   static const cn_source_methods unsized = { .next = counter_next, .reset = counter_reset };
   cr_assert_null(cn_source_shuffle(counting_source(&p.g, &d, &unsized), .seed = 3));
@@ -193,7 +193,7 @@ Test(io_source, repeated_passes_are_shuffled_anew) {
 }
 
 Test(io_source, cache) {
-  counter c = { .count = 5 };
+  static counter c = { .count = 5 };
   cn_source *s = cn_source_cache(counting_source(&p.g, &c, &once_methods));
   cr_assert_eq(cn_source_size(s), -1);
   cn_samples out;
@@ -218,7 +218,7 @@ Test(io_source, ranges_and_splits) {
   CHECK_REST(cn_source_range(b, 1, 2), 9, "5 6|");
   cr_assert_null(cn_source_range(all, 8, 3));
   CHECK_ERROR(&p, INDEX, "range: samples 8 to 11 of 10");
-  counter c = { .count = 4 };
+  static counter c = { .count = 4 };
   cn_source *in_order = counting_source(&p.g, &c, &counter_methods);
   cr_assert_null(cn_source_range(in_order, 0, 1));
   CHECK_ERROR(&p, UNSUPPORTED, "range: the source can only be read in order; put a cache after it");
@@ -289,7 +289,7 @@ Test(io_source, windows) {
 }
 
 Test(io_source, what_runs_once) {
-  counter c = { .count = 4 };
+  static counter c = { .count = 4 };
   cn_source *s = cn_source_take(counting_source(&p.g, &c, &once_methods), 9);
   cr_assert_not(cn_source_can_reset(s));
   cr_assert(cn_source_seek(s, 0, 2)); /* nothing was read yet */
@@ -338,7 +338,7 @@ Test(io_source, positions_are_exact) {
 }
 
 Test(io_source, a_users_source) {
-  counter c = { .count = 3 };
+  static counter c = { .count = 3 };
   cn_source *s = counting_source(&p.g, &c, &counter_methods);
   CHECK_REST(s, 2, "0 1|2|");
   cn_source_free(s);

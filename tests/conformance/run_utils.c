@@ -72,6 +72,10 @@ static void series(run *r, const json_t *args) {
       library_failed(r, "a batch");
       return;
     }
+    if (integer(args, "batch_size", 128) == CN_NONE) { /* single windows */
+      b.x = cn_squeeze(r->g, b.x, CN_INTS(0));
+      b.y = b.y ? cn_squeeze(r->g, b.y, CN_INTS(0)) : NULL;
+    }
     same(r, "x", b.x, json_array_get(want, 0));
     if (json_array_size(want) > 1 && !b.y) fail(r, "y is missing");
     else if (json_array_size(want) > 1) same(r, "y", b.y, json_array_get(want, 1));

@@ -34,6 +34,10 @@ CN_OP_DECLARE(quantile, CN_LIST_QUANTILE)
 CN_OP_DECLARE(percentile, CN_LIST_QUANTILE)
 /* quantile of 1/2. */
 CN_OP_DECLARE(median, CN_LIST_REDUCE)
+/* The same of the elements that are no NaN; NaN where there are none. */
+CN_OP_DECLARE(nanquantile, CN_LIST_QUANTILE)
+CN_OP_DECLARE(nanpercentile, CN_LIST_QUANTILE)
+CN_OP_DECLARE(nanmedian, CN_LIST_REDUCE)
 
 #ifndef __cplusplus
 #define cn_append(...) CN_CALL_(append, CN_LIST_APPEND, __VA_ARGS__)
@@ -45,6 +49,9 @@ CN_OP_DECLARE(median, CN_LIST_REDUCE)
 #define cn_ptp(...) CN_CALL_(ptp, CN_LIST_REDUCE, __VA_ARGS__)
 #define cn_quantile(...) CN_CALL_(quantile, CN_LIST_QUANTILE, __VA_ARGS__)
 #define cn_percentile(...) CN_CALL_(percentile, CN_LIST_QUANTILE, __VA_ARGS__)
+#define cn_nanquantile(...) CN_CALL_(nanquantile, CN_LIST_QUANTILE, __VA_ARGS__)
+#define cn_nanpercentile(...) CN_CALL_(nanpercentile, CN_LIST_QUANTILE, __VA_ARGS__)
+#define cn_nanmedian(...) CN_CALL_(nanmedian, CN_LIST_REDUCE, __VA_ARGS__)
 #define cn_median(...) CN_CALL_(median, CN_LIST_REDUCE, __VA_ARGS__)
 #endif
 

@@ -179,6 +179,38 @@ static void isin_reference(const cn_reference *r) {
 CN_OP(isin, CN_LIST_ISIN, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = isin_infer, .forward = isin_forward, .reference = isin_reference,
       .samples = CN_TEXTS("i[3,4]@0:9, i[5]@0:9", "l[6]@0:5, i[2,2]@0:5, invert=true", "f[4]@0:2, b[3]", "i[]@0:3, i[0]@0:3", "i[0]@0:3, i[2]@0:3, assume_unique=true"), .rejects = CN_TEXTS("s[3], f[2] => string", "f[3], s[2] => string"));
 
+/* ---- nonzero ---- */
+static int64_t nonzero_count(const cn_call *c) { return c->x[0]->dims.rank ? c->x[0]->dims.rank : (cn_fail(c->graph, CN_SHAPE, "x must have an axis"), -1); }
+static cn_code nonzero_infer(const cn_call *c) {
+  const cn_tensor *x = c->x[0];
+  if (cni_refuse_strings(c)) return CN_DTYPE;
+  int64_t n = x->data || !x->count ? 0 : CN_UNKNOWN;
+  for (int64_t i = 0; n >= 0 && i < x->count; i++) n += cni_value_at(x, i) != 0;
+  for (int64_t k = 0; k < c->ny; k++) c->sig[k] = (cn_sig){ CN_I32, { 1, { n } } };
+  return CN_OK;
+}
+static cn_code nonzero_forward(const cn_call *c) {
+  const cn_dims *d = &c->x[0]->dims;
+  int64_t at[CN_MAX_RANK] = { 0 }, n = 0;
+  for (int64_t i = 0; i < c->x[0]->count; i++, cni_next(d, at)) {
+    if (cni_value_at(c->x[0], i) == 0) continue;
+    for (int k = 0; k < d->rank; k++) cni_integer_set(c->y[k], n, at[k]);
+    n++;
+  }
+  return CN_OK;
+}
+static void nonzero_reference(const cn_reference *r) {
+  const cn_dims *d = &r->call->x[0]->dims;
+  int64_t step = r->call->x[0]->count, n = 0;
+  for (int k = 0; k < d->rank; k++, n = 0) {
+    step = d->d[k] ? step / d->d[k] : 0;
+    for (int64_t i = 0; i < r->call->x[0]->count; i++)
+      if (r->x[0][i] != 0) r->y[k][n++] = (double)(i / step % d->d[k]);
+  }
+}
+CN_OP(nonzero, CN_LIST_X, .outputs = 0, .count = nonzero_count, .flags = CN_OP_NO_GRADIENT | CN_OP_DATA_SHAPE, .infer = nonzero_infer, .forward = nonzero_forward, .reference = nonzero_reference,
+      .samples = CN_TEXTS("b[3,4]", "i[5]@-1:2", "f[2,3,2]", "b[0,2]"), .rejects = CN_TEXTS("f[] => x must have an axis", "s[3] => string"));
+
 /* ---- multi_hot, argpartition ---- */
 static cn_code multi_hot_infer(const cn_call *c) {
   const cn_multi_hot_args *o = c->args;
@@ -320,5 +352,5 @@ static void nancumprod_reference(const cn_reference *r) { nancum_reference(r, tr
 NANCUM(nancumsum)
 NANCUM(nancumprod)
 
-const cn_op *const cni_ops_sets[] = { &cn_op_gcd, &cn_op_lcm, &cn_op_bitwise_not, &cn_op_isreal, &cn_op_ldexp, &cn_op_nextafter, &cn_op_saturate_cast, &cn_op_view, &cn_op_isin, &cn_op_multi_hot,
+const cn_op *const cni_ops_sets[] = { &cn_op_gcd, &cn_op_lcm, &cn_op_bitwise_not, &cn_op_isreal, &cn_op_ldexp, &cn_op_nextafter, &cn_op_saturate_cast, &cn_op_view, &cn_op_isin, &cn_op_nonzero, &cn_op_multi_hot,
                                       &cn_op_argpartition, &cn_op_nanargmax, &cn_op_nanargmin, &cn_op_nancumsum, &cn_op_nancumprod, NULL };

@@ -40,6 +40,8 @@ CN_OP_DECLARE(saturate_cast, CN_CAST)
 CN_OP_DECLARE(view, CN_CAST)
 /* Whether each of x1 occurs in x2: bool of x1's shape. NaN is in no set. No gradient. */
 CN_OP_DECLARE(isin, CN_LIST_ISIN)
+/* Where x is not 0: the places' indices along each axis, one int32 tensor an axis, in row-major order. Their size depends on the values. No gradient. */
+CN_OP_DECLARE(nonzero, CN_LIST_X)
 /* The largest of one_hot(inputs) along axis 1 (rank 1: axis 0). */
 CN_OP_DECLARE(multi_hot, CN_LIST_MULTI_HOT)
 /* Indices (int32) by which the k-th element stands in its place of the sorted order, none larger before it and none smaller behind: here those of argsort. */
@@ -73,6 +75,7 @@ static inline cn_histogram_result cni_histogram_result(cn_tensor *const *y) { re
 #define cn_saturate_cast(...) CN_CALL_(saturate_cast, CN_CAST, __VA_ARGS__)
 #define cn_view(...) CN_CALL_(view, CN_CAST, __VA_ARGS__)
 #define cn_isin(...) CN_CALL_(isin, CN_LIST_ISIN, __VA_ARGS__)
+#define cn_nonzero(...) CN_CALL_OUTPUTS_(nonzero, CN_LIST_X, __VA_ARGS__)
 #define cn_multi_hot(...) CN_CALL_(multi_hot, CN_LIST_MULTI_HOT, __VA_ARGS__)
 #define cn_argpartition(...) CN_CALL_(argpartition, CN_LIST_ARGPARTITION, __VA_ARGS__)
 #define cn_nanargmax(...) CN_CALL_(nanargmax, CN_LIST_ARGUMENT, __VA_ARGS__)

@@ -48,6 +48,7 @@ static cn_code corrcoef_infer(const cn_call *c) {
   const cn_dims *d = &c->x[0]->dims;
   if (cni_need_float(c, 0)) return CN_DTYPE;
   if (d->rank != 1 && d->rank != 2) return cn_fail(c->graph, CN_SHAPE, "x must have rank 1 or 2, got rank %d", d->rank);
+  if (!d->d[d->rank - 1]) return cn_fail(c->graph, CN_SHAPE, "x has no observations");
   const cn_dims y = { d->rank == 1 ? 0 : 2, { d->d[0], d->d[0] } };
   return cni_sig_like(c, &y), CN_OK;
 }
@@ -68,11 +69,12 @@ static void corrcoef_reference(const cn_reference *r) {
     double sa = 0, sb = 0, ab = 0, aa = 0, bb = 0;
     for (int64_t k = 0; k < n; k++) sa += a[k] / (double)n, sb += b[k] / (double)n;
     for (int64_t k = 0; k < n; k++) ab += (a[k] - sa) * (b[k] - sb), aa += (a[k] - sa) * (a[k] - sa), bb += (b[k] - sb) * (b[k] - sb);
-    r->y[0][i] = fmin(fmax(ab / sqrt(aa * bb), -1), 1);
+    const double v = ab / sqrt(aa * bb);
+    r->y[0][i] = v < -1 ? -1 : v > 1 ? 1 : v;
   }
 }
 CN_OP(corrcoef, CN_LIST_X, .outputs = 1, .infer = corrcoef_infer, .compose = corrcoef_compose, .reference = corrcoef_reference, .samples = CN_TEXTS("f[2,5]", "f[3,4]", "f[0,3]"),
-      .rejects = CN_TEXTS("f[2,2,2] => x must have rank 1 or 2, got rank 3", "f[] => x must have rank 1 or 2", "i[2,2]@0:3 => float32 and float64"));
+      .rejects = CN_TEXTS("f[2,2,2] => x must have rank 1 or 2, got rank 3", "f[] => x must have rank 1 or 2", "f[2,0] => x has no observations", "i[2,2]@0:3 => float32 and float64"));
 
 /* ---- correlate ---- */
 typedef struct overlap { int64_t before, behind, size; } overlap; /* zeros around the longer, of n, for a shorter of m; size of the result */

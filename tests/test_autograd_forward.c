@@ -84,7 +84,7 @@ static bool quadratic(const cn_op *op) {
                                        "conv_general", "conv_input_gradient", "conv_kernel_gradient", "max_pool", "average_pool", "adaptive_max_pool",
                                        "adaptive_average_pool", "average_unpool", "adaptive_average_unpool", "dot_product_attention", "ctc_loss", "median", "quantile",
                                        "percentile", "ptp", "overlap_sequences", "extract_patches", "extract_patches_3d", "unfold", "fold",
-                                       "isin", "argpartition", "correlate", "cdist", "corrcoef", "multi_hot", NULL };
+                                       "isin", "nanmedian", "nanquantile", "nanpercentile", "argpartition", "correlate", "cdist", "corrcoef", "multi_hot", NULL };
   for (int i = 0; names[i]; i++)
     if (!strcmp(op->name, names[i])) return true;
   return false;

@@ -148,3 +148,18 @@ Test(autograd_names, counts_at_the_edges) {
   cr_assert(strstr(cn_error(g), "x must be finite where no range is given"), "%s", cn_error(g));
   cn_graph_clear(g);
 }
+
+Test(autograd_names, quantiles_without_nan) {
+  cn_tensor *x = cn_watch(DOUBLES(CN_DIMS(3, 3), 3, NAN, 1, NAN, 7, NAN, NAN, NAN, NAN)), *y = cn_nanmedian(g, x, .axis = CN_INTS(1));
+  cr_assert_eq(cn_at(y, 0), 2);
+  cr_assert_eq(cn_at(y, 1), 7);
+  cr_assert(isnan(cn_at(y, 2)));
+  CHECK_TENSOR(cn_nanpercentile(g, DOUBLES(CN_DIMS(4), 4, NAN, 2, 0), DOUBLES(CN_DIMS(2), 25, 100)), CN_DIMS(2), 1e-12, 1, 4);
+  CHECK_TENSOR(cn_nanquantile(g, DOUBLES(CN_DIMS(4), 4, NAN, 2, 0), DOUBLES(CN_SCALAR, 0.3), .method = "higher", .keepdims = true), CN_DIMS(1), 0, 2);
+}
+
+Test(autograd_names, places_of_what_is_not_zero) {
+  cn_tensor *const *y = cn_nonzero(g, DOUBLES(CN_DIMS(2, 2), 0, NAN, -0.0, 5));
+  CHECK_TENSOR(y[0], CN_DIMS(2), 0, 0, 1);
+  CHECK_TENSOR(y[1], CN_DIMS(2), 0, 1, 1);
+}

@@ -60,7 +60,7 @@ static cn_code block_infer(const cn_call *c, bool to_space) {
   const cn_depth_to_space_args *o = c->args;
   const int64_t b = o->block_size;
   cni_image m;
-  if (!cni_image_of(c, 0, o->data_format, false, &m)) return cn_error_code(c->graph);
+  if (!cni_image_take(c, 0, o->data_format, false, &m)) return cn_error_code(c->graph);
   if (c->x[0]->dims.rank != 4) return cn_fail(c->graph, CN_SHAPE, "x must have rank 4, got rank %d", c->x[0]->dims.rank);
   if (b > 32768) return cn_fail(c->graph, CN_VALUE, "block_size %lld is too large", (long long)b);
   if (to_space ? m.c != CN_UNKNOWN && m.c % (b * b) : (m.h != CN_UNKNOWN && m.h % b) || (m.w != CN_UNKNOWN && m.w % b)) return cn_fail(c->graph, CN_SHAPE, to_space ? "block_size^2 must divide the channels" : "block_size must divide height and width");

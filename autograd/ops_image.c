@@ -10,7 +10,7 @@ cni_image cni_image_of(const cn_dims *d, const char *data_format) {
   m.sw = first ? 1 : m.c, m.sh = m.w * m.sw, m.sc = first ? m.h * m.w : 1, m.sn = m.h * m.w * m.c;
   return m;
 }
-bool cni_image_of(const cn_call *c, int64_t input, const char *data_format, bool floats, cni_image *m) {
+bool cni_image_take(const cn_call *c, int64_t input, const char *data_format, bool floats, cni_image *m) {
   const cn_tensor *x = c->x[input];
   const char *name = c->op->schema.rows[input].name;
   if (cni_refuse_strings(c) || (floats && cni_need_float(c, input))) return false;
@@ -45,7 +45,7 @@ cn_tensor *cni_image_channel(cn_graph *g, cn_tensor *x, int axis, int64_t k) {
 /* ---- colours ---- */
 static cn_code rgb_infer(const cn_call *c, bool floats, bool one) {
   cni_image m;
-  if (!cni_image_of(c, 0, ((const cn_rgb_to_hsv_args *)c->args)->data_format, floats, &m)) return cn_error_code(c->graph);
+  if (!cni_image_take(c, 0, ((const cn_rgb_to_hsv_args *)c->args)->data_format, floats, &m)) return cn_error_code(c->graph);
   if (m.c != 3 && m.c != CN_UNKNOWN) return cn_fail(c->graph, CN_SHAPE, "images must have 3 channels, got %lld", (long long)m.c);
   cni_sig_like(c, &c->x[0]->dims);
   c->sig[0].dims.d[m.ac] = one ? 1 : 3;
@@ -151,7 +151,7 @@ static cn_code edge_of(const cn_call *c, const char *which, int64_t before, int6
 /* The args of both operations have the same members under other names. */
 static cn_code edges_of(const cn_call *c, int sign, cni_image *m, edge *down, edge *across) {
   const cn_crop_images_args *o = c->args;
-  if (!cni_image_of(c, 0, o->data_format, false, m)) return cn_error_code(c->graph);
+  if (!cni_image_take(c, 0, o->data_format, false, m)) return cn_error_code(c->graph);
   const cn_code code = edge_of(c, sign > 0 ? "top_padding, bottom_padding, target_height" : "top_cropping, bottom_cropping, target_height", o->top_cropping, o->bottom_cropping, o->target_height, m->h, sign, down);
   return code ? code : edge_of(c, sign > 0 ? "left_padding, right_padding, target_width" : "left_cropping, right_cropping, target_width", o->left_cropping, o->right_cropping, o->target_width, m->w, sign, across);
 }

@@ -29,7 +29,7 @@ static cn_code gaussian_blur_infer(const cn_call *c) {
   const cn_gaussian_blur_args *o = c->args;
   cni_image m;
   char text[CNI_TEXT];
-  if (!cni_image_of(c, 0, o->data_format, true, &m)) return cn_error_code(c->graph);
+  if (!cni_image_take(c, 0, o->data_format, true, &m)) return cn_error_code(c->graph);
   if (o->kernel_size.n >= 0 && (o->kernel_size.n != 2 || o->kernel_size.v[0] < 1 || o->kernel_size.v[1] < 1)) return cn_fail(c->graph, CN_VALUE, "kernel_size must be two positive numbers, got %s", cni_ints_text(o->kernel_size, text));
   if (o->sigma.n && (o->sigma.n != 2 || !(o->sigma.v[0] > 0) || !(o->sigma.v[1] > 0))) return cn_fail(c->graph, CN_VALUE, "sigma must be two positive numbers");
   if (!m.h || !m.w || !m.c) return cn_fail(c->graph, CN_SHAPE, "images have no pixels");
@@ -67,7 +67,7 @@ CN_OP(gaussian_blur, CN_LIST_BLUR, .outputs = 1, .infer = gaussian_blur_infer, .
 /* ---- sobel_edges ---- */
 static cn_code sobel_edges_infer(const cn_call *c) {
   cni_image m;
-  if (!cni_image_of(c, 0, ((const cn_sobel_edges_args *)c->args)->data_format, true, &m)) return cn_error_code(c->graph);
+  if (!cni_image_take(c, 0, ((const cn_sobel_edges_args *)c->args)->data_format, true, &m)) return cn_error_code(c->graph);
   if (m.h == 0 || m.h == 1 || m.w == 0 || m.w == 1 || !m.c) return cn_fail(c->graph, CN_SHAPE, "images must have two rows and columns at least");
   cni_sig_like(c, &c->x[0]->dims);
   c->sig[0].dims.d[c->sig[0].dims.rank++] = 2;
@@ -117,7 +117,7 @@ CN_OP(sobel_edges, CN_LIST_IMAGES, .outputs = 1, .infer = sobel_edges_infer, .co
 static cn_code ssim_infer(const cn_call *c) {
   const cn_ssim_args *o = c->args;
   cni_image m;
-  if (!cni_image_of(c, 0, o->data_format, true, &m)) return cn_error_code(c->graph);
+  if (!cni_image_take(c, 0, o->data_format, true, &m)) return cn_error_code(c->graph);
   if (c->x[0]->dtype != c->x[1]->dtype) return cn_fail(c->graph, CN_DTYPE, "image1 and image2 must have one dtype");
   if (cni_need_shape(c, 1, &c->x[0]->dims)) return CN_SHAPE;
   if (!(o->filter_sigma > 0)) return cn_fail(c->graph, CN_VALUE, "filter_sigma must be positive, got %g", o->filter_sigma);

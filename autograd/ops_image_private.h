@@ -12,7 +12,7 @@ typedef struct cni_image {
 } cni_image;
 cni_image cni_image_of(const cn_dims *d, const char *data_format);
 /* Input's; false after an error: another rank, an unknown data_format, strings, with `floats` what is no float. Sizes may be CN_UNKNOWN. */
-bool cni_image_of(const cn_call *c, int64_t input, const char *data_format, bool floats, cni_image *m);
+bool cni_image_take(const cn_call *c, int64_t input, const char *data_format, bool floats, cni_image *m);
 static inline int64_t cni_pixel(const cni_image *m, int64_t n, int64_t h, int64_t w, int64_t c) { return n * m->sn + h * m->sh + w * m->sw + c * m->sc; }
 /* Integers as float32; and back. */
 cn_tensor *cni_image_float(cn_graph *g, cn_tensor *x);

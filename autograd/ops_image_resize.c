@@ -103,7 +103,7 @@ static cn_code resize_infer(const cn_call *c) {
   const kernel *k = kernel_of(o->interpolation);
   cni_image m;
   char text[CNI_TEXT];
-  if (!cni_image_of(c, 0, o->data_format, false, &m)) return cn_error_code(c->graph);
+  if (!cni_image_take(c, 0, o->data_format, false, &m)) return cn_error_code(c->graph);
   if (o->size.n != 2 || o->size.v[0] < 1 || o->size.v[1] < 1) return cn_fail(c->graph, CN_VALUE, "size must be two positive numbers, got %s", cni_ints_text(o->size, text));
   if (!k || !k->keras) return unknown_kernel(c->graph, "interpolation", o->interpolation);
   if (o->crop_to_aspect_ratio && o->pad_to_aspect_ratio) return cn_fail(c->graph, CN_VALUE, "crop_to_aspect_ratio and pad_to_aspect_ratio exclude each other");

@@ -152,7 +152,7 @@ CN_OP(map_coordinates, CN_LIST_MAP_COORDINATES, .outputs = 1, .infer = map_coord
 
 /* ---- affine_transform ---- */
 static cn_code projected_infer(const cn_call *c, const char *data_format, const char *interpolation, const char *mode, cni_image *m) {
-  if (!cni_image_of(c, 0, data_format, false, m)) return cn_error_code(c->graph);
+  if (!cni_image_take(c, 0, data_format, false, m)) return cn_error_code(c->graph);
   if (!interpolation_known(interpolation)) return refuse_choice(c->graph, "interpolation", interpolation);
   if (!index_mode(mode)) return refuse_choice(c->graph, "fill_mode", mode);
   if (!m->h || !m->w) return cn_fail(c->graph, CN_SHAPE, "images have no pixels");

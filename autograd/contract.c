@@ -1,4 +1,5 @@
-/* Contractions: operands are joined two at a time, smallest results first. A pair is a stack of matrix products over labels in both and kept (batch), in the left only (m), in the right only (n), summed (k). */
+/* Contractions: operands are joined two at a time, smallest results first. A pair is a stack of matrix products over labels in both and kept (batch), in the
+ * left only (m), in the right only (n), summed (k). */
 #include "contract_private.h"
 #include "elementwise_private.h"
 #include "ops_layout_private.h"
@@ -160,7 +161,9 @@ static bool single(cn_graph *g, const cni_contraction *p, cni_labelled *o, const
 typedef struct view { int64_t row, col; } view;
 typedef struct pair { cni_labelled *a, *b; cni_labelled c; labels batch, m, n, k; } pair;
 
-static bool view_of(const cni_contraction *p, const cni_labelled *o, const labels *rows, const labels *cols, view *v) { return single_step(p, o, rows, &v->row) && single_step(p, o, cols, &v->col); }
+static bool view_of(const cni_contraction *p, const cni_labelled *o, const labels *rows, const labels *cols, view *v) {
+  return single_step(p, o, rows, &v->row) && single_step(p, o, cols, &v->col);
+}
 
 /* Whether a matrix [rows, cols] with these steps is one for cni_gemm. */
 static bool as_matrix(const view *v, int64_t rows, int64_t cols, bool *transpose, int64_t *ld) {
@@ -263,7 +266,8 @@ static bool writes_y(const cni_contraction *p, pair *q, const labels *y) {
   return view_of(p, &q->c, &q->m, &q->n, &v) && (v.col == 1 || n == 1) && (count_of(p, &q->m) == 1 || v.row >= n);
 }
 
-/* a times b, summed over what neither `keep` nor the other needs; into `out` in the order of y where that can be done, else into memory of its own. The result is left in *a. */
+/* a times b, summed over what neither `keep` nor the other needs; into `out` in the order of y where that can be done, else into memory of its own. The result
+ * is left in *a. */
 static cn_code join(cn_graph *g, const cni_contraction *p, cni_labelled *a, cni_labelled *b, set keep, const labels *y, void *out) {
   const labels ka = pick(a, labels_of(b) | keep), kb = pick(b, labels_of(a) | keep);
   if (ka.n < a->rank && !sum_out(g, p, a, &ka, NULL)) return CN_NO_MEMORY;

@@ -1,4 +1,5 @@
-/* Sums of products over labelled axes: what einsum, tensordot, dot, inner, vdot and outer share. Pairs of operands become matrix products in place where their memory allows. */
+/* Sums of products over labelled axes: what einsum, tensordot, dot, inner, vdot and outer share. Pairs of operands become matrix products in place where their
+ * memory allows. */
 #ifndef CN_AUTOGRAD_CONTRACT_PRIVATE_H
 #define CN_AUTOGRAD_CONTRACT_PRIVATE_H
 #include "graph_private.h"
@@ -29,7 +30,8 @@ typedef struct cni_contraction {
 } cni_contraction;
 
 void cni_contraction_init(cni_contraction *p);
-/* Adds an operand of shape dims with these labels. False where a label has another size already (sizes 1 of ellipsis axes broadcast); that label is in *wrong. */
+/* Adds an operand of shape dims with these labels. False where a label has another size already (sizes 1 of ellipsis axes broadcast); that label is in *wrong.
+ */
 bool cni_contraction_add(cni_contraction *p, const cn_tensor *x, const cn_dims *dims, const int8_t *labels, int *wrong);
 /* Drops broadcast axes and joins those of one label: after the last add, before cni_contract. */
 void cni_contraction_finish(cni_contraction *p);

@@ -55,7 +55,8 @@ static bool run(const flow *f, cn_block block, cn_tensor *const *x, int64_t n, c
 static bool number(const flow *f, const cn_tensor *x, const char *what, double *value) {
   char t[160];
   if (!x || !cni_readable(f->g, x, true)) return given(f, x != NULL, what) && false;
-  if (x->dtype == CN_STRING || x->count != 1) return cn_fail(f->g, CN_SHAPE, "%s must be one number, got %s %s", what, cn_dtype_name((cn_dtype)x->dtype), cn_dims_text(&x->dims, t, sizeof t)), false;
+  if (x->dtype == CN_STRING || x->count != 1)
+    return cn_fail(f->g, CN_SHAPE, "%s must be one number, got %s %s", what, cn_dtype_name((cn_dtype)x->dtype), cn_dims_text(&x->dims, t, sizeof t)), false;
   cni_capture_spoil(f->g);
   *value = cni_value_at(x, 0);
   return true;
@@ -67,7 +68,8 @@ static bool same_kinds(const flow *f, cn_tensor *const *before, cn_tensor *const
   for (int64_t i = 0; i < n; i++) {
     const cn_tensor *p = before[i], *q = after[i];
     if (p->dtype == q->dtype && cn_dims_equal(&p->dims, &q->dims)) continue;
-    cn_fail(f->g, CN_SHAPE, "variable %lld was %s %s and became %s %s", (long long)i, cn_dtype_name((cn_dtype)p->dtype), cn_dims_text(&p->dims, a, sizeof a), cn_dtype_name((cn_dtype)q->dtype), cn_dims_text(&q->dims, b, sizeof b));
+    cn_fail(f->g, CN_SHAPE, "variable %lld was %s %s and became %s %s", (long long)i, cn_dtype_name((cn_dtype)p->dtype), cn_dims_text(&p->dims, a, sizeof a),
+            cn_dtype_name((cn_dtype)q->dtype), cn_dims_text(&q->dims, b, sizeof b));
     return false;
   }
   return true;
@@ -87,7 +89,8 @@ static cn_tensor *const *branch(const flow *f, cn_block block, const cn_tensors 
 cn_tensor *const *cn_cond_run(const cn_cond_args *a) {
   flow f;
   double holds;
-  if (!begin(&f, a->graph, "cond") || !given(&f, a->true_fn && a->false_fn, "true_fn or false_fn") || !number(&f, a->pred, "pred", &holds)) return end(&f, NULL);
+  if (!begin(&f, a->graph, "cond") || !given(&f, a->true_fn && a->false_fn, "true_fn or false_fn") || !number(&f, a->pred, "pred", &holds))
+    return end(&f, NULL);
   return end(&f, branch(&f, holds != 0 ? a->true_fn : a->false_fn, &a->operands, a->outputs, a->user));
 }
 
@@ -120,12 +123,15 @@ cn_tensor *const *cn_while_loop_run(const cn_while_loop_args *a) {
 cn_tensor *const *cn_fori_loop_run(const cn_fori_loop_args *a) {
   flow f;
   const int64_t n = a->init_val.n;
-  if (!begin(&f, a->graph, "fori_loop") || !given(&f, a->body_fun != NULL, "body_fun") || !given(&f, a->lower != CN_REQUIRED && a->upper != CN_REQUIRED, "lower or upper") || !usable(&f, &a->init_val, "value")) return end(&f, NULL);
+  if (!begin(&f, a->graph, "fori_loop") || !given(&f, a->body_fun != NULL, "body_fun") ||
+      !given(&f, a->lower != CN_REQUIRED && a->upper != CN_REQUIRED, "lower or upper") || !usable(&f, &a->init_val, "value"))
+    return end(&f, NULL);
   cn_tensor **x = tensors(&f, n + 1), **y = tensors(&f, n); /* x: the index, then the values */
   if (!x || !y) return end(&f, NULL);
   copy(x + 1, a->init_val.v, n);
   for (int64_t i = a->lower; i < a->upper; i++) {
-    if (!(x[0] = cn_full(f.g, CN_I32, CN_SCALAR, (double)i)) || !run(&f, a->body_fun, x, n + 1, y, n, a->user) || !same_kinds(&f, x + 1, y, n)) return end(&f, NULL);
+    if (!(x[0] = cn_full(f.g, CN_I32, CN_SCALAR, (double)i)) || !run(&f, a->body_fun, x, n + 1, y, n, a->user) || !same_kinds(&f, x + 1, y, n))
+      return end(&f, NULL);
     copy(x + 1, y, n);
   }
   return end(&f, x + 1);
@@ -138,7 +144,10 @@ static int64_t length_of(const flow *f, const cn_tensors *xs, int64_t length) {
   for (int64_t i = 0; i < xs->n; i++) {
     const cn_dims *d = &xs->v[i]->dims;
     if (d->rank && (length == CN_NONE || length == d->d[0])) length = d->d[0];
-    else return cn_fail(f->g, CN_SHAPE, "input %lld is %s and cannot be cut into %lld slices", (long long)i, cn_dims_text(d, t, sizeof t), (long long)(length == CN_NONE ? 1 : length)), -1;
+    else
+      return cn_fail(f->g, CN_SHAPE, "input %lld is %s and cannot be cut into %lld slices", (long long)i, cn_dims_text(d, t, sizeof t),
+                     (long long)(length == CN_NONE ? 1 : length)),
+             -1;
   }
   return given(f, length != CN_NONE && length >= 0, "length") ? length : -1;
 }
@@ -164,7 +173,8 @@ static bool stack_all(const flow *f, cn_tensor *const *outputs, int64_t length, 
 static cn_tensor *const *scan(const flow *f, const cn_scan_args *a, int64_t length) {
   const int64_t n = a->init.n, m = a->outputs;
   if (m > 0 && !length) return cn_fail(f->g, CN_VALUE, "there is no slice whose outputs could be stacked"), NULL;
-  cn_tensor **x = tensors(f, n + a->xs.n), **y = tensors(f, n + m), **outputs = m < 0 || m > INT32_MAX || length > INT32_MAX ? tensors(f, -1) : tensors(f, m * length), **results = tensors(f, n + m);
+  cn_tensor **x = tensors(f, n + a->xs.n), **y = tensors(f, n + m),
+            **outputs = m < 0 || m > INT32_MAX || length > INT32_MAX ? tensors(f, -1) : tensors(f, m * length), **results = tensors(f, n + m);
   cn_tensor *const **slices = (cn_tensor *const **)(void *)tensors(f, a->xs.n);
   if (!x || !y || !outputs || !results || !slices || !slice_all(f, &a->xs, length, slices)) return NULL;
   copy(x, a->init.v, n);
@@ -220,11 +230,15 @@ static bool prefixes_of(const prefixes *p, cn_tensor *const *x, cn_tensor **y) {
   if (size < 2) return copy(y, x, n), true;
   cn_tensor **pair = tensors(p->f, 2 * n), **odd = tensors(p->f, n), **even = tensors(p->f, n), **first = tensors(p->f, n);
   if (!pair || !odd || !even || !first) return false;
-  if (!elements(p, x, 0, size - 1, 2, pair) || !elements(p, x, 1, size, 2, pair + n) || !run(p->f, p->block, pair, 2 * n, even, n, p->user) || !same_kinds(p->f, pair, even, n) || !prefixes_of(p, even, odd)) return false;
+  if (!elements(p, x, 0, size - 1, 2, pair) || !elements(p, x, 1, size, 2, pair + n) || !run(p->f, p->block, pair, 2 * n, even, n, p->user) ||
+      !same_kinds(p->f, pair, even, n) || !prefixes_of(p, even, odd))
+    return false;
   if (!elements(p, x, 0, 1, 1, first)) return false;
   if (size == 2) return interleave(p, first, odd, y);
   const int64_t more = (size - 1) / 2; /* even elements behind the first */
-  if (!elements(p, odd, 0, more, 1, pair) || !elements(p, x, 2, size, 2, pair + n) || !run(p->f, p->block, pair, 2 * n, even, n, p->user) || !same_kinds(p->f, pair, even, n)) return false;
+  if (!elements(p, odd, 0, more, 1, pair) || !elements(p, x, 2, size, 2, pair + n) || !run(p->f, p->block, pair, 2 * n, even, n, p->user) ||
+      !same_kinds(p->f, pair, even, n))
+    return false;
   for (int64_t i = 0; i < n; i++) first[i] = cn_concatenate(p->f->g, CN_TENSORS(first[i], even[i]), .axis = p->axis);
   return cn_ok(p->f->g) && interleave(p, first, odd, y);
 }
@@ -247,7 +261,9 @@ static bool one_size(const prefixes *p, const cn_tensors *x) {
 
 cn_tensor *const *cn_associative_scan_run(const cn_associative_scan_args *a) {
   flow f;
-  if (!begin(&f, a->graph, "associative_scan") || !given(&f, a->f != NULL, "f") || !given(&f, a->elems.n > 0, "an element") || !usable(&f, &a->elems, "element")) return end(&f, NULL);
+  if (!begin(&f, a->graph, "associative_scan") || !given(&f, a->f != NULL, "f") || !given(&f, a->elems.n > 0, "an element") ||
+      !usable(&f, &a->elems, "element"))
+    return end(&f, NULL);
   prefixes p = { &f, a->f, a->user, a->elems.n, cn_axis(f.g, a->axis, a->elems.v[0]->dims.rank) };
   if (p.axis < 0 || !one_size(&p, &a->elems)) return end(&f, NULL);
   cn_tensor **x = tensors(&f, p.n), **y = tensors(&f, p.n);

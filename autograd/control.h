@@ -1,5 +1,5 @@
-/* Control flow over callbacks: keras.ops' cond, switch, while_loop, fori_loop, scan, associative_scan, map and vectorized_map. The callbacks run at once and what they compute is recorded as anywhere else, so gradients pass
- * through whatever was run. */
+/* Control flow over callbacks: keras.ops' cond, switch, while_loop, fori_loop, scan, associative_scan, map and vectorized_map. The callbacks run at once and
+ * what they compute is recorded as anywhere else, so gradients pass through whatever was run. */
 #ifndef CN_AUTOGRAD_CONTROL_H
 #define CN_AUTOGRAD_CONTROL_H
 #include "op.h"
@@ -11,8 +11,8 @@ extern "C" {
 /* A piece of computation: reads x[0 .. n), writes every y[0 .. m): tensors of this graph. A failure is the graph's. */
 typedef void (*cn_block)(cn_graph *g, cn_tensor *const *x, int64_t n, cn_tensor **y, int64_t m, void *user);
 
-/* All return an array of tensors that lives until the next reset of the graph, as do the tensors; on failure an array of 64 NULLs, never NULL. VALUE without a callback; STATE
- * "cond: output 1 was not written" where a block leaves one out; a condition or an index must have a value and one element. */
+/* All return an array of tensors that lives until the next reset of the graph, as do the tensors; on failure an array of 64 NULLs, never NULL. VALUE without a
+ * callback; STATE "cond: output 1 was not written" where a block leaves one out; a condition or an index must have a value and one element. */
 
 #define CN_COND(X, S)                                                                       \
   X(S, cn_tensor *, pred, CN_MISSING, ANY, "one number or bool: true unless it is 0")       \
@@ -66,7 +66,8 @@ CN_API cn_tensor *const *cn_fori_loop_run(const cn_fori_loop_args *args);
   X(S, int64_t, outputs, 1, ANY, "how many outputs a turn has")                             \
   X(S, void *, user, NULL, ANY, "handed to f")
 typedef struct cn_scan_args { cn_graph *graph; CN_SCAN(CN_FIELD_, ) } cn_scan_args;
-/* The carries after the last turn, then each output of all turns, stacked along a new first axis in the order of the slices. Carries keep shape and dtype; VALUE where there is no turn whose outputs could be stacked. */
+/* The carries after the last turn, then each output of all turns, stacked along a new first axis in the order of the slices. Carries keep shape and dtype;
+ * VALUE where there is no turn whose outputs could be stacked. */
 CN_API cn_tensor *const *cn_scan_run(const cn_scan_args *args);
 
 #define CN_ASSOCIATIVE_SCAN(X, S)                                                           \
@@ -76,7 +77,8 @@ CN_API cn_tensor *const *cn_scan_run(const cn_scan_args *args);
   X(S, int64_t, axis, 0, ANY, "along which")                                                \
   X(S, void *, user, NULL, ANY, "handed to f")
 typedef struct cn_associative_scan_args { cn_graph *graph; CN_ASSOCIATIVE_SCAN(CN_FIELD_, ) } cn_associative_scan_args;
-/* y_i = x_0 o x_1 o ... o x_i of each tensor of elems, by about 2 log2(n) calls of f on many elements at once (Blelloch, "Prefix sums and their applications", 1990). */
+/* y_i = x_0 o x_1 o ... o x_i of each tensor of elems, by about 2 log2(n) calls of f on many elements at once (Blelloch, "Prefix sums and their applications",
+ * 1990). */
 CN_API cn_tensor *const *cn_associative_scan_run(const cn_associative_scan_args *args);
 
 #define CN_MAP(X, S)                                                                        \

@@ -11,7 +11,8 @@ typedef struct cni_geometry { cni_conv c; int axes; bool first; } cni_geometry;
 typedef struct cni_window { cn_size strides, dilation_rate; const char *padding, *data_format; cn_ints output_padding; bool causal; } cni_window;
 #define CNI_WINDOW_OF(o) .strides = (o)->strides, .dilation_rate = (o)->dilation_rate, .padding = (o)->padding, .data_format = (o)->data_format
 
-/* direct: kernel [axes..., inputs, outputs]; depthwise: [axes..., channels, multiplier]; transposed: [axes..., outputs, inputs], and x is y of the convolution. */
+/* direct: kernel [axes..., inputs, outputs]; depthwise: [axes..., channels, multiplier]; transposed: [axes..., outputs, inputs], and x is y of the convolution.
+ */
 typedef enum { CNI_WINDOW_DIRECT, CNI_WINDOW_DEPTHWISE, CNI_WINDOW_TRANSPOSED } cni_window_kind;
 
 /* The convolution that the options mean, and the result's shape; sizes may be CN_UNKNOWN. Reports what does not fit. */

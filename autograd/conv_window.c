@@ -11,7 +11,8 @@ static bool known(int64_t v) { return v != CN_UNKNOWN; }
 
 cn_code cni_window_dtypes(const cn_call *c) {
   for (int64_t i = 0; i < c->nx; i++)
-    if (cni_given(c->x[i]) && (!cni_is_float((cn_dtype)c->x[i]->dtype) || c->x[i]->dtype != c->x[0]->dtype)) return cn_fail(c->graph, CN_DTYPE, "needs inputs of float32 or of float64, all of one");
+    if (cni_given(c->x[i]) && (!cni_is_float((cn_dtype)c->x[i]->dtype) || c->x[i]->dtype != c->x[0]->dtype))
+      return cn_fail(c->graph, CN_DTYPE, "needs inputs of float32 or of float64, all of one");
   return CN_OK;
 }
 
@@ -21,7 +22,12 @@ static cn_code per_axis(cn_graph *g, const char *name, const int64_t *v, int64_t
   if (n != 1 && n != axes) return cn_fail(g, CN_VALUE, "%s has %lld numbers for %d axes", name, (long long)n, axes);
   for (int i = 0; i < axes; i++) {
     const int64_t one = v[n == 1 ? 0 : i];
-    if (one < least || one > LARGEST) return cn_fail(g, CN_VALUE, "%s must %s, got %lld", name, one >= least ? "be at most 2^31 - 1" : least ? "be positive" : "not be negative", (long long)one);
+    if (one < least || one > LARGEST)
+      return cn_fail(g, CN_VALUE, "%s must %s, got %lld", name,
+                     one >= least ? "be at most 2^31 - 1"
+                     : least      ? "be positive"
+                                  : "not be negative",
+                     (long long)one);
     to[3 - axes + i] = one;
   }
   return CN_OK;
@@ -86,13 +92,17 @@ static cn_code read_axes(shapes *s, const cni_window *w, cni_window_kind kind, p
   int64_t more[3] = { -1, -1, -1 };
   cn_code code = size_per_axis(s->g, "strides", &w->strides, t->axes, c->stride);
   if (code == CN_OK) code = size_per_axis(s->g, "dilation_rate", &w->dilation_rate, t->axes, c->dilation);
-  if (code == CN_OK && kind == CNI_WINDOW_TRANSPOSED && w->output_padding.n >= 0) code = per_axis(s->g, "output_padding", w->output_padding.v, w->output_padding.n, t->axes, 0, more);
+  if (code == CN_OK && kind == CNI_WINDOW_TRANSPOSED && w->output_padding.n >= 0)
+    code = per_axis(s->g, "output_padding", w->output_padding.v, w->output_padding.n, t->axes, 0, more);
   for (int i = 3 - t->axes; i < 3 && code == CN_OK; i++) {
-    const int64_t in = s->x->d[i - 3 + t->axes + (t->first ? 2 : 1)], k = c->kernel[i] = s->kernel->d[i - 3 + t->axes], reach = known(k) ? (k - 1) * c->dilation[i] + 1 : CN_UNKNOWN;
+    const int64_t in = s->x->d[i - 3 + t->axes + (t->first ? 2 : 1)], k = c->kernel[i] = s->kernel->d[i - 3 + t->axes],
+                  reach = known(k) ? (k - 1) * c->dilation[i] + 1 : CN_UNKNOWN;
     const bool back = kind == CNI_WINDOW_TRANSPOSED;
-    if (!k || (known(k) && k > LARGEST) || (known(in) && in > INT64_MAX / 4 / LARGEST)) return misfit(s, k ? "sizes are too large" : "the kernel has no taps", 0, 0);
+    if (!k || (known(k) && k > LARGEST) || (known(in) && in > INT64_MAX / 4 / LARGEST))
+      return misfit(s, k ? "sizes are too large" : "the kernel has no taps", 0, 0);
     (back ? c->out : c->in)[i] = in;
-    const int64_t result = (back ? c->in : c->out)[i] = back ? transposed_size(p, in, reach, c->stride[i], more[i], &c->pad[i]) : direct_size(p, in, reach, c->stride[i], &c->pad[i]);
+    const int64_t result = (back ? c->in : c->out)[i] =
+        back ? transposed_size(p, in, reach, c->stride[i], more[i], &c->pad[i]) : direct_size(p, in, reach, c->stride[i], &c->pad[i]);
     if (known(result) && (result < 0 || (!result && (in || p == VALID)))) return misfit(s, "the output would be empty", 0, 0);
   }
   return code;
@@ -177,7 +187,8 @@ void cni_conv_naive(const cni_geometry *t, cni_conv_kind kind, double *x, double
   for (int64_t image = 0; image < c->batch; image++)
     for (int64_t p = 0; p < positions; p++)
       for (int64_t q = 0; q < taps; q++) {
-        const int64_t o[3] = { p / c->out[2] / c->out[1], p / c->out[2] % c->out[1], p % c->out[2] }, k[3] = { q / c->kernel[2] / c->kernel[1], q / c->kernel[2] % c->kernel[1], q % c->kernel[2] };
+        const int64_t o[3] = { p / c->out[2] / c->out[1], p / c->out[2] % c->out[1], p % c->out[2] },
+                      k[3] = { q / c->kernel[2] / c->kernel[1], q / c->kernel[2] % c->kernel[1], q % c->kernel[2] };
         naive_tap(t, kind, x, kernel, y, image, o, k);
       }
 }

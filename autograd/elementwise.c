@@ -105,7 +105,8 @@ static void flat_part(void *ctx, int64_t begin, int64_t end) {
   p->f(p->y + (size_t)begin * p->result, p->a + (size_t)(begin * sa) * p->size, p->b + (size_t)(begin * sb) * p->size, end - begin, sa, sb);
 }
 
-void cni_binary_raw(cn_graph *g, cni_binary *f, void *to, size_t result, const cn_dims *y, const void *a, const cn_dims *da, const void *b, const cn_dims *db, size_t size) {
+void cni_binary_raw(cn_graph *g, cni_binary *f, void *to, size_t result, const cn_dims *y, const void *a, const cn_dims *da, const void *b, const cn_dims *db,
+                    size_t size) {
   const int64_t count = y->rank ? cn_dims_count(y) : 1;
   if (!count) return;
   pairing p = { f, to, a, b, layout_of(da, db, y), size, result };
@@ -165,13 +166,16 @@ cn_code cn_infer_same(const cn_call *c) {
   cni_set_dims(&c->sig[0].dims, &c->x[0]->dims);
   return CN_OK;
 }
-static cn_code not_float(const cn_call *c, const cn_tensor *x) { return cn_fail(c->graph, CN_DTYPE, "needs float32 or float64, got %s", cn_dtype_name((cn_dtype)x->dtype)); }
+static cn_code not_float(const cn_call *c, const cn_tensor *x) {
+  return cn_fail(c->graph, CN_DTYPE, "needs float32 or float64, got %s", cn_dtype_name((cn_dtype)x->dtype));
+}
 cn_code cn_infer_same_float(const cn_call *c) { return cni_is_float((cn_dtype)c->x[0]->dtype) ? cn_infer_same(c) : not_float(c, c->x[0]); }
 
 cn_code cn_infer_broadcast(const cn_call *c) {
   const cn_tensor *a = c->x[0], *b = c->x[1];
   cn_sig *s = c->sig;
-  if (a->dtype != b->dtype) return cn_fail(c->graph, CN_DTYPE, "dtypes differ: %s and %s", cn_dtype_name((cn_dtype)a->dtype), cn_dtype_name((cn_dtype)b->dtype));
+  if (a->dtype != b->dtype)
+    return cn_fail(c->graph, CN_DTYPE, "dtypes differ: %s and %s", cn_dtype_name((cn_dtype)a->dtype), cn_dtype_name((cn_dtype)b->dtype));
   if (a->dtype == CN_STRING) return cn_fail(c->graph, CN_DTYPE, "texts have no arithmetic");
   s->dtype = (cn_dtype)a->dtype;
   if (!(a->dims.rank | b->dims.rank)) return s->dims.rank = 0, CN_OK;

@@ -13,7 +13,8 @@ cn_code cni_map_grad(const cn_call *c, cni_unary_grad *f, const double *p);
 /* y = a op b with broadcasting; result_size: bytes of one element of y. */
 cn_code cni_binary_map(const cn_call *c, cni_binary *f, size_t result_size);
 /* to [of y's shape] = p op q, each a tensor's data broadcast to y's shape: for backward kernels. */
-void cni_binary_raw(cn_graph *g, cni_binary *f, void *to, size_t result_size, const cn_dims *y, const void *a, const cn_dims *da, const void *b, const cn_dims *db, size_t size);
+void cni_binary_raw(cn_graph *g, cni_binary *f, void *to, size_t result_size, const cn_dims *y, const void *a, const cn_dims *da, const void *b,
+                    const cn_dims *db, size_t size);
 /* Index into x of element i of an array of shape y that x was broadcast to. */
 int64_t cni_broadcast_index(const cn_dims *x, const cn_dims *y, int64_t i);
 /* Of integer dtypes and bool: element i, without a detour over double. */

@@ -1,7 +1,9 @@
-/* Gradients. Two walks over the tape, from the result down: the first marks what the result depends on, counts each leaf's readers and checks that the values that gradients will read are still there
- * (so a refused call has changed nothing); the second computes. A gradient for given targets first marks, upwards, what depends on them.
+/* Gradients. Two walks over the tape, from the result down: the first marks what the result depends on, counts each leaf's readers and checks that the values
+ * that gradients will read are still there (so a refused call has changed nothing); the second computes. A gradient for given targets first marks, upwards,
+ * what depends on them.
  *
- * While a walk runs, x->slot is the gradient of x so far. A slot holds a temporary (counted by `uses`), or a tensor that already existed (a rule may return one): only an unshared temporary is added to in place. */
+ * While a walk runs, x->slot is the gradient of x so far. A slot holds a temporary (counted by `uses`), or a tensor that already existed (a rule may return
+ * one): only an unshared temporary is added to in place. */
 #include "engine.h"
 #include "../core/threads_private.h"
 #include "engine_private.h"
@@ -69,7 +71,9 @@ cn_tensor *cni_publish(cn_graph *g, cn_tensor *s) {
 }
 
 /* ---- rows ---- */
-static bool rows_edge(const cni_walk *w, const cn_node *n, int32_t i) { return w->all && !w->record && i == 0 && (n->op->flags & CN_OP_ROWS) && (n->x[0]->flags & CNI_VARIABLE); }
+static bool rows_edge(const cni_walk *w, const cn_node *n, int32_t i) {
+  return w->all && !w->record && i == 0 && (n->op->flags & CN_OP_ROWS) && (n->x[0]->flags & CNI_VARIABLE);
+}
 static bool is_sparse(const cni_walk *w, const cn_tensor *x) { return w->all && (x->flags & CNI_VARIABLE) && x->rows_readers == INT32_MAX; }
 
 /* ---- complete gradients ---- */
@@ -238,7 +242,8 @@ static bool node_backward(cni_walk *w, cn_node *n) {
     const size_t nx = (size_t)n->nx, ny = (size_t)n->ny;
     char *p = cni_arena_take(g, cni_step_arena(g), (2 * nx + 2 * ny) * sizeof(void *) + nx);
     if (!p) return false;
-    e = (edges){ (cn_tensor **)(void *)p, (cn_tensor **)(void *)p + ny, (void **)(void *)p + ny + nx, (void **)(void *)p + 2 * ny + nx, (bool *)((void **)(void *)p + 2 * (nx + ny)) };
+    e = (edges){ (cn_tensor **)(void *)p, (cn_tensor **)(void *)p + ny, (void **)(void *)p + ny + nx, (void **)(void *)p + 2 * ny + nx,
+                 (bool *)((void **)(void *)p + 2 * (nx + ny)) };
   }
   for (int32_t i = 0; i < n->ny; i++) any |= (e.gy[i] = n->y[i]->slot) != NULL;
   for (int32_t i = 0; i < n->nx; i++) {
@@ -337,8 +342,8 @@ static cn_tensor *seed(const cni_walk *w, int64_t k) {
   if (!cni_readable(g, gradient, true)) return NULL;
   if (gradient->dtype == y->dtype && cn_dims_equal(&gradient->dims, &y->dims)) return gradient;
   char a[160], b[160];
-  cn_fail(g, CN_SHAPE, "gradient is %s %s, the result is %s %s", cn_dtype_name((cn_dtype)gradient->dtype), cn_dims_text(&gradient->dims, a, sizeof a), cn_dtype_name((cn_dtype)y->dtype),
-          cn_dims_text(&y->dims, b, sizeof b));
+  cn_fail(g, CN_SHAPE, "gradient is %s %s, the result is %s %s", cn_dtype_name((cn_dtype)gradient->dtype), cn_dims_text(&gradient->dims, a, sizeof a),
+          cn_dtype_name((cn_dtype)y->dtype), cn_dims_text(&y->dims, b, sizeof b));
   return NULL;
 }
 
@@ -441,7 +446,15 @@ bool cni_backward(const cn_backward_args *a, const cni_sink *sink) {
   g->core.where = "backward";
   bool ok = cni_result_ok(g, a->y);
   if (ok && g->remark) remark(g);
-  cni_walk w = { .g = g, .release = a->release && !a->step, .steps = a->step ? a : NULL, .accumulate = a->accumulate, .all = true, .sink = sink, .y = &y, .gradient = &gradient, .outputs = 1 };
+  cni_walk w = { .g = g,
+                 .release = a->release && !a->step,
+                 .steps = a->step ? a : NULL,
+                 .accumulate = a->accumulate,
+                 .all = true,
+                 .sink = sink,
+                 .y = &y,
+                 .gradient = &gradient,
+                 .outputs = 1 };
   if (ok && !a->y->node) cn_fail(g, CN_STATE, "the result was not made by a recorded operation"), ok = false;
   ok = ok && (cni_walk_back(&w) || (w.steps && (cni_steps_undo(&w), false))) && (!w.steps || complete_leaves(&w)) && finish_all(&w);
   g->core.where = where;

@@ -10,7 +10,9 @@ extern "C" {
 /* A rule that backward has just applied, as its step callback sees it. The tensors may be read (cn_at, cn_print, ...) until the callback returns. */
 typedef struct cn_backward_step {
   const cn_node *node;                 /* the operation: cn_node_op(node)->name, its inputs and outputs (op.h), cn_node_scope(node) */
-  const char *rule;                    /* "backward": the operation's own kernel; "vjp": its rule in operations; "rows": a look-up, whose gradient stays sparse; "none": no rule, a gradient of zero */
+  /* "backward": the operation's own kernel; "vjp": its rule in operations; "rows": a look-up, whose gradient stays sparse; "none": no rule, a gradient of
+   * zero */
+  const char *rule;
   int64_t number;                      /* 0 for the first */
   cn_tensor *const *gy;                /* the gradients of the outputs; NULL where nothing depends on the output */
   cn_tensor *const *gx;                /* what it sends to each input; NULL where none is wanted, or it is zero, or rows are sent */
@@ -27,9 +29,9 @@ typedef bool (*cn_step_callback)(cn_graph *g, const cn_backward_step *step, void
   X(S, cn_step_callback, step, NULL, ANY, "called at each operation, as it is reached; release is not done then")                                                 \
   X(S, void *, user, NULL, ANY, "handed to step")
 typedef struct cn_backward_args { cn_graph *graph; CN_BACKWARD(CN_FIELD_, ) } cn_backward_args;
-/* Gradients of y with respect to every trainable variable and every watched tensor that it depends on: read them with cn_grad. Variables that it does not depend on get zeros.
- * A step callback that returns false stops: no gradient has changed then, and the result is false, without an error.
- * Refused, with nothing changed, when a value that a gradient needs was changed (a variable assigned between forward and backward) or released. Not recorded. */
+/* Gradients of y with respect to every trainable variable and every watched tensor that it depends on: read them with cn_grad. Variables that it does not
+ * depend on get zeros. A step callback that returns false stops: no gradient has changed then, and the result is false, without an error. Refused, with nothing
+ * changed, when a value that a gradient needs was changed (a variable assigned between forward and backward) or released. Not recorded. */
 CN_API bool cn_backward_run(const cn_backward_args *args);
 
 #define CN_GRADIENT(X, S)                                                                                             \
@@ -42,8 +44,10 @@ typedef struct cn_gradient_args { cn_graph *graph; CN_GRADIENT(CN_FIELD_, ) } cn
 CN_API cn_tensor *cn_gradient_run(const cn_gradient_args *args);
 /* Gradients with respect to n tensors in one walk: dx[i] of the shape of x[i]. False (dx all NULL) on failure. gradient may be CN_NO_TENSOR. */
 CN_API bool cn_gradients(cn_graph *g, cn_tensor *y, cn_tensor *gradient, cn_tensor *const *x, int64_t n, bool differentiable, cn_tensor **dx);
-/* Vector-Jacobian product of several outputs in one walk: dx[i] = sum over k of the gradient of <y[k], gradient[k]> with respect to x[i]. `gradient` may be NULL or hold CN_NO_TENSOR: ones. */
-CN_API bool cn_vjp(cn_graph *g, cn_tensor *const *y, cn_tensor *const *gradient, int64_t m, cn_tensor *const *x, int64_t n, bool differentiable, cn_tensor **dx);
+/* Vector-Jacobian product of several outputs in one walk: dx[i] = sum over k of the gradient of <y[k], gradient[k]> with respect to x[i]. `gradient` may be
+ * NULL or hold CN_NO_TENSOR: ones. */
+CN_API bool cn_vjp(cn_graph *g, cn_tensor *const *y, cn_tensor *const *gradient, int64_t m, cn_tensor *const *x, int64_t n, bool differentiable,
+                   cn_tensor **dx);
 
 #ifndef __cplusplus
 #define cn_backward(...) CN_WITH_OPTIONS_(bool, cn_backward_args, CN_BACKWARD, cn_backward_run, __VA_ARGS__)

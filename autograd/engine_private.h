@@ -38,15 +38,18 @@ void cni_slot_drop(cn_graph *g, cn_tensor *x);
 void cni_temporaries_drop(cn_graph *g, int64_t mark);                           /* those made since mark that nothing holds; the others belong to their slots */
 
 /* targets.c */
-bool cni_walk_to(cni_walk *w, cn_tensor *const *x, int64_t n, int64_t from);    /* the gradients of x, into their slots; no node before `from` on the tape is passed */
+bool cni_walk_to(cni_walk *w, cn_tensor *const *x, int64_t n,
+                 int64_t from); /* the gradients of x, into their slots; no node before `from` on the tape is passed */
 
 /* steps.c */
-bool cni_step_taken(cni_walk *w, const cn_node *n, cn_tensor *const *gy, cn_tensor **gx, bool rows); /* shows what the rule gave; gx is brought to the inputs' shapes */
+bool cni_step_taken(cni_walk *w, const cn_node *n, cn_tensor *const *gy, cn_tensor **gx,
+                    bool rows);                                                 /* shows what the rule gave; gx is brought to the inputs' shapes */
 void cni_steps_undo(const cni_walk *w);                                         /* after a stop: no slot holds anything */
 
 /* rows.c */
 bool cni_piece_add(cn_graph *g, const cn_node *n);                              /* the gradient of a look-up's output */
-bool cni_rows_collect(cn_graph *g, cn_tensor *variable, cn_rows *rows);         /* all pieces of a variable as one: temporaries, indices i64 in range; the values of a single piece are shared, of several left where they are (NULL) */
+/* all pieces of a variable as one: temporaries, indices i64 in range; the values of a single piece are shared, of several left where they are (NULL) */
+bool cni_rows_collect(cn_graph *g, cn_tensor *variable, cn_rows *rows);
 void cni_pieces_drop(cn_graph *g, const cn_tensor *variable);
 
 #endif

@@ -63,7 +63,8 @@ static const char *gradient_range(const cn_tensor *x, char *s, size_t size) {
 static void write_operation(cni_text *t, const cn_node *n, bool backward) {
   char inputs[256] = "", word[200], dims[160], result[200], range[80], gradient[80];
   size_t used = 0;
-  for (int32_t i = 0; i < n->nx && used < sizeof inputs; i++) used += (size_t)snprintf(inputs + used, sizeof inputs - used, "%s%s", i ? ", " : "", cni_explain_name(n->x[i], word, sizeof word));
+  for (int32_t i = 0; i < n->nx && used < sizeof inputs; i++)
+    used += (size_t)snprintf(inputs + used, sizeof inputs - used, "%s%s", i ? ", " : "", cni_explain_name(n->x[i], word, sizeof word));
   for (int32_t k = 0; k < n->ny; k++) {
     const cn_tensor *y = n->y[k];
     snprintf(result, sizeof result, "%s %s", cn_dtype_name((cn_dtype)y->dtype), cn_dims_text(&y->dims, dims, sizeof dims));
@@ -85,8 +86,8 @@ static void write_variables(cni_text *t, const cn_graph *g) {
     if (!read) continue;
     if (!any) cni_text_format(t, "\n%-34s %-24s %-22s %s\n", "variable", "shape", "values", "gradient");
     any = true;
-    cni_text_format(t, "%-34s %-24s %-22s %s\n", *cn_name_of(v) ? cn_name_of(v) : "variable", cn_dims_text(&v->dims, dims, sizeof dims), range_of(v, range, sizeof range),
-                    gradient_range(v, gradient, sizeof gradient));
+    cni_text_format(t, "%-34s %-24s %-22s %s\n", *cn_name_of(v) ? cn_name_of(v) : "variable", cn_dims_text(&v->dims, dims, sizeof dims),
+                    range_of(v, range, sizeof range), gradient_range(v, gradient, sizeof gradient));
   }
 }
 

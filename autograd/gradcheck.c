@@ -39,7 +39,8 @@ static bool note_variables(check *c) {
   int64_t n = 0;
   for (cn_tensor *v = g->variables, *first = v; v; v = v->extra->next == first ? NULL : v->extra->next) n++;
   if (!(c->states = cni_arena_take(g, cni_step_arena(g), (size_t)(n + 1) * sizeof *c->states))) return false;
-  for (cn_tensor *v = g->variables, *first = v; v; v = v->extra->next == first ? NULL : v->extra->next) c->states[c->states_count++] = (struct written){ v, cni_version(v), NULL };
+  for (cn_tensor *v = g->variables, *first = v; v; v = v->extra->next == first ? NULL : v->extra->next)
+    c->states[c->states_count++] = (struct written){ v, cni_version(v), NULL };
   return true;
 }
 
@@ -158,8 +159,10 @@ static void each_element(check *c, int64_t order) {
 static bool prepare(check *c) {
   cn_graph *g = c->g;
   const cn_gradcheck_args *a = c->a;
-  if (!a->function || a->inputs.n < 1 || a->inputs.n > MOST_INPUTS) return cn_fail(g, CN_VALUE, "gradcheck: a function and 1 to %d inputs are needed", MOST_INPUTS), false;
-  if (a->order < 1 || a->order > MOST_ORDER || a->directions < 1) return cn_fail(g, CN_VALUE, "gradcheck: order must be 1 to %d and directions at least 1", MOST_ORDER), false;
+  if (!a->function || a->inputs.n < 1 || a->inputs.n > MOST_INPUTS)
+    return cn_fail(g, CN_VALUE, "gradcheck: a function and 1 to %d inputs are needed", MOST_INPUTS), false;
+  if (a->order < 1 || a->order > MOST_ORDER || a->directions < 1)
+    return cn_fail(g, CN_VALUE, "gradcheck: order must be 1 to %d and directions at least 1", MOST_ORDER), false;
   for (int64_t i = 0; i < c->n; i++) {
     cn_tensor *x = a->inputs.v[i];
     if (x && !cni_given(x)) continue;
@@ -201,7 +204,13 @@ static void place(const check *c, char *text, size_t size) {
 cn_gradcheck_report cn_gradcheck_run(const cn_gradcheck_args *a) {
   cn_gradcheck_report r = { .passed = false, .error = INFINITY, .input = -1, .element = -1 };
   if (!cn_ok(a->graph)) return r;
-  check c = { .a = a, .g = a->graph, .n = a->inputs.n, .r = &r, .stream = { (uint64_t)a->seed, 0 }, .weights = { (uint64_t)a->seed + 1, 0 }, .streams = a->graph->core.streams,
+  check c = { .a = a,
+              .g = a->graph,
+              .n = a->inputs.n,
+              .r = &r,
+              .stream = { (uint64_t)a->seed, 0 },
+              .weights = { (uint64_t)a->seed + 1, 0 },
+              .streams = a->graph->core.streams,
               .graph_stream = a->graph->streams };
   const bool recording = cn_recording(a->graph, true);
   if (prepare(&c) && rehearse(&c)) {
@@ -220,7 +229,8 @@ cn_gradcheck_report cn_gradcheck_run(const cn_gradcheck_args *a) {
   char where[128];
   place(&c, where, sizeof where);
   if (!cn_ok(a->graph)) snprintf(r.text, sizeof r.text, "failed: %.200s", cn_error(a->graph));
-  else snprintf(r.text, sizeof r.text, "%s: %lld comparisons, largest relative error %.2g in order %lld along %s: analytic %.9g, numeric %.9g", r.passed ? "passed" : "FAILED", (long long)r.comparisons,
-                r.error, (long long)r.order, where, r.analytic, r.numeric);
+  else
+    snprintf(r.text, sizeof r.text, "%s: %lld comparisons, largest relative error %.2g in order %lld along %s: analytic %.9g, numeric %.9g",
+             r.passed ? "passed" : "FAILED", (long long)r.comparisons, r.error, (long long)r.order, where, r.analytic, r.numeric);
   return r;
 }

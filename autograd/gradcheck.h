@@ -7,8 +7,8 @@
 extern "C" {
 #endif
 
-/* The function to be checked: any tensor computed from x[0..n). It must give the same values for the same inputs: streams that operations draw from, and variables that
- * the function writes (running statistics), are rewound before each evaluation. */
+/* The function to be checked: any tensor computed from x[0..n). It must give the same values for the same inputs: streams that operations draw from, and
+ * variables that the function writes (running statistics), are rewound before each evaluation. */
 typedef cn_tensor *(*cn_gradcheck_function)(cn_graph *g, cn_tensor *const *x, int64_t n, void *user);
 
 #define CN_GRADCHECK(X, S)                                                                                                                                              \
@@ -32,9 +32,9 @@ typedef struct cn_gradcheck_report {
   char text[256];                  /* one line: "passed: 20 comparisons, largest relative error 3e-10 ..." */
 } cn_gradcheck_report;
 
-/* With s(x) = sum of w * f(x) for random weights w, and D_0 = s, D_k = <grad D_(k-1), v_k> for directions v, compares D_k(x) with the five-point central difference of D_(k-1) along v_k.
- * A function that fails leaves its error in the graph and a report that has not passed. The inputs are not changed (a float64 variable has its value again afterwards); what is computed
- * are step tensors. */
+/* With s(x) = sum of w * f(x) for random weights w, and D_0 = s, D_k = <grad D_(k-1), v_k> for directions v, compares D_k(x) with the five-point central
+ * difference of D_(k-1) along v_k. A function that fails leaves its error in the graph and a report that has not passed. The inputs are not changed (a float64
+ * variable has its value again afterwards); what is computed are step tensors. */
 CN_API cn_gradcheck_report cn_gradcheck_run(const cn_gradcheck_args *args);
 #ifndef __cplusplus
 /* cn_gradcheck(g, f, CN_TENSORS(x, w), .order = 2) */

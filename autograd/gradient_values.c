@@ -24,7 +24,8 @@ static void values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x) {
 void cni_values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x) {
   const double began = g->profile ? cni_profile_clock() : 0;
   values_add(g, y, x);
-  if (g->profile) cni_profile_add(g, "(sum of gradients)", CN_PHASE_BACKWARD, began, (double)y->count, 3 * (double)y->count * (double)cn_dtype_size((cn_dtype)y->dtype));
+  if (g->profile)
+    cni_profile_add(g, "(sum of gradients)", CN_PHASE_BACKWARD, began, (double)y->count, 3 * (double)y->count * (double)cn_dtype_size((cn_dtype)y->dtype));
 }
 
 /* The one place where broadcasting is undone: the sum over the axes along which x was repeated. */

@@ -11,9 +11,11 @@
 #define CNI_PERSISTENT UINT32_MAX      /* epoch of persistent tensors */
 
 enum {
-  CNI_VARIABLE = 1, CNI_SYMBOLIC = 2, CNI_NEEDS = 4 /* depends on a trainable variable or a watched tensor */, CNI_WATCHED = 8, CNI_TEMPORARY = 16 /* made by a rule that is not recorded */,
-  CNI_RELEASED = 32, CNI_TARGET = 64 /* of the gradient being computed */, CNI_KEEP = 128 /* not to be released early */, CNI_PLANNED = 256 /* belongs to a plan, which uses header and buffer again */,
-  CNI_DEFERRED = 512 /* with CNI_RELEASED: not computed yet */, CNI_OF_SEGMENT = 1024, CNI_OF_WEIGHT = 2048 /* with CNI_RELEASED: not backward released it */
+  CNI_VARIABLE = 1, CNI_SYMBOLIC = 2, CNI_NEEDS = 4 /* depends on a trainable variable or a watched tensor */, CNI_WATCHED = 8,
+  CNI_TEMPORARY = 16 /* made by a rule that is not recorded */, CNI_RELEASED = 32, CNI_TARGET = 64 /* of the gradient being computed */,
+  CNI_KEEP = 128 /* not to be released early */, CNI_PLANNED = 256 /* belongs to a plan, which uses header and buffer again */,
+  CNI_DEFERRED = 512 /* with CNI_RELEASED: not computed yet */, CNI_OF_SEGMENT = 1024,
+  CNI_OF_WEIGHT = 2048 /* with CNI_RELEASED: not backward released it */
 };
 
 /* What only variables, watched and named tensors have. */
@@ -79,8 +81,8 @@ typedef struct cni_temps { cn_tensor **v; int64_t count, capacity; } cni_temps;
 struct cn_graph {
   cni_context core;
   uint32_t epoch, sweep;
-  bool recording, replaying, check_finite, deferring /* large results are computed when they are first read */, in_rule /* inside a rule that is not recorded */,
-      remark /* a watch or a thaw came after the readers */, stepping /* a step callback runs */;
+  bool recording, replaying, check_finite, deferring /* large results are computed when they are first read */,
+      in_rule /* inside a rule that is not recorded */, remark /* a watch or a thaw came after the readers */, stepping /* a step callback runs */;
   cni_arena step[2];                   /* headers, nodes and args of this step and, untouched, of the one before */
   cni_arena keep;                      /* headers and nodes of persistent tensors */
   cn_node **tape;
@@ -105,7 +107,8 @@ struct cn_graph {
   uint32_t trial, trials;              /* layers built now are unbuilt at the end of this trial (0: none); trials so far (layer.c) */
   struct cni_name *names;              /* how often a layer's name was given (symbolic.c) */
   struct cni_plan *plans[2];           /* of even and odd steps; plan.c */
-  struct cni_plan *plan /* being followed, while calls match it */, *followed /* that this step began with */, *noting /* that calls are added to */, *noted /* that this step began to note */;
+  struct cni_plan *plan /* being followed, while calls match it */, *followed /* that this step began with */, *noting /* that calls are added to */,
+      *noted /* that this step began to note */;
   int64_t cursor;                      /* into the plan */
   int64_t last_count, repeats;         /* length of the last step's tape; steps with that length */
   int32_t misses, rest, pause;         /* steps that left their plan; steps to go without one, now and after the next failure */
@@ -136,7 +139,8 @@ static inline void cni_set_dims(cn_dims *to, const cn_dims *from) {
 /* tensor.c */
 /* A header with storage for `dims` (alive in this step; persistent with persist). NULL after an error. Values are not set. */
 cn_tensor *cni_tensor_new(cn_graph *g, cn_dtype dtype, const cn_dims *dims, bool persist);
-cn_tensor *cni_string_tensor(cn_graph *g, const cn_dims *dims, int64_t count, size_t bytes); /* a step tensor of texts: its data are count + 1 offsets and `bytes`, to be set */
+cn_tensor *cni_string_tensor(cn_graph *g, const cn_dims *dims, int64_t count,
+                             size_t bytes); /* a step tensor of texts: its data are count + 1 offsets and `bytes`, to be set */
 void cni_header_init(cn_graph *g, cn_tensor *t, cn_dtype dtype, const cn_dims *dims, bool persist);
 cn_tensor *cni_view_header(cn_graph *g, cn_dtype dtype, const cn_dims *dims); /* of a step tensor or a temporary, without storage */
 bool cni_tensor_storage(cn_graph *g, cn_tensor *t, bool step);      /* t->data from its count and dtype */
@@ -167,7 +171,8 @@ void cni_plan_leave(cn_graph *g);     /* plan.c */
 /* profile.c */
 cn_code cni_profile_call(const cn_call *c, bool rule);              /* forward, or a fused backward, measured */
 double cni_profile_clock(void);                                     /* seconds */
-void cni_profile_add(cn_graph *g, const char *name, int phase, double began, double flop, double bytes); /* one call that began then and is over now, in the scope that runs */
+void cni_profile_add(cn_graph *g, const char *name, int phase, double began, double flop,
+                     double bytes); /* one call that began then and is over now, in the scope that runs */
 static inline cn_code cni_run_forward(const cn_call *c) { return c->graph->profile ? cni_profile_call(c, false) : c->op->forward(c); }
 static inline cn_code cni_run_rule(const cn_call *c) { return c->graph->profile ? cni_profile_call(c, true) : c->op->backward(c); }
 
@@ -195,8 +200,10 @@ void *cni_args_copy(cn_graph *g, const cn_schema *s, const void *args, cni_arena
  * symbolic tensor of g: nothing outside the graph's own memory is read. */
 cn_tensor *cni_size_tensor(const cn_graph *g, int64_t v);
 static inline int cni_size_axis(int64_t v) { return (int)((uint64_t)v & 7); }
-cn_tensor *const *cni_symbolic_call(cn_call *c);                    /* an operation on symbolic inputs: shapes only. Recorded outside layers; inside one the outputs are step tensors without a node */
-/* A node of ny outputs (their masks included) and the tensors of args as inputs, in the arena; to be given its outputs with cni_symbolic_output. NULL after an error. */
+cn_tensor *const *cni_symbolic_call(
+    cn_call *c); /* an operation on symbolic inputs: shapes only. Recorded outside layers; inside one the outputs are step tensors without a node */
+/* A node of ny outputs (their masks included) and the tensors of args as inputs, in the arena; to be given its outputs with cni_symbolic_output. NULL after an
+ * error. */
 cn_node *cni_symbolic_node(cn_graph *g, cni_arena *arena, const cn_op *op, const cn_schema *s, const void *args, int64_t ny);
 cn_tensor *cni_symbolic_output(cn_graph *g, cn_node *n, int64_t i, cn_dtype dtype, const cn_dims *dims);
 /* A name that no layer or symbolic operation of the graph has: the snake_case of the class' name, then _1, _2, ... Owned by the caller (cni_alloc). */
@@ -207,18 +214,20 @@ bool cni_names_save(cn_graph *g, cni_names_mark *mark);
 void cni_names_restore(cn_graph *g, const cni_names_mark *mark);
 
 /* replay.c */
-void cni_capture_spoil(cn_graph *g);                                /* what runs now cannot be replayed: a user's own code, values that a list of actions would not renew */
+void cni_capture_spoil(cn_graph *g); /* what runs now cannot be replayed: a user's own code, values that a list of actions would not renew */
 void cni_capture_assign(cn_tensor *variable, cn_tensor *value);
 
 /* engine.c */
-/* What backward does with a complete gradient instead of keeping it: an optimizer's fused update. Dense: `gradient`; sparse: `rows` (indices i64 in range; values [n, width], or NULL while they stand in several pieces). */
+/* What backward does with a complete gradient instead of keeping it: an optimizer's fused update. Dense: `gradient`; sparse: `rows` (indices i64 in range;
+ * values [n, width], or NULL while they stand in several pieces). */
 typedef struct cni_sink {
   bool (*apply)(void *user, cn_tensor *variable, cn_tensor *gradient, const cn_rows *rows);
   void *user;
 } cni_sink;
 bool cni_backward(const cn_backward_args *args, const cni_sink *sink);
-bool cni_rows_join(cn_graph *g, const cn_tensor *variable, cn_rows *rows);                                       /* values made from the pieces, if they are NULL; inside a sink */
-void cni_rows_places(const cn_graph *g, const cn_tensor *variable, const cn_rows *rows, const char **place);    /* where each row's values are; inside a sink if values is NULL */
+bool cni_rows_join(cn_graph *g, const cn_tensor *variable, cn_rows *rows); /* values made from the pieces, if they are NULL; inside a sink */
+void cni_rows_places(const cn_graph *g, const cn_tensor *variable, const cn_rows *rows,
+                     const char **place);                                               /* where each row's values are; inside a sink if values is NULL */
 cn_tensor *cni_rows_dense(cn_graph *g, const cn_rows *rows, const cn_tensor *variable); /* a step tensor, or a temporary inside a rule */
 
 #endif

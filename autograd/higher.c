@@ -54,7 +54,8 @@ static cn_tensor *jacobian(cn_graph *g, cn_tensor *y, cn_tensor *x, bool differe
   if (!cni_result_ok(g, y) || !cni_readable(g, x, true)) return NULL;
   const int64_t n = y->count;
   cn_dims d = y->dims;
-  if (d.rank + x->dims.rank > CN_MAX_RANK) return cn_fail(g, CN_SHAPE, "the ranks %d and %d are together above %d", y->dims.rank, x->dims.rank, CN_MAX_RANK), NULL;
+  if (d.rank + x->dims.rank > CN_MAX_RANK)
+    return cn_fail(g, CN_SHAPE, "the ranks %d and %d are together above %d", y->dims.rank, x->dims.rank, CN_MAX_RANK), NULL;
   for (int i = 0; i < x->dims.rank; i++) d.d[d.rank++] = x->dims.d[i];
   if (!n || !x->count) return cn_zeros(g, (cn_dtype)x->dtype, &d);
   cn_tensor **rows = room_for(g, n);

@@ -34,7 +34,8 @@ static int64_t rank_of(const double *lengths, int64_t n, int64_t j) {
   return rank;
 }
 
-/* a [m, n], m >= n, has orthogonal columns: their lengths, largest first, the columns made unit, and v's columns in the same order. `lengths` has n elements. */
+/* a [m, n], m >= n, has orthogonal columns: their lengths, largest first, the columns made unit, and v's columns in the same order. `lengths` has n elements.
+ */
 static void sort_out(const double *a, const double *v, int64_t m, int64_t n, double *lengths, double *u, double *s, double *w) {
   for (int64_t j = 0; j < n; j++) lengths[j] = length(a, m, n, j);
   for (int64_t j = 0; j < n; j++) {
@@ -48,7 +49,8 @@ static void sort_out(const double *a, const double *v, int64_t m, int64_t n, dou
 bool cni_naive_svd_of(cn_graph *g, const double *x, int64_t m, int64_t n, cni_naive_svd *out) {
   const bool wide = m < n;
   const int64_t rows = wide ? n : m, cols = wide ? m : n;
-  double *a = cni_naive_room(g, rows * cols), *v = cni_naive_room(g, cols * cols), *u = cni_naive_room(g, rows * cols), *s = cni_naive_room(g, cols), *w = cni_naive_room(g, cols * cols), *lengths = cni_naive_room(g, cols);
+  double *a = cni_naive_room(g, rows * cols), *v = cni_naive_room(g, cols * cols), *u = cni_naive_room(g, rows * cols), *s = cni_naive_room(g, cols),
+         *w = cni_naive_room(g, cols * cols), *lengths = cni_naive_room(g, cols);
   if (!a || !v || !u || !s || !w || !lengths) return false;
   for (int64_t i = 0; i < rows * cols; i++) a[i] = wide ? x[i % cols * n + i / cols] : x[i];
   for (int64_t i = 0; i < cols * cols; i++) v[i] = i % (cols + 1) == 0;

@@ -51,9 +51,12 @@ struct cn_op {
   cn_code (*infer)(const cn_call *c);                  /* fills sig; refuses bad shapes and dtypes. Sizes may be CN_UNKNOWN */
   cn_code (*check)(const cn_call *c);                  /* refuses bad values (indices, labels), before forward; NULL: any value is legal */
   cn_code (*forward)(const cn_call *c);                /* computes every output */
-  void (*compose)(cn_graph *g, const cn_call *c, cn_tensor **y); /* instead of forward and vjp: makes the outputs of other operations, which are recorded in its place. infer and check come before it */
+  void (*compose)(
+      cn_graph *g, const cn_call *c,
+      cn_tensor **y); /* instead of forward and vjp: makes the outputs of other operations, which are recorded in its place. infer and check come before it */
   int64_t (*offset)(const cn_call *c);                 /* VIEW: in elements */
-  void (*vjp)(cn_graph *g, const cn_node *n, cn_tensor *const *gy, const bool *want, cn_tensor **gx); /* in operations: differentiable to any order. gy NULL where unused; leave gx NULL for a zero gradient */
+  void (*vjp)(cn_graph *g, const cn_node *n, cn_tensor *const *gy, const bool *want,
+              cn_tensor **gx);                         /* in operations: differentiable to any order. gy NULL where unused; leave gx NULL for a zero gradient */
   double (*cost)(const cn_call *c);                    /* FLOP of forward; NULL: one for each element of the inputs or of the outputs, whichever are more */
   cn_code (*backward)(const cn_call *c);               /* a fused kernel with the values of vjp, optional; writes every gx that is not NULL */
   void (*reference)(const cn_reference *r);            /* a naive loop in double precision that never calls the kernel */
@@ -62,7 +65,8 @@ struct cn_op {
 };
 #define CN_LIST (-1)
 
-/* Runs and records an operation. `args` is its cn_NAME_args struct (graph is its first member and is ignored). Returns the outputs; on failure an array of NULLs, never NULL. */
+/* Runs and records an operation. `args` is its cn_NAME_args struct (graph is its first member and is ignored). Returns the outputs; on failure an array of
+ * NULLs, never NULL. */
 CN_API cn_tensor *const *cn_apply(cn_graph *g, const cn_op *op, const void *args);
 
 /* A node of the tape, for vjp rules and for whoever reads a graph. */

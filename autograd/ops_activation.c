@@ -81,7 +81,9 @@ ACTIVATION(hard_sigmoid, CN_READS_X(0), "@-5:5")
 
 CNI_VJP(hard_silu) {
   CNI_UNUSED_VJP;
-  gx[0] = cn_multiply(g, gy[0], cn_add(g, cn_multiply(g, inside(g, X0, -3, 3, false, false), cn_shift(g, cn_scale(g, X0, 1.0 / 3), 0.5)), step(g, cn_greater_equal(g, X0, NUMBER(X0, 3)), X0)));
+  gx[0] = cn_multiply(g, gy[0],
+                      cn_add(g, cn_multiply(g, inside(g, X0, -3, 3, false, false), cn_shift(g, cn_scale(g, X0, 1.0 / 3), 0.5)),
+                             step(g, cn_greater_equal(g, X0, NUMBER(X0, 3)), X0)));
 }
 CNI_REFERENCE1(hard_silu, x <= -3 ? 0 : x >= 3 ? x : x * (x / 6 + 0.5))
 ACTIVATION(hard_silu, CN_READS_X(0), "@-5:5")
@@ -122,4 +124,6 @@ CNI_VJP(sparse_sigmoid) {
 CNI_REFERENCE1(sparse_sigmoid, x <= -1 ? 0 : x >= 1 ? 1 : 0.5 * (x + 1))
 ACTIVATION(sparse_sigmoid, CN_READS_X(0), "")
 
-const cn_op *const cni_ops_activation[] = { &cn_op_relu6, &cn_op_selu, &cn_op_sigmoid, &cn_op_log_sigmoid, &cn_op_softplus, &cn_op_softsign, &cn_op_silu, &cn_op_hard_sigmoid, &cn_op_hard_silu, &cn_op_hard_tanh, &cn_op_tanh_shrink, &cn_op_mish, &cn_op_sparse_plus, &cn_op_sparse_sigmoid, NULL };
+const cn_op *const cni_ops_activation[] = { &cn_op_relu6,       &cn_op_selu, &cn_op_sigmoid,      &cn_op_log_sigmoid,    &cn_op_softplus,
+                                            &cn_op_softsign,    &cn_op_silu, &cn_op_hard_sigmoid, &cn_op_hard_silu,      &cn_op_hard_tanh,
+                                            &cn_op_tanh_shrink, &cn_op_mish, &cn_op_sparse_plus,  &cn_op_sparse_sigmoid, NULL };

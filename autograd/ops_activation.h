@@ -1,4 +1,5 @@
-/* Activations: elementwise functions of neural networks (softmax stands in ops_softmax.h). Floats only. Names, options and meaning as in keras.activations; at corners the gradient is TensorFlow's. */
+/* Activations: elementwise functions of neural networks (softmax stands in ops_softmax.h). Floats only. Names, options and meaning as in keras.activations; at
+ * corners the gradient is TensorFlow's. */
 #ifndef CN_AUTOGRAD_OPS_ACTIVATION_H
 #define CN_AUTOGRAD_OPS_ACTIVATION_H
 #include "ops_math.h"
@@ -21,7 +22,8 @@ CN_UNARY_DECLARE(tanh_shrink) /* x - tanh(x) */
 CN_UNARY_DECLARE(mish) /* x tanh(softplus(x)) */
 CN_UNARY_DECLARE(sparse_plus) /* 0 below -1, x above 1, (x + 1)^2 / 4 between */
 CN_UNARY_DECLARE(sparse_sigmoid) /* clip((x + 1) / 2, 0, 1) */
-/* x > threshold ? min(x, max_value) : negative_slope (x - threshold). With a negative threshold and a max_value, values between threshold and 0 become 0, as in Keras. */
+/* x > threshold ? min(x, max_value) : negative_slope (x - threshold). With a negative threshold and a max_value, values between threshold and 0 become 0, as in
+ * Keras. */
 #define CN_RELU(X, S) CN_IN(X, S, x, "input") X(S, double, negative_slope, 0.0, ANY, "factor below the threshold") X(S, double, max_value, CN_NONE_REAL, ANY, "upper bound; None: none") X(S, double, threshold, 0.0, ANY, "values up to it are cut")
 CN_OP_DECLARE(relu, CN_RELU)
 /* x >= 0 ? x : negative_slope x */
@@ -45,7 +47,8 @@ CN_OP_DECLARE(squareplus, CN_SQUAREPLUS)
 /* x > threshold ? x : default_value */
 #define CN_THRESHOLD(X, S) CN_IN(X, S, x, "input") X(S, double, threshold, CN_REQUIRED_REAL, ANY, "values above it pass") X(S, double, default_value, CN_REQUIRED_REAL, ANY, "taken by the others")
 CN_OP_DECLARE(threshold, CN_THRESHOLD)
-/* x Phi(x) = x/2 (1 + erf(x / sqrt 2)); approximate: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (Hendrycks and Gimpel 2016). The second output is dy/dx, which shares most of its work with y. */
+/* x Phi(x) = x/2 (1 + erf(x / sqrt 2)); approximate: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (Hendrycks and Gimpel 2016). The second output is dy/dx,
+ * which shares most of its work with y. */
 #define CN_GELU(X, S) CN_IN(X, S, x, "input") X(S, bool, approximate, true, ANY, "whether the tanh form is used; the activation named gelu uses the other")
 CN_OP_DECLARE(gelu, CN_GELU)
 /* x1 sigmoid(x2), x1 and x2 the halves of x along axis; an odd size is a SHAPE error. */

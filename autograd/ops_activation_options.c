@@ -50,9 +50,17 @@ CNI_VJP(relu) {
   if (o->negative_slope != 0) slope = cn_add(g, slope, cn_scale(g, step(g, cn_less(g, x, NUMBER(x, o->threshold)), x), o->negative_slope));
   gx[0] = cn_multiply(g, gy[0], slope);
 }
-CNI_REFERENCE1(relu, plain(o) ? (x > 0 ? x : 0) : x > o->threshold ? (isnan(o->max_value) ? x : x > o->max_value ? o->max_value : x < 0 ? 0 : x) : o->negative_slope * (x - o->threshold))
-CN_OP(relu, CN_RELU, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_Y(0), .infer = cn_infer_same_float, .forward = relu_forward, .vjp = relu_vjp, .backward = relu_backward, .reference = relu_reference,
-      .samples = CN_TEXTS("f[3,4]", "f[]", "f[0,3]", "f[3,4], negative_slope=0.1", "f[3,4], max_value=1.0", "f[3,4], negative_slope=0.2, max_value=1.2, threshold=0.3"), FLOAT_REJECTS);
+CNI_REFERENCE1(relu, plain(o)           ? (x > 0 ? x : 0)
+                     : x > o->threshold ? (isnan(o->max_value) ? x
+                                           : x > o->max_value  ? o->max_value
+                                           : x < 0             ? 0
+                                                               : x)
+                                        : o->negative_slope * (x - o->threshold))
+CN_OP(relu, CN_RELU, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_Y(0), .infer = cn_infer_same_float, .forward = relu_forward, .vjp = relu_vjp,
+      .backward = relu_backward, .reference = relu_reference,
+      .samples = CN_TEXTS("f[3,4]", "f[]", "f[0,3]", "f[3,4], negative_slope=0.1", "f[3,4], max_value=1.0",
+                          "f[3,4], negative_slope=0.2, max_value=1.2, threshold=0.3"),
+      FLOAT_REJECTS);
 
 /* ---- the others ---- */
 CNI_VJP(leaky_relu) {
@@ -113,8 +121,10 @@ CNI_VJP(threshold) {
 }
 CNI_REFERENCE1(threshold, x > o->threshold ? x : o->default_value)
 PASSES(threshold, threshold, o->threshold, o->default_value)
-CN_OP(threshold, CN_THRESHOLD, FUNCTIONS(threshold), .reads = CN_READS_X(0), .samples = CN_TEXTS("f[3,4], threshold=0.2, default_value=-1", "f[], threshold=0, default_value=1"),
-      .rejects = CN_TEXTS("i[3]@0:3, threshold=0, default_value=1 => needs float32 or float64, got int32", "f[3] => threshold is required", "f[3], threshold=0 => default_value is required"));
+CN_OP(threshold, CN_THRESHOLD, FUNCTIONS(threshold), .reads = CN_READS_X(0),
+      .samples = CN_TEXTS("f[3,4], threshold=0.2, default_value=-1", "f[], threshold=0, default_value=1"),
+      .rejects = CN_TEXTS("i[3]@0:3, threshold=0, default_value=1 => needs float32 or float64, got int32", "f[3] => threshold is required",
+                          "f[3], threshold=0 => default_value is required"));
 
 /* ---- gelu ---- */
 #define SQRT_2_PI 0.79788456080286535588
@@ -145,11 +155,13 @@ static cn_code gelu_backward(const cn_call *c) {
   if (j.gy) cni_parallel(c->graph, x->count, CNI_GRAIN / 4, gelu_part, &j);
   return CN_OK;
 }
-/* The derivative of the second output: phi(x) (2 - x^2); of the tanh form, with s = (1 + t)/2 and u = 2 sqrt(2/pi) (1 + 3 * 0.044715 x^2): s (1 - s) (2 u + x ((1 - 2 s) u^2 + u')). */
+/* The derivative of the second output: phi(x) (2 - x^2); of the tanh form, with s = (1 + t)/2 and u = 2 sqrt(2/pi) (1 + 3 * 0.044715 x^2): s (1 - s) (2 u + x
+ * ((1 - 2 s) u^2 + u')). */
 static cn_tensor *gelu_second(cn_graph *g, cn_tensor *x, bool tanh_form) {
   cn_tensor *x2 = cn_square(g, x);
   if (!tanh_form) return cn_multiply(g, cn_scale(g, cn_exp(g, cn_scale(g, x2, -0.5)), 0.39894228040143267794), cn_shift(g, cn_negative(g, x2), 2));
-  cn_tensor *s = cn_sigmoid(g, cn_scale(g, cn_multiply(g, x, cn_shift(g, cn_scale(g, x2, 0.044715), 1)), 2 * SQRT_2_PI)), *u = cn_scale(g, cn_shift(g, cn_scale(g, x2, 3 * 0.044715), 1), 2 * SQRT_2_PI);
+  cn_tensor *s = cn_sigmoid(g, cn_scale(g, cn_multiply(g, x, cn_shift(g, cn_scale(g, x2, 0.044715), 1)), 2 * SQRT_2_PI)),
+            *u = cn_scale(g, cn_shift(g, cn_scale(g, x2, 3 * 0.044715), 1), 2 * SQRT_2_PI);
   cn_tensor *inner = cn_add(g, cn_multiply(g, cn_shift(g, cn_scale(g, s, -2), 1), cn_square(g, u)), cn_scale(g, x, 12 * 0.044715 * SQRT_2_PI));
   return cn_multiply(g, cn_multiply(g, s, cn_shift(g, cn_negative(g, s), 1)), cn_add(g, cn_scale(g, u, 2), cn_multiply(g, x, inner)));
 }
@@ -167,7 +179,8 @@ static void gelu_reference(const cn_reference *r) {
     r->y[1][i] = o->approximate ? 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * SQRT_2_PI * (1 + 3 * 0.044715 * x * x) : 0.5 * (1 + erf(x * M_SQRT1_2)) + x * phi;
   }
 }
-CN_OP(gelu, CN_GELU, .outputs = 2, .reads = CN_READS_X(0) | CN_READS_Y(1), .infer = gelu_infer, .forward = gelu_forward, .vjp = gelu_vjp, .backward = gelu_backward, .reference = gelu_reference,
+CN_OP(gelu, CN_GELU, .outputs = 2, .reads = CN_READS_X(0) | CN_READS_Y(1), .infer = gelu_infer, .forward = gelu_forward, .vjp = gelu_vjp,
+      .backward = gelu_backward, .reference = gelu_reference,
       .samples = CN_TEXTS("f[3,4]", "f[3,4], approximate=false", "f[]", "f[0]", "f[5,33]@-9:9, approximate=false"), FLOAT_REJECTS);
 
 /* ---- glu ---- */
@@ -205,7 +218,8 @@ CNI_VJP(glu) {
   const int64_t axis = ((const cn_glu_args *)cn_node_args(n))->axis;
   cn_tensor *const *h = cn_split(g, X0, CN_INTS(2), .axis = axis);
   cn_tensor *s = cn_sigmoid(g, h[1]);
-  gx[0] = cn_concatenate(g, CN_TENSORS(cn_multiply(g, gy[0], s), cn_multiply(g, gy[0], cn_multiply(g, h[0], cn_multiply(g, s, cn_shift(g, cn_negative(g, s), 1))))), .axis = axis);
+  gx[0] = cn_concatenate(
+      g, CN_TENSORS(cn_multiply(g, gy[0], s), cn_multiply(g, gy[0], cn_multiply(g, h[0], cn_multiply(g, s, cn_shift(g, cn_negative(g, s), 1))))), .axis = axis);
 }
 static void glu_reference(const cn_reference *r) {
   const cn_call *c = r->call;
@@ -218,7 +232,10 @@ static void glu_reference(const cn_reference *r) {
   }
 }
 CN_OP(glu, CN_GLU, .outputs = 1, .reads = CN_READS_X(0), .infer = glu_infer, .forward = glu_forward, .vjp = glu_vjp, .reference = glu_reference,
-      .samples = CN_TEXTS("f[3,4]", "f[4,3], axis=0", "f[2,6,2], axis=1", "f[0,4]"), .rejects = CN_TEXTS("f[3] => size 3 of axis 0 is odd", "i[4]@0:3 => needs float32 or float64", "f[4], axis=2 => axis 2 is out of range for rank 1"));
+      .samples = CN_TEXTS("f[3,4]", "f[4,3], axis=0", "f[2,6,2], axis=1", "f[0,4]"),
+      .rejects = CN_TEXTS("f[3] => size 3 of axis 0 is odd", "i[4]@0:3 => needs float32 or float64", "f[4], axis=2 => axis 2 is out of range for rank 1"));
 
-const cn_op *const cni_ops_activation_options[] = { &cn_op_relu, &cn_op_leaky_relu, &cn_op_elu, &cn_op_celu, &cn_op_hard_shrink, &cn_op_soft_shrink, &cn_op_squareplus, &cn_op_threshold, &cn_op_gelu,
-  &cn_op_glu, NULL };
+const cn_op *const cni_ops_activation_options[] = {
+  &cn_op_relu,      &cn_op_leaky_relu, &cn_op_elu, &cn_op_celu, &cn_op_hard_shrink, &cn_op_soft_shrink, &cn_op_squareplus,
+  &cn_op_threshold, &cn_op_gelu,       &cn_op_glu, NULL
+};

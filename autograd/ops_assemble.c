@@ -10,7 +10,8 @@ static cn_code joined(const cn_call *c, cn_dims *to, const cn_tensor *b, const c
   for (int i = 0; fits && i < to->rank; i++) fits = i == axis || to->d[i] == shape->d[i] || to->d[i] == CN_UNKNOWN || shape->d[i] == CN_UNKNOWN;
   char ta[CNI_TEXT], tb[CNI_TEXT];
   if (!fits) return cn_fail(c->graph, CN_SHAPE, "shapes do not fit: %s and %s", cn_dims_text(to, ta, sizeof ta), cn_dims_text(shape, tb, sizeof tb));
-  if (b->dtype != c->x[0]->dtype) return cn_fail(c->graph, CN_DTYPE, "dtypes differ: %s and %s", cn_dtype_name((cn_dtype)c->x[0]->dtype), cn_dtype_name((cn_dtype)b->dtype));
+  if (b->dtype != c->x[0]->dtype)
+    return cn_fail(c->graph, CN_DTYPE, "dtypes differ: %s and %s", cn_dtype_name((cn_dtype)c->x[0]->dtype), cn_dtype_name((cn_dtype)b->dtype));
   to->d[axis] = to->d[axis] == CN_UNKNOWN || shape->d[axis] == CN_UNKNOWN ? CN_UNKNOWN : to->d[axis] + shape->d[axis];
   return CN_OK;
 }
@@ -48,7 +49,8 @@ static void append_reference(const cn_reference *r) {
 }
 CN_OP(append, CN_LIST_APPEND, .outputs = 1, .infer = append_infer, .compose = append_compose, .reference = append_reference,
       .samples = CN_TEXTS("f[2,3], f[1,3], axis=0", "f[2,3], f[2,1], axis=-1", "f[2,3], f[4]", "i[2]@0:3, i[3]@0:3", "f[], f[]"),
-      .rejects = CN_TEXTS("f[2,3], f[2,4], axis=0 => shapes do not fit: [2,3] and [2,4]", "f[2], f[2], axis=1 => axis 1 is out of range", "f[2], i[2]@0:3 => dtypes differ"));
+      .rejects = CN_TEXTS("f[2,3], f[2,4], axis=0 => shapes do not fit: [2,3] and [2,4]", "f[2], f[2], axis=1 => axis 1 is out of range",
+                          "f[2], i[2]@0:3 => dtypes differ"));
 
 /* ---- hstack, vstack, dstack ---- */
 static cn_dims at_least(const cn_dims *x, int rank) {
@@ -98,7 +100,8 @@ static int mesh_axis(const cn_call *c, int64_t k) {
 static int64_t mesh_count(const cn_call *c) { return c->nx ? c->nx : (cn_fail(c->graph, CN_VALUE, "needs at least one tensor"), -1); }
 static cn_code mesh_infer(const cn_call *c) {
   const char *indexing = ((const cn_meshgrid_args *)c->args)->indexing;
-  if (!indexing || (strcmp(indexing, "xy") && strcmp(indexing, "ij"))) return cn_fail(c->graph, CN_VALUE, "indexing must be xy or ij, got \"%s\"", indexing ? indexing : "None");
+  if (!indexing || (strcmp(indexing, "xy") && strcmp(indexing, "ij")))
+    return cn_fail(c->graph, CN_VALUE, "indexing must be xy or ij, got \"%s\"", indexing ? indexing : "None");
   if (c->nx > CN_MAX_RANK) return cn_fail(c->graph, CN_SHAPE, "the rank must stay at most %d", CN_MAX_RANK);
   cn_dims all = { (int)c->nx, { 0 } };
   for (int64_t k = 0; k < c->nx; k++) {
@@ -126,6 +129,7 @@ static void mesh_reference(const cn_reference *r) {
 }
 CN_OP(meshgrid, CN_LIST_MESHGRID, .outputs = 0, .count = mesh_count, .infer = mesh_infer, .compose = mesh_compose, .reference = mesh_reference,
       .samples = CN_TEXTS("{f[3], f[4]}", "{f[3], f[4]}, indexing='ij'", "{f[2], f[3], f[4]}", "{f[2]}", "{f[], f[2]}", "{f[0], f[2]}"),
-      .rejects = CN_TEXTS("{f[2,2], f[2]} => rank 0 or 1, got rank 2", "{f[2], f[2]}, indexing='yx' => indexing must be xy or ij", "{} => needs at least one tensor"));
+      .rejects = CN_TEXTS("{f[2,2], f[2]} => rank 0 or 1, got rank 2", "{f[2], f[2]}, indexing='yx' => indexing must be xy or ij",
+                          "{} => needs at least one tensor"));
 
 const cn_op *const cni_ops_assemble[] = { &cn_op_append, &cn_op_hstack, &cn_op_vstack, &cn_op_dstack, &cn_op_meshgrid, NULL };

@@ -36,7 +36,8 @@ static cn_code side_fits(const cn_call *c, int i, cn_dtype dtype, const cn_dims 
   if (!cni_given(x)) return CN_OK;
   if (x->dtype != dtype) return cn_fail(c->graph, CN_DTYPE, "%s must be %s, got %s", name, cn_dtype_name(dtype), cn_dtype_name((cn_dtype)x->dtype));
   if (broadcasts_to(&x->dims, scores)) return CN_OK;
-  return cn_fail(c->graph, CN_SHAPE, "%s %s does not broadcast to the scores' %s", name, cn_dims_text(&x->dims, a, sizeof a), cn_dims_text(scores, b, sizeof b));
+  return cn_fail(c->graph, CN_SHAPE, "%s %s does not broadcast to the scores' %s", name, cn_dims_text(&x->dims, a, sizeof a),
+                 cn_dims_text(scores, b, sizeof b));
 }
 
 static cn_code infer(const cn_call *c) {
@@ -45,12 +46,15 @@ static cn_code infer(const cn_call *c) {
   char q[160], k[160], v[160];
   sizes z;
   if (!cni_is_float(dtype) || x[1]->dtype != x[0]->dtype || x[2]->dtype != x[0]->dtype)
-    return cn_fail(c->graph, CN_DTYPE, "query, key and value must be float32 or float64, and the same: %s, %s, %s", cn_dtype_name(dtype), cn_dtype_name((cn_dtype)x[1]->dtype), cn_dtype_name((cn_dtype)x[2]->dtype));
+    return cn_fail(c->graph, CN_DTYPE, "query, key and value must be float32 or float64, and the same: %s, %s, %s", cn_dtype_name(dtype),
+                   cn_dtype_name((cn_dtype)x[1]->dtype), cn_dtype_name((cn_dtype)x[2]->dtype));
   cn_dims_text(&x[0]->dims, q, sizeof q), cn_dims_text(&x[1]->dims, k, sizeof k), cn_dims_text(&x[2]->dims, v, sizeof v);
-  if (x[0]->dims.rank != 4 || x[1]->dims.rank != 4 || x[2]->dims.rank != 4) return cn_fail(c->graph, CN_SHAPE, "query, key and value must have rank 4: %s, %s, %s", q, k, v);
+  if (x[0]->dims.rank != 4 || x[1]->dims.rank != 4 || x[2]->dims.rank != 4)
+    return cn_fail(c->graph, CN_SHAPE, "query, key and value must have rank 4: %s, %s, %s", q, k, v);
   if (!sizes_of(c, &z)) return cn_fail(c->graph, CN_SHAPE, "query %s, key %s and value %s do not fit", q, k, v);
   if (z.h == 0) return cn_fail(c->graph, CN_SHAPE, "heads of size 0: query %s", q);
-  if (z.n != CN_UNKNOWN && z.k != CN_UNKNOWN && (z.k ? z.n % z.k : z.n)) return cn_fail(c->graph, CN_SHAPE, "%lld heads of key and value do not divide %lld of query", (long long)z.k, (long long)z.n);
+  if (z.n != CN_UNKNOWN && z.k != CN_UNKNOWN && (z.k ? z.n % z.k : z.n))
+    return cn_fail(c->graph, CN_SHAPE, "%lld heads of key and value do not divide %lld of query", (long long)z.k, (long long)z.n);
   const cn_dims scores = { 4, { z.b, z.n, z.t, z.s } };
   c->sig[0] = (cn_sig){ dtype, { 4, { z.b, z.t, z.n, z.d } } };
   c->sig[1] = (cn_sig){ dtype, { 3, { z.b, z.n, z.t } } };
@@ -94,8 +98,16 @@ static job job_of(const cn_call *c) {
   const cn_dot_product_attention_args *o = c->args;
   sizes_of(c, &j.z);
   const sizes *z = &j.z;
-  j.head = (cni_attention){ .rows = z->t, .keys = z->s, .width = z->h, .value_width = z->d, .q_row = z->n * z->h, .k_row = z->k * z->h, .v_row = z->k * z->d, .y_row = z->n * z->d,
-                            .scale = scale_of(o, z->h), .causal = o->is_causal };
+  j.head = (cni_attention){ .rows = z->t,
+                            .keys = z->s,
+                            .width = z->h,
+                            .value_width = z->d,
+                            .q_row = z->n * z->h,
+                            .k_row = z->k * z->h,
+                            .v_row = z->k * z->d,
+                            .y_row = z->n * z->d,
+                            .scale = scale_of(o, z->h),
+                            .causal = o->is_causal };
   if (cni_given(c->x[3])) j.bias = steps_of(c->x[3]);
   if (cni_given(c->x[4])) j.mask = steps_of(c->x[4]);
   const int64_t threads = c->graph->core.threads, work = z->b * z->n * z->t * z->s * (z->h + z->d);
@@ -108,7 +120,8 @@ static cni_attention head_of(const job *j, int64_t b, int64_t n) {
   const cn_call *c = j->call;
   const sizes *z = &j->z;
   const size_t w = j->width;
-  const int64_t k = n / (z->n / z->k), rows = (b * z->n + n) * z->t, q = (b * z->t * z->n + n) * z->h, y = (b * z->t * z->n + n) * z->d, key = (b * z->s * z->k + k) * z->h, value = (b * z->s * z->k + k) * z->d;
+  const int64_t k = n / (z->n / z->k), rows = (b * z->n + n) * z->t, q = (b * z->t * z->n + n) * z->h, y = (b * z->t * z->n + n) * z->d,
+                key = (b * z->s * z->k + k) * z->h, value = (b * z->s * z->k + k) * z->d;
   cni_attention a = j->head;
   a.q = move_const(c->x[0]->data, q, w);
   a.k = move_const(c->x[1]->data, key, w);
@@ -139,8 +152,8 @@ static cn_code run(job *j, void (*part)(void *job, int64_t begin, int64_t end)) 
 }
 
 /* ---- forward ---- */
-/* Blocks of rows of all heads in order, of which each part takes a run; with fewer heads than parts every parts-th, so that causal heads are shared evenly. Keys and values are packed once for a run of blocks that read
- * them. */
+/* Blocks of rows of all heads in order, of which each part takes a run; with fewer heads than parts every parts-th, so that causal heads are shared evenly.
+ * Keys and values are packed once for a run of blocks that read them. */
 static void forward_part(void *context, int64_t begin, int64_t end) {
   const job *j = context;
   const sizes *z = &j->z;
@@ -250,7 +263,8 @@ static cn_tensor *seen(cn_graph *g, const cn_node *n, const sizes *z) {
   const cn_dot_product_attention_args *o = n->args;
   cn_tensor *mask = cni_given(n->x[4]) ? grouped(g, n->x[4], z->k) : NULL;
   if (!o->is_causal) return mask;
-  cn_tensor *rows = cn_reshape(g, cn_arange(g, CN_I64, 0, (double)z->t, 1), CN_INTS(z->t, 1)), *causal = cn_greater_equal(g, rows, cn_arange(g, CN_I64, 0, (double)z->s, 1));
+  cn_tensor *rows = cn_reshape(g, cn_arange(g, CN_I64, 0, (double)z->t, 1), CN_INTS(z->t, 1)),
+            *causal = cn_greater_equal(g, rows, cn_arange(g, CN_I64, 0, (double)z->s, 1));
   return mask ? cn_logical_and(g, mask, causal) : causal;
 }
 
@@ -312,15 +326,23 @@ static void reference(const cn_reference *r) {
   }
 }
 
-CN_OP(dot_product_attention, CN_DOT_PRODUCT_ATTENTION, .outputs = 2, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_X(2) | CN_READS_X(3) | CN_READS_X(4) | CN_READS_Y(0) | CN_READS_Y(1), .infer = infer,
+CN_OP(dot_product_attention, CN_DOT_PRODUCT_ATTENTION, .outputs = 2,
+      .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_X(2) | CN_READS_X(3) | CN_READS_X(4) | CN_READS_Y(0) | CN_READS_Y(1), .infer = infer,
       .forward = forward, .vjp = dot_product_attention_vjp, .backward = backward, .reference = reference,
-      .samples = CN_TEXTS("f[2,3,2,4], f[2,5,2,4], f[2,5,2,3]", "f[1,4,1,2], f[1,3,1,2], f[1,3,1,2], is_causal=true", "f[2,3,4,2], f[2,6,2,2], f[2,6,2,2], scale=0.3, is_causal=true",
-                          "f[2,3,2,4], f[2,11,1,4], f[2,11,1,3], f[2,1,3,11], b[1,2,3,11]", "f[1,3,2,4], f[1,5,2,4], f[1,5,2,3], f[2,1,1], b[5]", "f[1,3,1,2], f[1,9,1,2], f[1,9,1,2], _, b[1,1,3,9]", "f[2,3,2,4], f[2,3,2,4], f[2,3,2,4], f[3,1], is_causal=true",
-                          "f[2,3,2,2], f[2,4,2,2], f[2,4,2,2], f[2,2,3,4], b[2,1,1,4], flash_attention=true", "f[1,70,1,3], f[1,133,1,3], f[1,133,1,2], f[133], is_causal=true", "f[1,2,1,1], f[1,1,1,1], f[1,1,1,1]"),
-      .rejects = CN_TEXTS("f[1,2,1,3], f[1,2,1,2], f[1,2,1,2] => query [1,2,1,3], key [1,2,1,2] and value [1,2,1,2] do not fit", "f[2,1,3], f[1,2,1,3], f[1,2,1,3] => must have rank 4: [2,1,3]",
-                          "f[1,2,3,2], f[1,2,2,2], f[1,2,2,2] => 2 heads of key and value do not divide 3 of query", "f[1,2,1,2], f[2,2,1,2], f[2,2,1,2] => do not fit", "f[1,2,1,2], f[1,2,1,2], f[1,3,1,2] => do not fit",
-                          "f[1,2,1,2], f[1,2,1,2], f[1,2,1,2], f[3,2] => bias [3,2] does not broadcast to the scores' [1,1,2,2]", "f[1,2,1,2], f[1,2,1,2], f[1,2,1,2], _, f[2,2] => mask must be bool, got float32",
-                          "f[1,2,1,2], f[1,2,1,2], f[1,2,1,2], _, b[2,1,1,2,2] => mask [2,1,1,2,2] does not broadcast", "i[1,2,1,2]@0:3, f[1,2,1,2], f[1,2,1,2] => must be float32 or float64", "f[1,2,1,0], f[1,2,1,0], f[1,2,1,2] => heads of size 0",
+      .samples = CN_TEXTS("f[2,3,2,4], f[2,5,2,4], f[2,5,2,3]", "f[1,4,1,2], f[1,3,1,2], f[1,3,1,2], is_causal=true",
+                          "f[2,3,4,2], f[2,6,2,2], f[2,6,2,2], scale=0.3, is_causal=true", "f[2,3,2,4], f[2,11,1,4], f[2,11,1,3], f[2,1,3,11], b[1,2,3,11]",
+                          "f[1,3,2,4], f[1,5,2,4], f[1,5,2,3], f[2,1,1], b[5]", "f[1,3,1,2], f[1,9,1,2], f[1,9,1,2], _, b[1,1,3,9]",
+                          "f[2,3,2,4], f[2,3,2,4], f[2,3,2,4], f[3,1], is_causal=true",
+                          "f[2,3,2,2], f[2,4,2,2], f[2,4,2,2], f[2,2,3,4], b[2,1,1,4], flash_attention=true",
+                          "f[1,70,1,3], f[1,133,1,3], f[1,133,1,2], f[133], is_causal=true", "f[1,2,1,1], f[1,1,1,1], f[1,1,1,1]"),
+      .rejects = CN_TEXTS("f[1,2,1,3], f[1,2,1,2], f[1,2,1,2] => query [1,2,1,3], key [1,2,1,2] and value [1,2,1,2] do not fit",
+                          "f[2,1,3], f[1,2,1,3], f[1,2,1,3] => must have rank 4: [2,1,3]",
+                          "f[1,2,3,2], f[1,2,2,2], f[1,2,2,2] => 2 heads of key and value do not divide 3 of query",
+                          "f[1,2,1,2], f[2,2,1,2], f[2,2,1,2] => do not fit", "f[1,2,1,2], f[1,2,1,2], f[1,3,1,2] => do not fit",
+                          "f[1,2,1,2], f[1,2,1,2], f[1,2,1,2], f[3,2] => bias [3,2] does not broadcast to the scores' [1,1,2,2]",
+                          "f[1,2,1,2], f[1,2,1,2], f[1,2,1,2], _, f[2,2] => mask must be bool, got float32",
+                          "f[1,2,1,2], f[1,2,1,2], f[1,2,1,2], _, b[2,1,1,2,2] => mask [2,1,1,2,2] does not broadcast",
+                          "i[1,2,1,2]@0:3, f[1,2,1,2], f[1,2,1,2] => must be float32 or float64", "f[1,2,1,0], f[1,2,1,0], f[1,2,1,2] => heads of size 0",
                           "f[1,2,1,2], f[1,2,1,2] => input value is missing"));
 
 const cn_op *const cni_ops_attention[] = { &cn_op_dot_product_attention, NULL };

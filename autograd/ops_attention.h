@@ -7,11 +7,13 @@
 extern "C" {
 #endif
 
-/* y = softmax(mask(scale q k^T + bias)) v of each head: query [B,T,N,H], key [B,S,K,H], value [B,S,K,D] -> [B,T,N,D]. K divides N: query head n reads key and value head n / (N / K) (grouped-query attention).
- * bias (of query's dtype) and mask (bool: false hides) broadcast to [B,N,T,S]. A hidden score, or one of a later key when is_causal, becomes -0.7 max(float32): a row with none left averages all values.
- * scale: None is 1 / sqrt(H). flash_attention and attn_logits_soft_cap are those of Keras, where they choose a kernel and have no effect on a CPU; here the scores are never held whole: forward and backward go by tiles
- * with an online softmax (Dao et al., "FlashAttention", 2022), in memory linear in T and S. The second output is the logarithm of each row's sum of e^score, [B,N,T]. Recorded gradients (differentiable = true) hold the
- * scores. SHAPE where ranks, heads or sizes do not fit; DTYPE where the floats differ or the mask is not bool. */
+/* y = softmax(mask(scale q k^T + bias)) v of each head: query [B,T,N,H], key [B,S,K,H], value [B,S,K,D] -> [B,T,N,D]. K divides N: query head n reads key and
+ * value head n / (N / K) (grouped-query attention). bias (of query's dtype) and mask (bool: false hides) broadcast to [B,N,T,S]. A hidden score, or one of a
+ * later key when is_causal, becomes -0.7 max(float32): a row with none left averages all values. scale: None is 1 / sqrt(H). flash_attention and
+ * attn_logits_soft_cap are those of Keras, where they choose a kernel and have no effect on a CPU; here the scores are never held whole: forward and backward
+ * go by tiles with an online softmax (Dao et al., "FlashAttention", 2022), in memory linear in T and S. The second output is the logarithm of each row's sum of
+ * e^score, [B,N,T]. Recorded gradients (differentiable = true) hold the scores. SHAPE where ranks, heads or sizes do not fit; DTYPE where the floats differ or
+ * the mask is not bool. */
 #define CN_DOT_PRODUCT_ATTENTION(X, S)                                                                     \
   CN_IN(X, S, query, "[B,T,N,H]")                                                                          \
   CN_IN(X, S, key, "[B,S,K,H]")                                                                            \

@@ -66,11 +66,12 @@ static cn_code multiply_backward(const cn_call *c) {
 CNI_REFERENCE2(add, a + b)
 CNI_REFERENCE2(subtract, a - b)
 CNI_REFERENCE2(multiply, a * b)
-CN_OP(add, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .infer = cn_infer_broadcast, .forward = add_forward, .vjp = add_vjp, .reference = add_reference, ARITHMETIC_SAMPLES, ARITHMETIC_REJECTS);
-CN_OP(subtract, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .infer = cn_infer_broadcast, .forward = subtract_forward, .vjp = subtract_vjp, .reference = subtract_reference, ARITHMETIC_SAMPLES,
-      ARITHMETIC_REJECTS);
-CN_OP(multiply, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast, .forward = multiply_forward, .vjp = multiply_vjp,
-      .backward = multiply_backward, .reference = multiply_reference, ARITHMETIC_SAMPLES, ARITHMETIC_REJECTS);
+CN_OP(add, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .infer = cn_infer_broadcast, .forward = add_forward, .vjp = add_vjp, .reference = add_reference,
+      ARITHMETIC_SAMPLES, ARITHMETIC_REJECTS);
+CN_OP(subtract, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .infer = cn_infer_broadcast, .forward = subtract_forward, .vjp = subtract_vjp,
+      .reference = subtract_reference, ARITHMETIC_SAMPLES, ARITHMETIC_REJECTS);
+CN_OP(multiply, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast,
+      .forward = multiply_forward, .vjp = multiply_vjp, .backward = multiply_backward, .reference = multiply_reference, ARITHMETIC_SAMPLES, ARITHMETIC_REJECTS);
 
 /* ---- maximum, minimum: a tie gives each half ---- */
 INTEGER(maximum, a > b ? a : b)
@@ -95,15 +96,17 @@ CNI_VJP(minimum) {
 CNI_REFERENCE2(maximum, isnan(a) || isnan(b) ? NAN : a > b ? a : b)
 CNI_REFERENCE2(minimum, isnan(a) || isnan(b) ? NAN : a < b ? a : b)
 #define KINKED_SAMPLES .samples = CN_TEXTS("f[3,4]@distinct, f[4]@-2:2", "f[5], f[5]", "f[3,1], f[1,4]", "f[], f[2,3]", "f[0,3], f[3]", "f[], f[]")
-CN_OP(maximum, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast, .forward = maximum_forward, .vjp = maximum_vjp,
-      .reference = maximum_reference, KINKED_SAMPLES, ARITHMETIC_REJECTS);
-CN_OP(minimum, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast, .forward = minimum_forward, .vjp = minimum_vjp,
-      .reference = minimum_reference, KINKED_SAMPLES, ARITHMETIC_REJECTS);
+CN_OP(maximum, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast,
+      .forward = maximum_forward, .vjp = maximum_vjp, .reference = maximum_reference, KINKED_SAMPLES, ARITHMETIC_REJECTS);
+CN_OP(minimum, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast,
+      .forward = minimum_forward, .vjp = minimum_vjp, .reference = minimum_reference, KINKED_SAMPLES, ARITHMETIC_REJECTS);
 
 /* ---- division ---- */
 INTEGER(floor_divide, b == 0 ? 0 : b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b - (a % b != 0 && (a < 0) != (b < 0)))
 INTEGER(mod, b == 0 ? 0 : b == -1 ? 0 : a % b + (a % b != 0 && (a % b < 0) != (b < 0) ? b : 0))
-static cn_code floor_divide_forward(const cn_call *c) { return is_float(c) ? cni_binary_map(c, K->floor_divide, width(c)) : cni_integer_map(c, floor_divide_integer); }
+static cn_code floor_divide_forward(const cn_call *c) {
+  return is_float(c) ? cni_binary_map(c, K->floor_divide, width(c)) : cni_integer_map(c, floor_divide_integer);
+}
 static cn_code mod_forward(const cn_call *c) { return is_float(c) ? cni_binary_map(c, K->mod, width(c)) : cni_integer_map(c, mod_integer); }
 static cn_code divide_forward(const cn_call *c) {
   SCALARS(a / b)
@@ -127,14 +130,14 @@ CNI_REFERENCE2(floor_divide, floor(a / b))
 CNI_REFERENCE2(mod, a - b * floor(a / b))
 CNI_REFERENCE2(fmod, fmod(a, b))
 #define DIVISION_SAMPLES .samples = CN_TEXTS("f[3,4], f[3,4]@0.5:2", "f[3,4], f[4]@-2:-0.5", "f[3,1], f[1,4]@0.5:2", "f[0,3], f[3]@1:2", "f[], f[]@1:2")
-CN_OP(divide, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(1) | CN_READS_Y(0), .infer = cn_infer_broadcast_float, .forward = divide_forward, .vjp = divide_vjp,
-      .reference = divide_reference, DIVISION_SAMPLES, FLOAT_REJECTS);
-CN_OP(floor_divide, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS | CN_OP_NO_GRADIENT, .infer = cn_infer_broadcast, .forward = floor_divide_forward, .reference = floor_divide_reference,
-      DIVISION_SAMPLES, ARITHMETIC_REJECTS);
-CN_OP(mod, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast, .forward = mod_forward, .vjp = mod_vjp, .reference = mod_reference,
-      DIVISION_SAMPLES, ARITHMETIC_REJECTS);
-CN_OP(fmod, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast_float, .forward = fmod_forward, .vjp = fmod_vjp,
-      .reference = fmod_reference, DIVISION_SAMPLES, FLOAT_REJECTS);
+CN_OP(divide, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(1) | CN_READS_Y(0), .infer = cn_infer_broadcast_float,
+      .forward = divide_forward, .vjp = divide_vjp, .reference = divide_reference, DIVISION_SAMPLES, FLOAT_REJECTS);
+CN_OP(floor_divide, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS | CN_OP_NO_GRADIENT, .infer = cn_infer_broadcast, .forward = floor_divide_forward,
+      .reference = floor_divide_reference, DIVISION_SAMPLES, ARITHMETIC_REJECTS);
+CN_OP(mod, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast, .forward = mod_forward,
+      .vjp = mod_vjp, .reference = mod_reference, DIVISION_SAMPLES, ARITHMETIC_REJECTS);
+CN_OP(fmod, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast_float,
+      .forward = fmod_forward, .vjp = fmod_vjp, .reference = fmod_reference, DIVISION_SAMPLES, FLOAT_REJECTS);
 
 /* a / b where b is not 0: composed of where, so that its gradient at 0 is 0 too. */
 static cn_code divide_no_nan_forward(const cn_call *c) {
@@ -148,8 +151,8 @@ CNI_VJP(divide_no_nan) {
   if (want[1]) gx[1] = cn_negative(g, cn_divide_no_nan(g, cn_multiply(g, gy[0], Y0), X1));
 }
 CNI_REFERENCE2(divide_no_nan, b == 0 ? 0 : a / b)
-CN_OP(divide_no_nan, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(1) | CN_READS_Y(0), .infer = cn_infer_broadcast_float, .forward = divide_no_nan_forward,
-      .vjp = divide_no_nan_vjp, .reference = divide_no_nan_reference, DIVISION_SAMPLES, FLOAT_REJECTS);
+CN_OP(divide_no_nan, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(1) | CN_READS_Y(0), .infer = cn_infer_broadcast_float,
+      .forward = divide_no_nan_forward, .vjp = divide_no_nan_vjp, .reference = divide_no_nan_reference, DIVISION_SAMPLES, FLOAT_REJECTS);
 
 /* ---- powers and angles ---- */
 #define FLOAT_FORWARD(op) \
@@ -160,7 +163,8 @@ FLOAT_FORWARD(arctan2)
 FLOAT_FORWARD(hypot)
 CNI_VJP(power) { /* b a^(b-1), y ln a, with ln a := 0 where a is 0 */
   cn_tensor *a = X0, *b = X1;
-  if (want[0]) gx[0] = cn_multiply(g, gy[0], cn_multiply(g, b, cn_power(g, a, cn_where(g, cn_equal(g, b, NUMBER(b, 0)), NUMBER(b, 1), cn_subtract(g, b, NUMBER(b, 1))))));
+  if (want[0])
+    gx[0] = cn_multiply(g, gy[0], cn_multiply(g, b, cn_power(g, a, cn_where(g, cn_equal(g, b, NUMBER(b, 0)), NUMBER(b, 1), cn_subtract(g, b, NUMBER(b, 1))))));
   if (want[1]) {
     cn_tensor *zero = cn_equal(g, a, NUMBER(a, 0));
     gx[1] = cn_multiply(g, gy[0], cn_multiply(g, Y0, cn_where(g, zero, NUMBER(a, 0), cn_log(g, cn_where(g, zero, NUMBER(a, 1), a)))));
@@ -196,20 +200,23 @@ CNI_REFERENCE2(power, pow(a, b))
 CNI_REFERENCE2(squared_difference, (a - b) * (a - b))
 CNI_REFERENCE2(arctan2, atan2(a, b))
 CNI_REFERENCE2(hypot, hypot(a, b))
-CN_OP(power, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(0), .infer = cn_infer_broadcast_float, .forward = power_forward, .vjp = power_vjp,
-      .reference = power_reference, .samples = CN_TEXTS("f[3,4]@0.3:2, f[3,4]", "f[3,4]@0.3:2, f[4]", "f[3,1]@0.5:2, f[1,4]", "f[0,3]@1:2, f[3]", "f[]@1:2, f[]"), FLOAT_REJECTS);
-CN_OP(squared_difference, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast_float, .forward = squared_difference_forward,
-      .vjp = squared_difference_vjp, .backward = squared_difference_backward, .reference = squared_difference_reference, ARITHMETIC_SAMPLES, FLOAT_REJECTS);
-CN_OP(arctan2, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast_float, .forward = arctan2_forward, .vjp = arctan2_vjp,
-      .reference = arctan2_reference, DIVISION_SAMPLES, FLOAT_REJECTS);
-CN_OP(hypot, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(0), .infer = cn_infer_broadcast_float, .forward = hypot_forward, .vjp = hypot_vjp,
-      .reference = hypot_reference, DIVISION_SAMPLES, FLOAT_REJECTS);
+CN_OP(power, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(0), .infer = cn_infer_broadcast_float,
+      .forward = power_forward, .vjp = power_vjp, .reference = power_reference,
+      .samples = CN_TEXTS("f[3,4]@0.3:2, f[3,4]", "f[3,4]@0.3:2, f[4]", "f[3,1]@0.5:2, f[1,4]", "f[0,3]@1:2, f[3]", "f[]@1:2, f[]"), FLOAT_REJECTS);
+CN_OP(squared_difference, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast_float,
+      .forward = squared_difference_forward, .vjp = squared_difference_vjp, .backward = squared_difference_backward, .reference = squared_difference_reference,
+      ARITHMETIC_SAMPLES, FLOAT_REJECTS);
+CN_OP(arctan2, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast_float,
+      .forward = arctan2_forward, .vjp = arctan2_vjp, .reference = arctan2_reference, DIVISION_SAMPLES, FLOAT_REJECTS);
+CN_OP(hypot, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(0), .infer = cn_infer_broadcast_float,
+      .forward = hypot_forward, .vjp = hypot_vjp, .reference = hypot_reference, DIVISION_SAMPLES, FLOAT_REJECTS);
 
 /* max + log1p(exp(min - max)) */
 static cn_code logaddexp_forward(const cn_call *c) {
   cn_tensor *y = c->y[0];
   for (int64_t i = 0; i < y->count; i++) {
-    const double a = cni_value_at(c->x[0], cni_broadcast_index(&c->x[0]->dims, &y->dims, i)), b = cni_value_at(c->x[1], cni_broadcast_index(&c->x[1]->dims, &y->dims, i));
+    const double a = cni_value_at(c->x[0], cni_broadcast_index(&c->x[0]->dims, &y->dims, i)),
+                 b = cni_value_at(c->x[1], cni_broadcast_index(&c->x[1]->dims, &y->dims, i));
     const double high = a > b ? a : b, low = a > b ? b : a;
     cni_value_set(y, i, isnan(a) || isnan(b) ? NAN : high == low && isinf(high) ? high : high + log1p(exp(low - high)));
   }
@@ -220,8 +227,10 @@ CNI_VJP(logaddexp) { /* sigmoid(a - b), sigmoid(b - a) */
   if (want[1]) gx[1] = cn_multiply(g, gy[0], cn_sigmoid(g, cn_subtract(g, X1, X0)));
 }
 CNI_REFERENCE2(logaddexp, log(exp(a) + exp(b)))
-CN_OP(logaddexp, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast_float, .forward = logaddexp_forward, .vjp = logaddexp_vjp,
-      .reference = logaddexp_reference, ARITHMETIC_SAMPLES, FLOAT_REJECTS);
+CN_OP(logaddexp, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast_float,
+      .forward = logaddexp_forward, .vjp = logaddexp_vjp, .reference = logaddexp_reference, ARITHMETIC_SAMPLES, FLOAT_REJECTS);
 
-const cn_op *const cni_ops_binary[] = { &cn_op_add, &cn_op_subtract, &cn_op_multiply, &cn_op_maximum, &cn_op_minimum, &cn_op_divide, &cn_op_floor_divide, &cn_op_mod, &cn_op_fmod,
-  &cn_op_divide_no_nan, &cn_op_power, &cn_op_squared_difference, &cn_op_arctan2, &cn_op_hypot, &cn_op_logaddexp, NULL };
+const cn_op *const cni_ops_binary[] = { &cn_op_add,     &cn_op_subtract,      &cn_op_multiply,     &cn_op_maximum,
+                                        &cn_op_minimum, &cn_op_divide,        &cn_op_floor_divide, &cn_op_mod,
+                                        &cn_op_fmod,    &cn_op_divide_no_nan, &cn_op_power,        &cn_op_squared_difference,
+                                        &cn_op_arctan2, &cn_op_hypot,         &cn_op_logaddexp,    NULL };

@@ -1,4 +1,5 @@
-/* Elementwise operations of two inputs, with NumPy broadcasting. Both inputs have one dtype, else a DTYPE error; shapes that do not broadcast are a SHAPE error. Names and meaning as in keras.ops. */
+/* Elementwise operations of two inputs, with NumPy broadcasting. Both inputs have one dtype, else a DTYPE error; shapes that do not broadcast are a SHAPE
+ * error. Names and meaning as in keras.ops. */
 #ifndef CN_AUTOGRAD_OPS_BINARY_H
 #define CN_AUTOGRAD_OPS_BINARY_H
 #include "op.h"

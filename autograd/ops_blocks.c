@@ -6,7 +6,8 @@ static int cut_axis(const cn_call *c) { return cni_wrap(((const cn_array_split_a
 static int64_t array_split_count(const cn_call *c) {
   const cn_ints s = ((const cn_array_split_args *)c->args)->indices_or_sections;
   if (cn_axis(c->graph, ((const cn_array_split_args *)c->args)->axis, c->x[0]->dims.rank) < 0) return -1;
-  if (s.n < 0 || (s.n == 1 && s.v[0] < 1)) return cn_fail(c->graph, CN_VALUE, "indices_or_sections must be a positive number of parts, or where the parts end"), -1;
+  if (s.n < 0 || (s.n == 1 && s.v[0] < 1))
+    return cn_fail(c->graph, CN_VALUE, "indices_or_sections must be a positive number of parts, or where the parts end"), -1;
   return s.n == 1 ? s.v[0] : s.n + 1;
 }
 /* Where part k begins; of the part behind the last, the axis' size. */
@@ -51,9 +52,12 @@ static void array_split_reference(const cn_reference *r) {
     }
   }
 }
-CN_OP(array_split, CN_LIST_SPLIT, .outputs = 0, .count = array_split_count, .infer = array_split_infer, .compose = array_split_compose, .reference = array_split_reference,
-      .samples = CN_TEXTS("f[5,3], indices_or_sections=3", "f[4,3], indices_or_sections=[1,3], axis=1", "f[2], indices_or_sections=4", "i[7]@0:9, indices_or_sections=2, axis=-1", "f[6], indices_or_sections=[-2,9]", "f[0,2], indices_or_sections=2"),
-      .rejects = CN_TEXTS("f[4], indices_or_sections=0 => indices_or_sections must be a positive number of parts", "f[4], indices_or_sections=2, axis=1 => axis 1 is out of range for rank 1", "s[4], indices_or_sections=2 => string"));
+CN_OP(array_split, CN_LIST_SPLIT, .outputs = 0, .count = array_split_count, .infer = array_split_infer, .compose = array_split_compose,
+      .reference = array_split_reference,
+      .samples = CN_TEXTS("f[5,3], indices_or_sections=3", "f[4,3], indices_or_sections=[1,3], axis=1", "f[2], indices_or_sections=4",
+                          "i[7]@0:9, indices_or_sections=2, axis=-1", "f[6], indices_or_sections=[-2,9]", "f[0,2], indices_or_sections=2"),
+      .rejects = CN_TEXTS("f[4], indices_or_sections=0 => indices_or_sections must be a positive number of parts",
+                          "f[4], indices_or_sections=2, axis=1 => axis 1 is out of range for rank 1", "s[4], indices_or_sections=2 => string"));
 
 /* ---- depth_to_space, space_to_depth ---- */
 static cn_code block_infer(const cn_call *c, bool to_space) {
@@ -63,7 +67,8 @@ static cn_code block_infer(const cn_call *c, bool to_space) {
   if (!cni_image_take(c, 0, o->data_format, false, &m)) return cn_error_code(c->graph);
   if (c->x[0]->dims.rank != 4) return cn_fail(c->graph, CN_SHAPE, "x must have rank 4, got rank %d", c->x[0]->dims.rank);
   if (b > 32768) return cn_fail(c->graph, CN_VALUE, "block_size %lld is too large", (long long)b);
-  if (to_space ? m.c != CN_UNKNOWN && m.c % (b * b) : (m.h != CN_UNKNOWN && m.h % b) || (m.w != CN_UNKNOWN && m.w % b)) return cn_fail(c->graph, CN_SHAPE, to_space ? "block_size^2 must divide the channels" : "block_size must divide height and width");
+  if (to_space ? m.c != CN_UNKNOWN && m.c % (b * b) : (m.h != CN_UNKNOWN && m.h % b) || (m.w != CN_UNKNOWN && m.w % b))
+    return cn_fail(c->graph, CN_SHAPE, to_space ? "block_size^2 must divide the channels" : "block_size must divide height and width");
   cni_sig_like(c, &c->x[0]->dims);
   int64_t *d = c->sig[0].dims.d;
   const int axes[3] = { m.ah, m.aw, m.ac };
@@ -73,7 +78,8 @@ static cn_code block_infer(const cn_call *c, bool to_space) {
 }
 static cn_code depth_to_space_infer(const cn_call *c) { return block_infer(c, true); }
 static cn_code space_to_depth_infer(const cn_call *c) { return block_infer(c, false); }
-/* By six axes: of the larger image's [n, h, b, w, b, c] and of the deeper one's [n, h, w, b, b, c], channels first [n, c, h, b, w, b] and [n, b, b, c, h, w]. */
+/* By six axes: of the larger image's [n, h, b, w, b, c] and of the deeper one's [n, h, w, b, b, c], channels first [n, c, h, b, w, b] and [n, b, b, c, h, w].
+ */
 static void block_compose(cn_graph *g, const cn_call *c, cn_tensor **y, bool to_space) {
   const cn_depth_to_space_args *o = c->args;
   const int64_t b = o->block_size;
@@ -89,7 +95,8 @@ static void depth_to_space_compose(cn_graph *g, const cn_call *c, cn_tensor **y)
 static void space_to_depth_compose(cn_graph *g, const cn_call *c, cn_tensor **y) { block_compose(g, c, y, false); }
 static void block_reference(const cn_reference *r, bool to_space) {
   const cn_depth_to_space_args *o = r->call->args;
-  const cni_image x = cni_image_of(&r->call->x[0]->dims, o->data_format), y = cni_image_of(&r->call->y[0]->dims, o->data_format), *wide = to_space ? &y : &x, *deep = to_space ? &x : &y;
+  const cni_image x = cni_image_of(&r->call->x[0]->dims, o->data_format), y = cni_image_of(&r->call->y[0]->dims, o->data_format), *wide = to_space ? &y : &x,
+                  *deep = to_space ? &x : &y;
   const int64_t b = o->block_size;
   for (int64_t i = 0; i < wide->n * wide->h * wide->w * wide->c; i++) {
     const int64_t c = i % wide->c, w = i / wide->c % wide->w, h = i / wide->c / wide->w % wide->h, n = i / wide->c / wide->w / wide->h;
@@ -100,11 +107,15 @@ static void block_reference(const cn_reference *r, bool to_space) {
 static void depth_to_space_reference(const cn_reference *r) { block_reference(r, true); }
 static void space_to_depth_reference(const cn_reference *r) { block_reference(r, false); }
 CN_OP(depth_to_space, CN_LIST_BLOCK, .outputs = 1, .infer = depth_to_space_infer, .compose = depth_to_space_compose, .reference = depth_to_space_reference,
-      .samples = CN_TEXTS("f[2,2,3,8], block_size=2", "f[1,9,2,3], block_size=3, data_format='channels_first'", "i[1,1,2,4]@0:9, block_size=2", "f[1,2,2,3], block_size=1", "f[0,2,2,4], block_size=2", "f[1,8,2,1], block_size=2, data_format='channels_first'"),
-      .rejects = CN_TEXTS("f[1,2,2,6], block_size=2 => block_size^2 must divide the channels", "f[2,2,4], block_size=2 => x must have rank 4, got rank 3", "f[1,2,2,4] => block_size is required", "s[1,2,2,4], block_size=2 => string"));
+      .samples = CN_TEXTS("f[2,2,3,8], block_size=2", "f[1,9,2,3], block_size=3, data_format='channels_first'", "i[1,1,2,4]@0:9, block_size=2",
+                          "f[1,2,2,3], block_size=1", "f[0,2,2,4], block_size=2", "f[1,8,2,1], block_size=2, data_format='channels_first'"),
+      .rejects = CN_TEXTS("f[1,2,2,6], block_size=2 => block_size^2 must divide the channels", "f[2,2,4], block_size=2 => x must have rank 4, got rank 3",
+                          "f[1,2,2,4] => block_size is required", "s[1,2,2,4], block_size=2 => string"));
 CN_OP(space_to_depth, CN_LIST_BLOCK, .outputs = 1, .infer = space_to_depth_infer, .compose = space_to_depth_compose, .reference = space_to_depth_reference,
-      .samples = CN_TEXTS("f[2,4,6,2], block_size=2", "f[1,2,3,6], block_size=3, data_format='channels_first'", "i[1,2,4,1]@0:9, block_size=2", "f[1,2,2,3], block_size=1", "f[0,2,2,4], block_size=2"),
-      .rejects = CN_TEXTS("f[1,2,3,6], block_size=2 => block_size must divide height and width", "f[1,2,2,6,1], block_size=2 => must have rank 3 or 4", "f[1,2,2,4], block_size=0 => block_size", "s[1,2,2,4], block_size=2 => string"));
+      .samples = CN_TEXTS("f[2,4,6,2], block_size=2", "f[1,2,3,6], block_size=3, data_format='channels_first'", "i[1,2,4,1]@0:9, block_size=2",
+                          "f[1,2,2,3], block_size=1", "f[0,2,2,4], block_size=2"),
+      .rejects = CN_TEXTS("f[1,2,3,6], block_size=2 => block_size must divide height and width", "f[1,2,2,6,1], block_size=2 => must have rank 3 or 4",
+                          "f[1,2,2,4], block_size=0 => block_size", "s[1,2,2,4], block_size=2 => string"));
 
 /* ---- unfold, fold ---- */
 /* Patches of an image with its padding: height and width of both, and how many places there are. */
@@ -138,7 +149,8 @@ static cn_code unfold_infer(const cn_call *c) {
   if (d->rank != 4) return cn_fail(c->graph, CN_SHAPE, "x must have rank 4, got rank %d", d->rank);
   if (!unfold_patches(c, &p)) return cn_error_code(c->graph);
   const bool known = p.places[0] != CN_UNKNOWN && p.places[1] != CN_UNKNOWN;
-  const cn_dims y = { 3, { d->d[0], d->d[1] == CN_UNKNOWN ? CN_UNKNOWN : d->d[1] * p.kernel[0] * p.kernel[1], known ? p.places[0] * p.places[1] : CN_UNKNOWN } };
+  const cn_dims y = { 3,
+                      { d->d[0], d->d[1] == CN_UNKNOWN ? CN_UNKNOWN : d->d[1] * p.kernel[0] * p.kernel[1], known ? p.places[0] * p.places[1] : CN_UNKNOWN } };
   return cni_sig_like(c, &y), CN_OK;
 }
 static cn_tensor *padded(cn_graph *g, cn_tensor *x, const patches *p) {
@@ -149,7 +161,8 @@ static void unfold_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
   const cn_ints order = CN_INTS(0, 2, 1, 3);
   patches p;
   if (!unfold_patches(c, &p)) return;
-  cn_tensor *cut = cn_extract_patches(g, padded(g, c->x[0], &p), .size = CN_INTS(p.kernel[0], p.kernel[1]), .strides = CN_INTS(p.stride[0], p.stride[1]), .dilation_rate = CN_INTS(p.dilation[0], p.dilation[1]), .data_format = "channels_first");
+  cn_tensor *cut = cn_extract_patches(g, padded(g, c->x[0], &p), .size = CN_INTS(p.kernel[0], p.kernel[1]), .strides = CN_INTS(p.stride[0], p.stride[1]),
+                                      .dilation_rate = CN_INTS(p.dilation[0], p.dilation[1]), .data_format = "channels_first");
   const cn_dims apart = { 4, { d->d[0], p.kernel[0] * p.kernel[1], d->d[1], p.places[0] * p.places[1] } };
   y[0] = cni_to_shape(g, cn_transpose(g, cni_to_shape(g, cut, &apart), .axes = order), &c->sig[0].dims);
 }
@@ -160,7 +173,8 @@ static cn_code fold_infer(const cn_call *c) {
   if (d->rank != 3) return cn_fail(c->graph, CN_SHAPE, "x must have rank 3, got rank %d", d->rank);
   if (!fold_patches(c, &p)) return cn_error_code(c->graph);
   const int64_t kernel = p.kernel[0] * p.kernel[1], places = p.places[0] * p.places[1];
-  if ((d->d[1] != CN_UNKNOWN && d->d[1] % kernel) || (d->d[2] != CN_UNKNOWN && d->d[2] != places)) return cn_fail(c->graph, CN_SHAPE, "x must have columns of a multiple of %lld numbers for %lld places", (long long)kernel, (long long)places);
+  if ((d->d[1] != CN_UNKNOWN && d->d[1] % kernel) || (d->d[2] != CN_UNKNOWN && d->d[2] != places))
+    return cn_fail(c->graph, CN_SHAPE, "x must have columns of a multiple of %lld numbers for %lld places", (long long)kernel, (long long)places);
   const cn_dims y = { 4, { d->d[0], d->d[1] == CN_UNKNOWN ? CN_UNKNOWN : d->d[1] / kernel, p.size[0], p.size[1] } };
   return cni_sig_like(c, &y), CN_OK;
 }
@@ -176,7 +190,8 @@ static void fold_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
   cn_tensor *row[2], *place = NULL;
   for (int i = 0; i < 2; i++) { /* [kernel, 1, places, 1] and [1, kernel, 1, places] */
     const cn_dims k = { 4, { i ? 1 : p.kernel[0], i ? p.kernel[1] : 1, 1, 1 } }, s = { 4, { 1, 1, i ? 1 : p.places[0], i ? p.places[1] : 1 } };
-    row[i] = cn_add(g, cni_to_shape(g, cn_arange(g, CN_I64, 0, (double)(p.kernel[i] * p.dilation[i]), (double)p.dilation[i]), &k), cni_to_shape(g, cn_arange(g, CN_I64, 0, (double)(p.places[i] * p.stride[i]), (double)p.stride[i]), &s));
+    row[i] = cn_add(g, cni_to_shape(g, cn_arange(g, CN_I64, 0, (double)(p.kernel[i] * p.dilation[i]), (double)p.dilation[i]), &k),
+                    cni_to_shape(g, cn_arange(g, CN_I64, 0, (double)(p.places[i] * p.stride[i]), (double)p.stride[i]), &s));
   }
   if (row[0]) place = cn_reshape(g, cn_add(g, cn_multiply(g, row[0], NUMBER(row[0], (double)wide)), row[1]), CN_INTS(-1));
   const cn_dims all = { 3, { d->d[0], d->d[1], high * wide } };
@@ -189,7 +204,8 @@ static void each_tap(const patches *p, int64_t images, int64_t channels, const c
   const int64_t kernel = p->kernel[0] * p->kernel[1], places = p->places[0] * p->places[1];
   for (int64_t i = 0; i < images * channels * kernel * places; i++) {
     const int64_t s = i % places, k = i / places % kernel, plane = i / places / kernel;
-    const int64_t h = s / p->places[1] * p->stride[0] + k / p->kernel[1] * p->dilation[0] - p->padding[0], w = s % p->places[1] * p->stride[1] + k % p->kernel[1] * p->dilation[1] - p->padding[1];
+    const int64_t h = s / p->places[1] * p->stride[0] + k / p->kernel[1] * p->dilation[0] - p->padding[0],
+                  w = s % p->places[1] * p->stride[1] + k % p->kernel[1] * p->dilation[1] - p->padding[1];
     const bool inside = h >= 0 && w >= 0 && h < p->size[0] && w < p->size[1];
     const int64_t at = (plane * p->size[0] + h) * p->size[1] + w;
     if (!fold) r->y[0][i] = inside ? r->x[0][at] : 0;
@@ -206,11 +222,17 @@ static void fold_reference(const cn_reference *r) {
   if (fold_patches(r->call, &p)) each_tap(&p, r->call->y[0]->dims.d[0], r->call->y[0]->dims.d[1], r, true);
 }
 CN_OP(unfold, CN_LIST_UNFOLD, .outputs = 1, .infer = unfold_infer, .compose = unfold_compose, .reference = unfold_reference,
-      .samples = CN_TEXTS("f[1,2,4,5], kernel_size=2", "f[2,1,5,4], kernel_size=[3,2], padding=1, stride=2", "f[1,2,5,5], kernel_size=2, dilation=2, padding=[0,1]", "f[1,1,3,3], kernel_size=3, stride=[1,2]", "f[0,1,3,3], kernel_size=2"),
-      .rejects = CN_TEXTS("f[2,4,5], kernel_size=2 => x must have rank 4, got rank 3", "f[1,1,2,2], kernel_size=3 => kernel_size does not fit axis 2 of the image", "f[1,1,3,3] => kernel_size", "i[1,1,3,3]@0:9, kernel_size=2 => float32 and float64", "f[1,1,3,3], kernel_size=2, padding=-1 => padding must not be negative"));
+      .samples = CN_TEXTS("f[1,2,4,5], kernel_size=2", "f[2,1,5,4], kernel_size=[3,2], padding=1, stride=2",
+                          "f[1,2,5,5], kernel_size=2, dilation=2, padding=[0,1]", "f[1,1,3,3], kernel_size=3, stride=[1,2]", "f[0,1,3,3], kernel_size=2"),
+      .rejects = CN_TEXTS("f[2,4,5], kernel_size=2 => x must have rank 4, got rank 3",
+                          "f[1,1,2,2], kernel_size=3 => kernel_size does not fit axis 2 of the image", "f[1,1,3,3] => kernel_size",
+                          "i[1,1,3,3]@0:9, kernel_size=2 => float32 and float64", "f[1,1,3,3], kernel_size=2, padding=-1 => padding must not be negative"));
 CN_OP(fold, CN_LIST_FOLD, .outputs = 1, .infer = fold_infer, .compose = fold_compose, .reference = fold_reference,
-      .samples = CN_TEXTS("f[1,8,12], output_size=[4,5], kernel_size=2", "f[2,6,9], output_size=[5,4], kernel_size=[3,2], padding=1, stride=2", "f[1,8,15], output_size=5, kernel_size=2, dilation=2, padding=[0,1]", "f[0,4,4], output_size=3, kernel_size=2"),
-      .rejects = CN_TEXTS("f[1,8], output_size=4, kernel_size=2 => x must have rank 3, got rank 2", "f[1,8,12], output_size=4, kernel_size=2 => for 9 places", "f[1,7,9], output_size=4, kernel_size=2 => a multiple of 4 numbers", "f[1,8,9], kernel_size=2 => output_size", "i[1,4,4]@0:9, output_size=3, kernel_size=2 => float32 and float64"));
+      .samples = CN_TEXTS("f[1,8,12], output_size=[4,5], kernel_size=2", "f[2,6,9], output_size=[5,4], kernel_size=[3,2], padding=1, stride=2",
+                          "f[1,8,15], output_size=5, kernel_size=2, dilation=2, padding=[0,1]", "f[0,4,4], output_size=3, kernel_size=2"),
+      .rejects = CN_TEXTS("f[1,8], output_size=4, kernel_size=2 => x must have rank 3, got rank 2", "f[1,8,12], output_size=4, kernel_size=2 => for 9 places",
+                          "f[1,7,9], output_size=4, kernel_size=2 => a multiple of 4 numbers", "f[1,8,9], kernel_size=2 => output_size",
+                          "i[1,4,4]@0:9, output_size=3, kernel_size=2 => float32 and float64"));
 
 /* ---- diagflat ---- */
 static cn_code diagflat_infer(const cn_call *c) {
@@ -220,13 +242,16 @@ static cn_code diagflat_infer(const cn_call *c) {
   const cn_dims y = { 2, { size, size } };
   return cni_sig_like(c, &y), CN_OK;
 }
-static void diagflat_compose(cn_graph *g, const cn_call *c, cn_tensor **y) { y[0] = cn_diag(g, cn_ravel(g, c->x[0]), .k = ((const cn_diagflat_args *)c->args)->k); }
+static void diagflat_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
+  y[0] = cn_diag(g, cn_ravel(g, c->x[0]), .k = ((const cn_diagflat_args *)c->args)->k);
+}
 static void diagflat_reference(const cn_reference *r) {
   const int64_t k = ((const cn_diagflat_args *)r->call->args)->k, n = r->call->y[0]->dims.d[0];
   for (int64_t i = 0; i < n * n; i++) r->y[0][i] = i % n - i / n == k ? r->x[0][k < 0 ? i % n : i / n] : 0;
 }
 CN_OP(diagflat, CN_LIST_DIAGFLAT, .outputs = 1, .infer = diagflat_infer, .compose = diagflat_compose, .reference = diagflat_reference,
-      .samples = CN_TEXTS("f[2,3]", "f[3], k=1", "f[2], k=-2", "f[]", "i[2,2]@0:9, k=1"), .rejects = CN_TEXTS("s[3] => string", "f[2], k=9999999999999 => k 9999999999999 is too large"));
+      .samples = CN_TEXTS("f[2,3]", "f[3], k=1", "f[2], k=-2", "f[]", "i[2,2]@0:9, k=1"),
+      .rejects = CN_TEXTS("s[3] => string", "f[2], k=9999999999999 => k 9999999999999 is too large"));
 
 /* ---- unravel_index ---- */
 static int64_t unravel_count(const cn_call *c) {
@@ -264,8 +289,11 @@ static void unravel_index_reference(const cn_reference *r) {
     for (int64_t i = 0; i < r->call->x[0]->count; i++) r->y[k][i] = fmod(floor((r->x[0][i] < 0 ? r->x[0][i] + all : r->x[0][i]) / step), (double)s.v[k]);
   }
 }
-CN_OP(unravel_index, CN_LIST_UNRAVEL, .outputs = 0, .count = unravel_count, .flags = CN_OP_NO_GRADIENT, .infer = unravel_index_infer, .check = unravel_index_check, .forward = unravel_index_forward, .reference = unravel_index_reference,
+CN_OP(unravel_index, CN_LIST_UNRAVEL, .outputs = 0, .count = unravel_count, .flags = CN_OP_NO_GRADIENT, .infer = unravel_index_infer,
+      .check = unravel_index_check, .forward = unravel_index_forward, .reference = unravel_index_reference,
       .samples = CN_TEXTS("i[5]@0:23, shape=[2,3,4]", "l[2,3]@-12:12, shape=[3,4]", "i[]@0:5, shape=[5]", "i[0]@0:5, shape=[2,2]"),
-      .rejects = CN_TEXTS("f[3], shape=[2,2] => int32", "i[3]@5:9, shape=[2,2] => out of range", "i[3]@0:2 => shape must have an axis", "i[3]@0:2, shape=[2,-2] => shape is not a list of up to 8 sizes"));
+      .rejects = CN_TEXTS("f[3], shape=[2,2] => int32", "i[3]@5:9, shape=[2,2] => out of range", "i[3]@0:2 => shape must have an axis",
+                          "i[3]@0:2, shape=[2,-2] => shape is not a list of up to 8 sizes"));
 
-const cn_op *const cni_ops_blocks[] = { &cn_op_array_split, &cn_op_depth_to_space, &cn_op_space_to_depth, &cn_op_unfold, &cn_op_fold, &cn_op_diagflat, &cn_op_unravel_index, NULL };
+const cn_op *const cni_ops_blocks[] = { &cn_op_array_split, &cn_op_depth_to_space, &cn_op_space_to_depth, &cn_op_unfold,
+                                        &cn_op_fold,        &cn_op_diagflat,       &cn_op_unravel_index,  NULL };

@@ -1,4 +1,5 @@
-/* Cutting and folding: parts of unequal size, blocks of pixels as channels, patches as columns, flat indices as indices an axis. Dtypes are kept. Names and meaning: keras.ops. */
+/* Cutting and folding: parts of unequal size, blocks of pixels as channels, patches as columns, flat indices as indices an axis. Dtypes are kept. Names and
+ * meaning: keras.ops. */
 #ifndef CN_AUTOGRAD_OPS_BLOCKS_H
 #define CN_AUTOGRAD_OPS_BLOCKS_H
 #include "op.h"

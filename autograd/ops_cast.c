@@ -65,16 +65,21 @@ RESCALE(i64, int64_t)
 RESCALE(u8, uint8_t)
 
 #define ROW(f) { f##_to_f32, f##_to_f64, f##_to_i32, f##_to_i64, f##_to_u8, f##_to_bool }
-static convert_loop *const casts[TYPES][TYPES] = { [CN_F32] = ROW(f32), [CN_F64] = ROW(f64), [CN_I32] = ROW(i32), [CN_I64] = ROW(i64), [CN_U8] = ROW(u8), [CN_BOOL] = ROW(u8) };
-static convert_loop *const rescales[TYPES][2] = { [CN_F32] = { f32_rescaled_f32, f32_rescaled_f64 }, [CN_F64] = { f64_rescaled_f32, f64_rescaled_f64 }, [CN_I32] = { i32_rescaled_f32, i32_rescaled_f64 },
-                                                  [CN_I64] = { i64_rescaled_f32, i64_rescaled_f64 }, [CN_U8] = { u8_rescaled_f32, u8_rescaled_f64 }, [CN_BOOL] = { u8_rescaled_f32, u8_rescaled_f64 } };
+static convert_loop *const casts[TYPES][TYPES] = {
+  [CN_F32] = ROW(f32), [CN_F64] = ROW(f64), [CN_I32] = ROW(i32), [CN_I64] = ROW(i64), [CN_U8] = ROW(u8), [CN_BOOL] = ROW(u8)
+};
+static convert_loop *const rescales[TYPES][2] = {
+  [CN_F32] = { f32_rescaled_f32, f32_rescaled_f64 }, [CN_F64] = { f64_rescaled_f32, f64_rescaled_f64 }, [CN_I32] = { i32_rescaled_f32, i32_rescaled_f64 },
+  [CN_I64] = { i64_rescaled_f32, i64_rescaled_f64 }, [CN_U8] = { u8_rescaled_f32, u8_rescaled_f64 },    [CN_BOOL] = { u8_rescaled_f32, u8_rescaled_f64 }
+};
 _Static_assert(CN_F32 == 0 && CN_F64 == 1 && CN_I32 == 2 && CN_I64 == 3 && CN_U8 == 4 && CN_BOOL == 5, "the order of ROW");
 
 /* ---- cast ---- */
 static cn_code cast_infer(const cn_call *c) {
   const cn_cast_args *o = c->args;
   cn_dtype to;
-  if (!o->dtype || !cn_dtype_from_name(o->dtype, &to) || to == CN_STRING) return cn_fail(c->graph, CN_VALUE, "dtype \"%s\" is not one to cast to", o->dtype ? o->dtype : "None");
+  if (!o->dtype || !cn_dtype_from_name(o->dtype, &to) || to == CN_STRING)
+    return cn_fail(c->graph, CN_VALUE, "dtype \"%s\" is not one to cast to", o->dtype ? o->dtype : "None");
   c->sig[0].dtype = to;
   cni_set_dims(&c->sig[0].dims, &c->x[0]->dims);
   return numbers_only(c);
@@ -91,14 +96,16 @@ static void cast_reference(const cn_reference *r) {
   }
 }
 CN_OP(cast, CN_CAST, .outputs = 1, .infer = cast_infer, .forward = cast_forward, .vjp = cast_vjp, .reference = cast_reference,
-      .samples = CN_TEXTS("f[3,4], dtype='float64'", "f[3,4], dtype='int32'", "f[3], dtype='bool'", "i[3]@0:3, dtype='int64'", "b[4], dtype='int32'", "f[0], dtype='int64'"),
+      .samples = CN_TEXTS("f[3,4], dtype='float64'", "f[3,4], dtype='int32'", "f[3], dtype='bool'", "i[3]@0:3, dtype='int64'", "b[4], dtype='int32'",
+                          "f[0], dtype='int64'"),
       .rejects = CN_TEXTS("f[3], dtype='complex' => dtype \"complex\" is not one to cast to", "s[3], dtype='int32' => texts cannot be cast"));
 
 /* ---- rescale ---- */
 static cn_code rescale_infer(const cn_call *c) {
   const cn_rescale_args *o = c->args;
   cn_dtype to;
-  if (!o->dtype || !cn_dtype_from_name(o->dtype, &to) || !cni_is_float(to)) return cn_fail(c->graph, CN_DTYPE, "dtype must be float32 or float64, got \"%s\"", o->dtype ? o->dtype : "None");
+  if (!o->dtype || !cn_dtype_from_name(o->dtype, &to) || !cni_is_float(to))
+    return cn_fail(c->graph, CN_DTYPE, "dtype must be float32 or float64, got \"%s\"", o->dtype ? o->dtype : "None");
   c->sig[0].dtype = to;
   cni_set_dims(&c->sig[0].dims, &c->x[0]->dims);
   return numbers_only(c);
@@ -113,7 +120,9 @@ CNI_VJP(rescale) {
 }
 CNI_REFERENCE1(rescale, x * o->scale + o->offset)
 CN_OP(rescale, CN_RESCALE, .outputs = 1, .infer = rescale_infer, .forward = rescale_forward, .vjp = rescale_vjp, .reference = rescale_reference,
-      .samples = CN_TEXTS("f[3,4], scale=-1.5, offset=0.5, dtype='float64'", "i[5]@0:9, scale=0.5", "b[4], scale=2, offset=-1", "l[2,1]@0:9, scale=3, dtype='float64'", "f[0], scale=2", "f[], scale=2, dtype='float64'"),
-      .rejects = CN_TEXTS("f[3], scale=2, dtype='int32' => dtype must be float32 or float64, got \"int32\"", "s[3], scale=1 => texts cannot be cast", "f[3] => scale is required"));
+      .samples = CN_TEXTS("f[3,4], scale=-1.5, offset=0.5, dtype='float64'", "i[5]@0:9, scale=0.5", "b[4], scale=2, offset=-1",
+                          "l[2,1]@0:9, scale=3, dtype='float64'", "f[0], scale=2", "f[], scale=2, dtype='float64'"),
+      .rejects = CN_TEXTS("f[3], scale=2, dtype='int32' => dtype must be float32 or float64, got \"int32\"", "s[3], scale=1 => texts cannot be cast",
+                          "f[3] => scale is required"));
 
 const cn_op *const cni_ops_cast[] = { &cn_op_cast, &cn_op_rescale, NULL };

@@ -71,14 +71,17 @@ static cn_code infer(const cn_call *c, const taps *o, cni_conv_kind kind) {
   const int rank = c->x[0]->dims.rank, axes = rank - 2;
   if (cni_window_dtypes(c) != CN_OK) return CN_DTYPE;
   if (rank < 3 || rank > 5 || c->x[1]->dims.rank != rank) return misfit(c, "needs two inputs of one rank, 3, 4 or 5");
-  if (o->sizes.n != axes || !fits(&o->strides, axes) || !fits(&o->padding, axes) || !fits(&o->dilation_rate, axes)) return cn_fail(c->graph, CN_VALUE, "needs sizes, and other lists, of %d numbers", axes);
+  if (o->sizes.n != axes || !fits(&o->strides, axes) || !fits(&o->padding, axes) || !fits(&o->dilation_rate, axes))
+    return cn_fail(c->graph, CN_VALUE, "needs sizes, and other lists, of %d numbers", axes);
   if (!all_taps(&d, o, axes)) return misfit(c, "the kernel has no taps");
   const int64_t y_channels = (d.y ? d.y : d.kernel)->d[rank - 1], x_channels = d.x ? d.x->d[rank - 1] : CN_UNKNOWN;
   if (d.x && d.y && differ(d.x->d[0], d.y->d[0])) return misfit(c, "batches differ");
   if (y_channels == 0 || x_channels == 0 || (d.kernel && d.kernel->d[rank - 2] == 0)) return misfit(c, "an operand has no channels");
-  if ((d.kernel && d.y && differ(d.kernel->d[rank - 1], d.y->d[rank - 1])) || (d.kernel && d.kernel->d[rank - 2] != CN_UNKNOWN && differ(x_channels, d.kernel->d[rank - 2] * o->groups)))
+  if ((d.kernel && d.y && differ(d.kernel->d[rank - 1], d.y->d[rank - 1])) ||
+      (d.kernel && d.kernel->d[rank - 2] != CN_UNKNOWN && differ(x_channels, d.kernel->d[rank - 2] * o->groups)))
     return misfit(c, "channels differ");
-  if ((y_channels != CN_UNKNOWN && y_channels % o->groups) || (x_channels != CN_UNKNOWN && x_channels % o->groups)) return misfit(c, "groups do not divide the channels");
+  if ((y_channels != CN_UNKNOWN && y_channels % o->groups) || (x_channels != CN_UNKNOWN && x_channels % o->groups))
+    return misfit(c, "groups do not divide the channels");
   cn_dims *to = &c->sig[0].dims;
   c->sig[0].dtype = (cn_dtype)c->x[0]->dtype;
   to->rank = rank;
@@ -110,13 +113,18 @@ static cn_code general_infer(const cn_call *c) {
 static cn_code general_forward(const cn_call *c) {
   const taps o = general_taps(c);
   const cni_conv t = geometry_of(c, &o, CNI_CONV_FORWARD);
-  const cni_conv_data d = { .to = c->y[0]->data, .x = c->x[0]->data, .kernel = c->x[1]->data, .bias = cni_given(c->x[2]) ? c->x[2]->data : NULL, .activation = general_activation(c->args) };
+  const cni_conv_data d = { .to = c->y[0]->data,
+                            .x = c->x[0]->data,
+                            .kernel = c->x[1]->data,
+                            .bias = cni_given(c->x[2]) ? c->x[2]->data : NULL,
+                            .activation = general_activation(c->args) };
   return cni_conv_run(c->graph, &t, CNI_CONV_FORWARD, &d);
 }
 
 /* Those of `to` that are wanted: the gradient of x, of the kernel, of y. */
 static cn_code gradients(cn_graph *g, const cni_conv *t, void *const to[3], const void *x, const void *kernel, const void *y) {
-  const cni_conv_data in = { .to = to[0], .kernel = kernel, .gy = y }, taps_of = { .to = to[1], .x = x, .gy = y }, out = { .to = to[2], .x = x, .kernel = kernel };
+  const cni_conv_data in = { .to = to[0], .kernel = kernel, .gy = y }, taps_of = { .to = to[1], .x = x, .gy = y },
+                      out = { .to = to[2], .x = x, .kernel = kernel };
   cn_code code = to[0] ? cni_conv_run(g, t, CNI_CONV_INPUT, &in) : CN_OK;
   if (code == CN_OK && to[1]) code = cni_conv_run(g, t, CNI_CONV_KERNEL, &taps_of);
   return code == CN_OK && to[2] ? cni_conv_run(g, t, CNI_CONV_FORWARD, &out) : code;
@@ -141,7 +149,9 @@ static void general_vjp(cn_graph *g, const cn_node *n, cn_tensor *const *gy, con
   if (want[2]) gx[2] = cn_sum(g, cn_reshape(g, d, CN_INTS(n->y[0]->count / kernel->d[kernel->rank - 1], kernel->d[kernel->rank - 1])), .axis = CN_INTS(0));
 }
 
-static cni_geometry naive_geometry(const cn_call *c, const taps *o, cni_conv_kind kind) { return (cni_geometry){ .c = geometry_of(c, o, kind), .axes = 3, .first = false }; }
+static cni_geometry naive_geometry(const cn_call *c, const taps *o, cni_conv_kind kind) {
+  return (cni_geometry){ .c = geometry_of(c, o, kind), .axes = 3, .first = false };
+}
 
 static void general_reference(const cn_reference *r) {
   const taps o = general_taps(r->call);
@@ -149,14 +159,21 @@ static void general_reference(const cn_reference *r) {
   cni_conv_naive(&t, CNI_CONV_FORWARD, r->x[0], r->x[1], r->y[0]);
   cni_conv_naive_finish(&t, r->y[0], r->x[2], general_activation(r->call->args));
 }
-CN_OP(conv_general, CN_LIST_CONV_GENERAL, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(0), .infer = general_infer, .forward = general_forward, .vjp = general_vjp, .backward = general_backward,
-      .reference = general_reference,
-      .samples = CN_TEXTS("f[2,6,3], f[3,3,2], f[2], sizes=[4]", "f[2,6,3], f[3,3,2], sizes=[9], padding=[3]", "f[2,5,4,2], f[3,2,2,3], f[3], sizes=[3,3], activation=1", "f[2,5,4,2], f[2,2,1,4], f[4], sizes=[2,2], groups=2, strides=[2,2], activation=2",
-                          "f[1,5,4,3], f[3,3,1,3], f[3], sizes=[5,4], padding=[1,1], groups=3, activation=3", "f[1,3,4,5,6], f[2,1,3,6,7], sizes=[2,2,4], dilation_rate=[1,2,1], padding=[0,0,1]", "f[1,3,2], f[2,2,2], f[2], sizes=[7], padding=[5]",
-                          "f[2,4,3,5], f[1,1,5,2], f[2], sizes=[4,3]", "f[0,3,2], f[2,2,2], f[2], sizes=[2]", "f[1,2,2], f[2,2,2], f[2], sizes=[0]"),
-      .rejects = CN_TEXTS("f[2,6,3], f[3,3,2], f[3], sizes=[4] => bias must be [2], got [3]", "f[2,6,3], f[3,2,2], sizes=[4] => channels differ: [2,6,3] x [3,2,2]", "f[2,6,3], f[3,3,2], sizes=[4,4] => needs sizes, and other lists, of 1 numbers",
-                          "f[2,6,4], f[3,2,3], sizes=[4], groups=2 => groups do not divide the channels", "f[2,6], f[3,3], sizes=[4] => needs two inputs of one rank", "f[2,6,3], f[0,3,2], sizes=[4] => the kernel has no taps",
-                          "f[2,6,3], f[3,0,2], sizes=[4] => an operand has no channels", "f[2,6,3], f[3,3,2], sizes=[4], activation=7 => activation must be 0 to 3", "i[2,6,3]@0:3, f[3,3,2], sizes=[4] => needs inputs of float32"));
+CN_OP(conv_general, CN_LIST_CONV_GENERAL, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(0), .infer = general_infer,
+      .forward = general_forward, .vjp = general_vjp, .backward = general_backward, .reference = general_reference,
+      .samples = CN_TEXTS("f[2,6,3], f[3,3,2], f[2], sizes=[4]", "f[2,6,3], f[3,3,2], sizes=[9], padding=[3]",
+                          "f[2,5,4,2], f[3,2,2,3], f[3], sizes=[3,3], activation=1",
+                          "f[2,5,4,2], f[2,2,1,4], f[4], sizes=[2,2], groups=2, strides=[2,2], activation=2",
+                          "f[1,5,4,3], f[3,3,1,3], f[3], sizes=[5,4], padding=[1,1], groups=3, activation=3",
+                          "f[1,3,4,5,6], f[2,1,3,6,7], sizes=[2,2,4], dilation_rate=[1,2,1], padding=[0,0,1]",
+                          "f[1,3,2], f[2,2,2], f[2], sizes=[7], padding=[5]", "f[2,4,3,5], f[1,1,5,2], f[2], sizes=[4,3]",
+                          "f[0,3,2], f[2,2,2], f[2], sizes=[2]", "f[1,2,2], f[2,2,2], f[2], sizes=[0]"),
+      .rejects =
+          CN_TEXTS("f[2,6,3], f[3,3,2], f[3], sizes=[4] => bias must be [2], got [3]", "f[2,6,3], f[3,2,2], sizes=[4] => channels differ: [2,6,3] x [3,2,2]",
+                   "f[2,6,3], f[3,3,2], sizes=[4,4] => needs sizes, and other lists, of 1 numbers",
+                   "f[2,6,4], f[3,2,3], sizes=[4], groups=2 => groups do not divide the channels", "f[2,6], f[3,3], sizes=[4] => needs two inputs of one rank",
+                   "f[2,6,3], f[0,3,2], sizes=[4] => the kernel has no taps", "f[2,6,3], f[3,0,2], sizes=[4] => an operand has no channels",
+                   "f[2,6,3], f[3,3,2], sizes=[4], activation=7 => activation must be 0 to 3", "i[2,6,3]@0:3, f[3,3,2], sizes=[4] => needs inputs of float32"));
 
 /* ---- conv_input_gradient: inputs gy, kernel ---- */
 static taps input_taps(const cn_call *c) {
@@ -188,13 +205,19 @@ static void input_reference(const cn_reference *r) {
   const cni_geometry t = naive_geometry(r->call, &o, CNI_CONV_INPUT);
   cni_conv_naive(&t, CNI_CONV_INPUT, r->y[0], r->x[1], r->x[0]);
 }
-CN_OP(conv_input_gradient, CN_LIST_CONV_INPUT_GRADIENT, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = input_infer, .forward = input_forward, .vjp = input_vjp, .backward = input_backward,
-      .reference = input_reference,
-      .samples = CN_TEXTS("f[2,4,2], f[3,3,2], sizes=[6]", "f[2,3,3,3], f[3,2,2,3], sizes=[5,4]", "f[1,2,2,4], f[2,2,1,4], sizes=[5,4], groups=2, strides=[2,2]", "f[1,5,4,3], f[3,3,1,3], sizes=[5,4], padding=[1,1], groups=3",
-                          "f[1,3,4,4], f[3,3,1,4], sizes=[7,9], strides=[2,3], padding=[1,0], groups=2", "f[1,3,2], f[2,2,2], sizes=[9], strides=[3], padding=[1], dilation_rate=[2]", "f[1,2,4,3,6], f[2,1,3,5,6], sizes=[3,4,3], dilation_rate=[1,2,1], padding=[0,0,1]",
-                          "f[2,4,3,2], f[1,1,5,2], sizes=[4,3]", "f[0,3,2], f[2,2,2], sizes=[4]", "f[1,0,2], f[2,2,2], sizes=[4]"),
-      .rejects = CN_TEXTS("f[2,4,3], f[3,3,2], sizes=[6] => channels differ: [2,4,3] x [3,3,2]", "f[2,4,2], f[3,3,2], sizes=[6], strides=[1,1] => needs sizes, and other lists, of 1 numbers", "f[2,4,2], f[3,3,2,2], sizes=[6] => needs two inputs of one rank",
-                          "f[2,4,2], f[3,3,2], sizes=[6], groups=0 => groups must be positive", "f[2,4,3], f[3,3,3], sizes=[6], groups=2 => groups do not divide the channels"));
+CN_OP(conv_input_gradient, CN_LIST_CONV_INPUT_GRADIENT, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = input_infer, .forward = input_forward,
+      .vjp = input_vjp, .backward = input_backward, .reference = input_reference,
+      .samples = CN_TEXTS("f[2,4,2], f[3,3,2], sizes=[6]", "f[2,3,3,3], f[3,2,2,3], sizes=[5,4]",
+                          "f[1,2,2,4], f[2,2,1,4], sizes=[5,4], groups=2, strides=[2,2]", "f[1,5,4,3], f[3,3,1,3], sizes=[5,4], padding=[1,1], groups=3",
+                          "f[1,3,4,4], f[3,3,1,4], sizes=[7,9], strides=[2,3], padding=[1,0], groups=2",
+                          "f[1,3,2], f[2,2,2], sizes=[9], strides=[3], padding=[1], dilation_rate=[2]",
+                          "f[1,2,4,3,6], f[2,1,3,5,6], sizes=[3,4,3], dilation_rate=[1,2,1], padding=[0,0,1]", "f[2,4,3,2], f[1,1,5,2], sizes=[4,3]",
+                          "f[0,3,2], f[2,2,2], sizes=[4]", "f[1,0,2], f[2,2,2], sizes=[4]"),
+      .rejects = CN_TEXTS("f[2,4,3], f[3,3,2], sizes=[6] => channels differ: [2,4,3] x [3,3,2]",
+                          "f[2,4,2], f[3,3,2], sizes=[6], strides=[1,1] => needs sizes, and other lists, of 1 numbers",
+                          "f[2,4,2], f[3,3,2,2], sizes=[6] => needs two inputs of one rank",
+                          "f[2,4,2], f[3,3,2], sizes=[6], groups=0 => groups must be positive",
+                          "f[2,4,3], f[3,3,3], sizes=[6], groups=2 => groups do not divide the channels"));
 
 /* ---- conv_kernel_gradient: inputs x, gy ---- */
 static taps kernel_taps(const cn_call *c) {
@@ -226,12 +249,16 @@ static void kernel_reference(const cn_reference *r) {
   const cni_geometry t = naive_geometry(r->call, &o, CNI_CONV_KERNEL);
   cni_conv_naive(&t, CNI_CONV_KERNEL, r->x[0], r->y[0], r->x[1]);
 }
-CN_OP(conv_kernel_gradient, CN_LIST_CONV_KERNEL_GRADIENT, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = kernel_infer, .forward = kernel_forward, .vjp = kernel_vjp, .backward = kernel_backward,
-      .reference = kernel_reference,
-      .samples = CN_TEXTS("f[2,6,3], f[2,4,2], sizes=[3]", "f[2,5,4,2], f[2,3,3,3], sizes=[3,2]", "f[1,5,4,2], f[1,2,2,4], sizes=[2,2], groups=2, strides=[2,2]", "f[1,5,4,3], f[1,5,4,3], sizes=[3,3], padding=[1,1], groups=3",
-                          "f[1,5,4,2], f[1,5,4,6], sizes=[3,3], padding=[1,1], groups=2", "f[1,3,4,5,2], f[1,2,4,3,6], sizes=[2,1,3], dilation_rate=[1,2,1], padding=[0,0,1]", "f[1,3,2], f[1,7,2], sizes=[2], padding=[5]",
+CN_OP(conv_kernel_gradient, CN_LIST_CONV_KERNEL_GRADIENT, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = kernel_infer,
+      .forward = kernel_forward, .vjp = kernel_vjp, .backward = kernel_backward, .reference = kernel_reference,
+      .samples = CN_TEXTS("f[2,6,3], f[2,4,2], sizes=[3]", "f[2,5,4,2], f[2,3,3,3], sizes=[3,2]",
+                          "f[1,5,4,2], f[1,2,2,4], sizes=[2,2], groups=2, strides=[2,2]", "f[1,5,4,3], f[1,5,4,3], sizes=[3,3], padding=[1,1], groups=3",
+                          "f[1,5,4,2], f[1,5,4,6], sizes=[3,3], padding=[1,1], groups=2",
+                          "f[1,3,4,5,2], f[1,2,4,3,6], sizes=[2,1,3], dilation_rate=[1,2,1], padding=[0,0,1]", "f[1,3,2], f[1,7,2], sizes=[2], padding=[5]",
                           "f[2,4,3,5], f[2,4,3,2], sizes=[1,1]", "f[0,3,2], f[0,2,2], sizes=[2]"),
-      .rejects = CN_TEXTS("f[2,6,3], f[1,4,2], sizes=[3] => batches differ: [2,6,3] x [1,4,2]", "f[2,6,3], f[2,4,2], sizes=[0] => the kernel has no taps", "f[2,6,3], f[2,4,2], sizes=[3], groups=2 => groups do not divide the channels",
-                          "f[2,6,0], f[2,4,2], sizes=[3] => an operand has no channels", "f[2,6,3], f[2,4,2], sizes=[3,3] => needs sizes, and other lists, of 1 numbers"));
+      .rejects = CN_TEXTS("f[2,6,3], f[1,4,2], sizes=[3] => batches differ: [2,6,3] x [1,4,2]", "f[2,6,3], f[2,4,2], sizes=[0] => the kernel has no taps",
+                          "f[2,6,3], f[2,4,2], sizes=[3], groups=2 => groups do not divide the channels",
+                          "f[2,6,0], f[2,4,2], sizes=[3] => an operand has no channels",
+                          "f[2,6,3], f[2,4,2], sizes=[3,3] => needs sizes, and other lists, of 1 numbers"));
 
 const cn_op *const cni_ops_conv_general[] = { &cn_op_conv_general, &cn_op_conv_input_gradient, &cn_op_conv_kernel_gradient, NULL };

@@ -7,7 +7,8 @@
 /* A name that the option check has let through, or None. */
 static cn_code dtype_of(const cn_call *c, const char *name, cn_dtype none) {
   c->sig[0].dtype = none;
-  if (name && (!cn_dtype_from_name(name, &c->sig[0].dtype) || c->sig[0].dtype == CN_STRING)) return cn_fail(c->graph, CN_DTYPE, "dtype \"%s\" is not one of numbers", name);
+  if (name && (!cn_dtype_from_name(name, &c->sig[0].dtype) || c->sig[0].dtype == CN_STRING))
+    return cn_fail(c->graph, CN_DTYPE, "dtype \"%s\" is not one of numbers", name);
   return CN_OK;
 }
 
@@ -40,7 +41,8 @@ static void fill(double *y, int64_t n, double value) {
 FILLED(zeros, CN_LIST_SHAPED, shaped_infer, 0, SHAPED)
 FILLED(ones, CN_LIST_SHAPED, shaped_infer, 1, SHAPED)
 FILLED(empty, CN_LIST_SHAPED, shaped_infer, 0, SHAPED)
-FILLED(full, CN_LIST_FULL, full_infer, o->fill_value, .samples = CN_TEXTS("shape=[2,3], fill_value=1.5", "shape=[2], fill_value=3, dtype='int64'", "shape=[], fill_value=-1"),
+FILLED(full, CN_LIST_FULL, full_infer, o->fill_value,
+       .samples = CN_TEXTS("shape=[2,3], fill_value=1.5", "shape=[2], fill_value=3, dtype='int64'", "shape=[], fill_value=-1"),
        .rejects = CN_TEXTS("shape=[2] => fill_value is required", "shape=[-2], fill_value=1 => shape is not a list of up to 8 sizes"))
 
 /* ---- zeros_like, ones_like, empty_like, full_like ---- */
@@ -55,7 +57,8 @@ static cn_code full_like_infer(const cn_call *c) { return like(c, ((const cn_ful
 FILLED(zeros_like, CN_LIST_LIKE, like_infer, 0, LIKE)
 FILLED(ones_like, CN_LIST_LIKE, like_infer, 1, LIKE)
 FILLED(empty_like, CN_LIST_LIKE, like_infer, 0, LIKE)
-FILLED(full_like, CN_LIST_FULL_LIKE, full_like_infer, o->fill_value, .samples = CN_TEXTS("f[2,3], fill_value=1.5", "i[2]@0:3, fill_value=3", "f[], fill_value=-1, dtype='int64'"),
+FILLED(full_like, CN_LIST_FULL_LIKE, full_like_infer, o->fill_value,
+       .samples = CN_TEXTS("f[2,3], fill_value=1.5", "i[2]@0:3, fill_value=3", "f[], fill_value=-1, dtype='int64'"),
        .rejects = CN_TEXTS("f[2] => fill_value is required", "s[2], fill_value=1 => string"))
 
 /* ---- arange ---- */
@@ -68,7 +71,8 @@ static range range_of(const cn_call *c) {
 static bool whole(double v) { return v == floor(v) && fabs(v) < 2147483648.0; }
 static cn_code arange_infer(const cn_call *c) {
   const range r = range_of(c);
-  if (r.step == 0 || !isfinite(r.start) || !isfinite(r.stop) || !isfinite(r.step)) return cn_fail(c->graph, CN_VALUE, "start %g, stop %g, step %g give no range", r.start, r.stop, r.step);
+  if (r.step == 0 || !isfinite(r.start) || !isfinite(r.stop) || !isfinite(r.step))
+    return cn_fail(c->graph, CN_VALUE, "start %g, stop %g, step %g give no range", r.start, r.stop, r.step);
   const double n = ceil((r.stop - r.start) / r.step);
   if (n > 1e15) return cn_fail(c->graph, CN_NO_MEMORY, "%g elements are too many", n);
   c->sig[0].dims = (cn_dims){ 1, { n > 0 ? (int64_t)n : 0 } };
@@ -87,4 +91,5 @@ CN_OP(arange, CN_LIST_ARANGE, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer =
       .samples = CN_TEXTS("start=5", "start=5, stop=0, step=-2", "start=3, stop=3", "start=0, stop=1, step=0.25", "start=2, stop=6, dtype='float64'"),
       .rejects = CN_TEXTS("start=1, stop=2, step=0 => give no range", " => start is required"));
 
-const cn_op *const cni_ops_create[] = { &cn_op_zeros, &cn_op_ones, &cn_op_empty, &cn_op_full, &cn_op_zeros_like, &cn_op_ones_like, &cn_op_empty_like, &cn_op_full_like, &cn_op_arange, NULL };
+const cn_op *const cni_ops_create[] = { &cn_op_zeros,     &cn_op_ones,       &cn_op_empty,     &cn_op_full,   &cn_op_zeros_like,
+                                        &cn_op_ones_like, &cn_op_empty_like, &cn_op_full_like, &cn_op_arange, NULL };

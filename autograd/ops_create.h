@@ -1,4 +1,5 @@
-/* Tensors out of numbers, as operations of keras.ops. From C the typed functions of tensor.h (cn_zeros, cn_ones, cn_full, cn_arange, cn_zeros_like, cn_ones_like) do the same; these are for programs that call operations by name. No gradient. */
+/* Tensors out of numbers, as operations of keras.ops. From C the typed functions of tensor.h (cn_zeros, cn_ones, cn_full, cn_arange, cn_zeros_like,
+ * cn_ones_like) do the same; these are for programs that call operations by name. No gradient. */
 #ifndef CN_AUTOGRAD_OPS_CREATE_H
 #define CN_AUTOGRAD_OPS_CREATE_H
 #include "op.h"

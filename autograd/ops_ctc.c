@@ -7,16 +7,19 @@ static bool sizes_fit(int64_t a, int64_t b) { return a == b || a == CN_UNKNOWN |
 static cn_code infer(const cn_call *c) {
   const cn_dims *t = &c->x[0]->dims, *x = &c->x[1]->dims, *tl = &c->x[2]->dims, *xl = &c->x[3]->dims;
   char a[160], b[160];
-  if (!cni_is_float((cn_dtype)c->x[1]->dtype)) return cn_fail(c->graph, CN_DTYPE, "output must be float32 or float64, got %s", cn_dtype_name((cn_dtype)c->x[1]->dtype));
+  if (!cni_is_float((cn_dtype)c->x[1]->dtype))
+    return cn_fail(c->graph, CN_DTYPE, "output must be float32 or float64, got %s", cn_dtype_name((cn_dtype)c->x[1]->dtype));
   for (int i = 0; i < 4; i++)
     if (c->x[i]->dtype == CN_STRING) return cn_fail(c->graph, CN_DTYPE, "labels and lengths must be numbers");
   cn_dims_text(t, a, sizeof a), cn_dims_text(x, b, sizeof b);
-  if (t->rank != 2 || x->rank != 3 || !sizes_fit(t->d[0], x->d[0])) return cn_fail(c->graph, CN_SHAPE, "target %s does not fit output %s: [batch, labels] and [batch, time, classes] are needed", a, b);
+  if (t->rank != 2 || x->rank != 3 || !sizes_fit(t->d[0], x->d[0]))
+    return cn_fail(c->graph, CN_SHAPE, "target %s does not fit output %s: [batch, labels] and [batch, time, classes] are needed", a, b);
   cn_dims_text(tl, a, sizeof a), cn_dims_text(xl, b, sizeof b);
   if (tl->rank != 1 || xl->rank != 1 || !sizes_fit(tl->d[0], x->d[0]) || !sizes_fit(xl->d[0], x->d[0]) || !sizes_fit(tl->d[0], t->d[0]))
     return cn_fail(c->graph, CN_SHAPE, "target_length %s and output_length %s must be [batch]", a, b);
   const int64_t blank = ((const cn_ctc_loss_args *)c->args)->mask_index;
-  if (blank < 0 || (x->d[2] != CN_UNKNOWN && blank >= x->d[2])) return cn_fail(c->graph, CN_VALUE, "mask_index %lld is none of %lld classes", (long long)blank, (long long)x->d[2]);
+  if (blank < 0 || (x->d[2] != CN_UNKNOWN && blank >= x->d[2]))
+    return cn_fail(c->graph, CN_VALUE, "mask_index %lld is none of %lld classes", (long long)blank, (long long)x->d[2]);
   c->sig[0] = (cn_sig){ (cn_dtype)c->x[1]->dtype, { 1, { x->d[0] } } };
   return CN_OK;
 }
@@ -27,18 +30,22 @@ static cn_code check(const cn_call *c) {
   const int64_t labels = c->x[0]->dims.d[1], time = c->x[1]->dims.d[1], classes = c->x[1]->dims.d[2];
   for (int64_t b = 0; b < c->y[0]->count; b++) {
     const int64_t n = integer_at(c->x[2], b), t = integer_at(c->x[3], b);
-    if (n < 0 || n > labels) return cn_fail(c->graph, CN_VALUE, "target_length %lld of sample %lld is out of range for %lld labels", (long long)n, (long long)b, (long long)labels);
-    if (t < 0 || t > time) return cn_fail(c->graph, CN_VALUE, "output_length %lld of sample %lld is out of range for %lld frames", (long long)t, (long long)b, (long long)time);
+    if (n < 0 || n > labels)
+      return cn_fail(c->graph, CN_VALUE, "target_length %lld of sample %lld is out of range for %lld labels", (long long)n, (long long)b, (long long)labels);
+    if (t < 0 || t > time)
+      return cn_fail(c->graph, CN_VALUE, "output_length %lld of sample %lld is out of range for %lld frames", (long long)t, (long long)b, (long long)time);
     for (int64_t i = 0; i < n; i++) {
       const int64_t v = integer_at(c->x[0], b * labels + i);
-      if (v < 0 || v >= classes) return cn_fail(c->graph, CN_INDEX, "label %lld of sample %lld is out of range for %lld classes", (long long)v, (long long)b, (long long)classes);
+      if (v < 0 || v >= classes)
+        return cn_fail(c->graph, CN_INDEX, "label %lld of sample %lld is out of range for %lld classes", (long long)v, (long long)b, (long long)classes);
     }
   }
   return CN_OK;
 }
 
 /* ---- the lattice ---- */
-/* States 0, 2, ... are blanks, states 1, 3, ... the labels; a label may be reached from the one before it, skipping the blank, where they differ. Probabilities are logarithms in double: they grow with time. */
+/* States 0, 2, ... are blanks, states 1, 3, ... the labels; a label may be reached from the one before it, skipping the blank, where they differ. Probabilities
+ * are logarithms in double: they grow with time. */
 typedef struct lattice {
   int64_t time, states;
   int64_t row;         /* of alpha: the states and two of probability 0 in front */
@@ -56,7 +63,8 @@ static int64_t most_states(const cn_call *c) { return 2 * c->x[0]->dims.d[1] + 1
 static size_t rounded(size_t n) { return (n + 63) & ~(size_t)63; }
 static size_t lattice_bytes(const cn_call *c, bool backward) {
   const size_t states = (size_t)most_states(c) + 2, time = (size_t)c->x[1]->dims.d[1];
-  return rounded(states * (2 * sizeof(double) + sizeof(int64_t))) + rounded(states) + rounded(2 * states * sizeof(double)) + rounded((backward ? time : 2) * states * sizeof(double)) + rounded(time * sizeof(double)) + 64;
+  return rounded(states * (2 * sizeof(double) + sizeof(int64_t))) + rounded(states) + rounded(2 * states * sizeof(double)) +
+         rounded((backward ? time : 2) * states * sizeof(double)) + rounded(time * sizeof(double)) + 64;
 }
 
 static lattice lattice_at(const job *j, int64_t b, char *p) {
@@ -112,7 +120,12 @@ static double sum_alignments(const job *j, const lattice *l, int64_t b) {
 static cn_code run(const cn_call *c, bool backward, void (*part)(void *job, int64_t begin, int64_t end)) {
   cn_graph *g = c->graph;
   const int64_t n = c->y[0]->count, threads = g->core.threads;
-  job j = { .call = c, .kernels = cni_kernels_for(g, (cn_dtype)c->x[1]->dtype), .wide = cni_kernels_for(g, CN_F64), .parts = threads < n ? threads : n, .bytes = lattice_bytes(c, backward), .backward = backward };
+  job j = { .call = c,
+            .kernels = cni_kernels_for(g, (cn_dtype)c->x[1]->dtype),
+            .wide = cni_kernels_for(g, CN_F64),
+            .parts = threads < n ? threads : n,
+            .bytes = lattice_bytes(c, backward),
+            .backward = backward };
   if (!n) return CN_OK;
   cni_buffer *buffer = cni_buffer_take(g, j.bytes * (size_t)j.parts, false);
   if (!buffer) return CN_NO_MEMORY;
@@ -184,14 +197,17 @@ static cn_code backward(const cn_call *c) {
 /* ---- in operations ---- */
 #define NEVER (-1e30) /* logarithm of a probability that adds nothing: finite, so that its gradient is 0 and not NaN */
 
-/* What the targets say, as tensors: the class of each state [batch, states] (int64) and, as NEVER or 0, what is added to a skip into it; states from which the end is reached; frames that count [batch, time]. */
+/* What the targets say, as tensors: the class of each state [batch, states] (int64) and, as NEVER or 0, what is added to a skip into it; states from which the
+ * end is reached; frames that count [batch, time]. */
 typedef struct tables { cn_tensor *label, *skip, *end, *frames; } tables;
 
 static tables tables_of(cn_graph *g, const cn_node *n) {
   const cn_tensor *target = n->x[0], *x = n->x[1];
-  const int64_t batch = x->dims.d[0], time = x->dims.d[1], labels = target->dims.d[1], states = 2 * labels + 1, blank = ((const cn_ctc_loss_args *)n->args)->mask_index;
+  const int64_t batch = x->dims.d[0], time = x->dims.d[1], labels = target->dims.d[1], states = 2 * labels + 1,
+                blank = ((const cn_ctc_loss_args *)n->args)->mask_index;
   const cn_dtype dtype = (cn_dtype)x->dtype;
-  tables t = { cn_zeros(g, CN_I64, CN_DIMS(batch, states)), cn_zeros(g, dtype, CN_DIMS(batch, states)), cn_zeros(g, dtype, CN_DIMS(batch, states)), cn_zeros(g, dtype, CN_DIMS(batch, time)) };
+  tables t = { cn_zeros(g, CN_I64, CN_DIMS(batch, states)), cn_zeros(g, dtype, CN_DIMS(batch, states)), cn_zeros(g, dtype, CN_DIMS(batch, states)),
+               cn_zeros(g, dtype, CN_DIMS(batch, time)) };
   if (!cn_ok(g)) return t;
   cni_capture_spoil(g); /* the tables' values come from here */
   for (int64_t b = 0; b < batch; b++) {
@@ -215,7 +231,9 @@ static cn_tensor *moved(cn_graph *g, cn_tensor *x, int64_t by) {
   cn_tensor *part = cn_slice(g, x, .start_indices = CN_INTS(0, by < 0 ? size : 0), .shape = CN_INTS(x->dims.d[0], n - size));
   return by < 0 ? cn_concatenate(g, CN_TENSORS(part, edge), .axis = 1) : cn_concatenate(g, CN_TENSORS(edge, part), .axis = 1);
 }
-static cn_tensor *added3(cn_graph *g, cn_tensor *a, cn_tensor *b, cn_tensor *c) { return cn_logsumexp(g, cn_stack(g, CN_TENSORS(a, b, c)), .axis = CN_INTS(0)); }
+static cn_tensor *added3(cn_graph *g, cn_tensor *a, cn_tensor *b, cn_tensor *c) {
+  return cn_logsumexp(g, cn_stack(g, CN_TENSORS(a, b, c)), .axis = CN_INTS(0));
+}
 
 /* Column t of x [batch, time, ...] or [batch, time]. */
 static cn_tensor *frame(cn_graph *g, cn_tensor *x, int64_t t) { return cn_take(g, x, cn_full(g, CN_I64, CN_SCALAR, (double)t), .axis = 1); }
@@ -284,12 +302,17 @@ static void reference(const cn_reference *r) {
   }
 }
 
-CN_OP(ctc_loss, CN_CTC_LOSS, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_X(2) | CN_READS_X(3) | CN_READS_Y(0), .infer = infer, .check = check, .forward = forward, .vjp = ctc_loss_vjp,
-      .backward = backward, .reference = reference,
-      .samples = CN_TEXTS("i[2,2]@1:4, f[2,5,4], i[2]@1:3, i[2]@4:6", "i[3,2]@0:2, f[3,6,3], i[3]@2:3, i[3]@5:7, mask_index=2", "l[1,1]@1:3, f[1,3,3], i[1]@0:1, i[1]@2:3", "f[2,1]@1:3, f[2,2,3], f[2]@1:1.5, f[2]@1:2",
-                          "i[1,4]@1:3, f[1,9,3], i[1]@4:5, i[1]@9:10", "i[0,2]@0:2, f[0,5,4], i[0]@1:2, i[0]@4:5"),
-      .rejects = CN_TEXTS("i[2,2]@1:3, f[2,4], i[2]@1:2, i[2]@4:5 => target [2,2] does not fit output [2,4]", "i[3,2]@1:3, f[2,5,4], i[2]@1:2, i[2]@4:5 => target [3,2] does not fit output [2,5,4]",
-                          "i[2,2]@1:3, f[2,5,4], i[3]@1:2, i[2]@4:5 => target_length [3]", "i[2,2]@1:3, f[2,5,4], i[2]@3:4, i[2]@4:5 => target_length 3 of sample 0 is out of range for 2 labels",
-                          "i[2,2]@1:3, f[2,5,4], i[2]@1:2, i[2]@6:7 => output_length 6 of sample 0 is out of range for 5 frames", "i[2,2]@4:5, f[2,5,4], i[2]@1:2, i[2]@4:5 => label 4 of sample 0 is out of range for 4 classes",
-                          "i[2,2]@1:3, i[2,5,4]@0:3, i[2]@1:2, i[2]@4:5 => output must be float32 or float64", "i[2,2]@1:3, f[2,5,4], i[2]@1:2, i[2]@4:5, mask_index=4 => mask_index 4 is none of 4 classes",
+CN_OP(ctc_loss, CN_CTC_LOSS, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_X(2) | CN_READS_X(3) | CN_READS_Y(0), .infer = infer,
+      .check = check, .forward = forward, .vjp = ctc_loss_vjp, .backward = backward, .reference = reference,
+      .samples = CN_TEXTS("i[2,2]@1:4, f[2,5,4], i[2]@1:3, i[2]@4:6", "i[3,2]@0:2, f[3,6,3], i[3]@2:3, i[3]@5:7, mask_index=2",
+                          "l[1,1]@1:3, f[1,3,3], i[1]@0:1, i[1]@2:3", "f[2,1]@1:3, f[2,2,3], f[2]@1:1.5, f[2]@1:2", "i[1,4]@1:3, f[1,9,3], i[1]@4:5, i[1]@9:10",
+                          "i[0,2]@0:2, f[0,5,4], i[0]@1:2, i[0]@4:5"),
+      .rejects = CN_TEXTS("i[2,2]@1:3, f[2,4], i[2]@1:2, i[2]@4:5 => target [2,2] does not fit output [2,4]",
+                          "i[3,2]@1:3, f[2,5,4], i[2]@1:2, i[2]@4:5 => target [3,2] does not fit output [2,5,4]",
+                          "i[2,2]@1:3, f[2,5,4], i[3]@1:2, i[2]@4:5 => target_length [3]",
+                          "i[2,2]@1:3, f[2,5,4], i[2]@3:4, i[2]@4:5 => target_length 3 of sample 0 is out of range for 2 labels",
+                          "i[2,2]@1:3, f[2,5,4], i[2]@1:2, i[2]@6:7 => output_length 6 of sample 0 is out of range for 5 frames",
+                          "i[2,2]@4:5, f[2,5,4], i[2]@1:2, i[2]@4:5 => label 4 of sample 0 is out of range for 4 classes",
+                          "i[2,2]@1:3, i[2,5,4]@0:3, i[2]@1:2, i[2]@4:5 => output must be float32 or float64",
+                          "i[2,2]@1:3, f[2,5,4], i[2]@1:2, i[2]@4:5, mask_index=4 => mask_index 4 is none of 4 classes",
                           "s[2,2], f[2,5,4], i[2]@1:2, i[2]@4:5 => labels and lengths must be numbers"));

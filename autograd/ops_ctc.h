@@ -7,9 +7,10 @@
 extern "C" {
 #endif
 
-/* -ln of the probability that the frames, each class with softmax(output), spell the target: the sum over all alignments with repeats and blanks. target [batch, labels] of any numeric dtype, output [batch, time,
- * classes] logits, target_length and output_length [batch]: how much of each counts -> [batch]. mask_index is the blank. Infinity, with a zero gradient, where the frames are too few. INDEX for a label out of range,
- * VALUE for a length. Gradient: softmax(output) less each class' share of the alignments, by the forward-backward algorithm in logarithms. */
+/* -ln of the probability that the frames, each class with softmax(output), spell the target: the sum over all alignments with repeats and blanks. target
+ * [batch, labels] of any numeric dtype, output [batch, time, classes] logits, target_length and output_length [batch]: how much of each counts -> [batch].
+ * mask_index is the blank. Infinity, with a zero gradient, where the frames are too few. INDEX for a label out of range, VALUE for a length. Gradient:
+ * softmax(output) less each class' share of the alignments, by the forward-backward algorithm in logarithms. */
 #define CN_CTC_LOSS(X, S)                                                     \
   CN_IN(X, S, target, "labels")                                               \
   CN_IN(X, S, output, "logits")                                               \
@@ -18,10 +19,11 @@ extern "C" {
   X(S, int64_t, mask_index, 0, NONNEGATIVE, "class of the blank")
 CN_OP_DECLARE(ctc_loss, CN_CTC_LOSS)
 
-/* The most probable label sequences of inputs [batch, time, classes] (logits), of which sequence_lengths [batch] frames count: decoded [paths, batch, time] (int32, -1 behind the end), scores [batch, paths].
- * "greedy": the best class of each frame without blanks and, with merge_repeated, repeats; one path; the score is minus the sum of the best logits. "beam_search": prefix search that keeps beam_width prefixes; the
- * top_paths most probable, each with the logarithm of its probability; where there are fewer, -1 and minus infinity. The first frame counts even where the length is 0. mask_index is the blank; None: the last class.
- * VALUE for another strategy or a length out of range. No gradient. cn_ctc_decode(g, x, lengths).decoded */
+/* The most probable label sequences of inputs [batch, time, classes] (logits), of which sequence_lengths [batch] frames count: decoded [paths, batch, time]
+ * (int32, -1 behind the end), scores [batch, paths]. "greedy": the best class of each frame without blanks and, with merge_repeated, repeats; one path; the
+ * score is minus the sum of the best logits. "beam_search": prefix search that keeps beam_width prefixes; the top_paths most probable, each with the logarithm
+ * of its probability; where there are fewer, -1 and minus infinity. The first frame counts even where the length is 0. mask_index is the blank; None: the last
+ * class. VALUE for another strategy or a length out of range. No gradient. cn_ctc_decode(g, x, lengths).decoded */
 #define CN_CTC_DECODE(X, S)                                                                        \
   CN_IN(X, S, inputs, "logits")                                                                    \
   CN_IN(X, S, sequence_lengths, "frames of each sample")                                           \

@@ -16,14 +16,16 @@ static cn_code infer(const cn_call *c) {
   const cn_dims *x = &c->x[0]->dims, *l = &c->x[1]->dims;
   char a[160], b[160];
   cn_dims_text(x, a, sizeof a), cn_dims_text(l, b, sizeof b);
-  if (!cni_is_float((cn_dtype)c->x[0]->dtype)) return cn_fail(c->graph, CN_DTYPE, "inputs must be float32 or float64, got %s", cn_dtype_name((cn_dtype)c->x[0]->dtype));
+  if (!cni_is_float((cn_dtype)c->x[0]->dtype))
+    return cn_fail(c->graph, CN_DTYPE, "inputs must be float32 or float64, got %s", cn_dtype_name((cn_dtype)c->x[0]->dtype));
   if (c->x[1]->dtype == CN_STRING) return cn_fail(c->graph, CN_DTYPE, "lengths must be numbers");
   if (x->rank != 3 || l->rank != 1 || (l->d[0] != x->d[0] && l->d[0] != CN_UNKNOWN && x->d[0] != CN_UNKNOWN))
     return cn_fail(c->graph, CN_SHAPE, "inputs %s and sequence_lengths %s must be [batch, time, classes] and [batch]", a, b);
   if (!o->strategy || (strcmp(o->strategy, "greedy") != 0 && strcmp(o->strategy, "beam_search") != 0))
     return cn_fail(c->graph, CN_VALUE, "strategy \"%s\" is neither greedy nor beam_search", o->strategy ? o->strategy : "None");
   if (x->d[1] == 0 || x->d[2] == 0) return cn_fail(c->graph, CN_SHAPE, "inputs %s have no frame or no class", a);
-  if (o->mask_index != CN_NONE && (o->mask_index < 0 || (x->d[2] != CN_UNKNOWN && o->mask_index >= x->d[2]))) return cn_fail(c->graph, CN_VALUE, "mask_index %lld is none of %lld classes", (long long)o->mask_index, (long long)x->d[2]);
+  if (o->mask_index != CN_NONE && (o->mask_index < 0 || (x->d[2] != CN_UNKNOWN && o->mask_index >= x->d[2])))
+    return cn_fail(c->graph, CN_VALUE, "mask_index %lld is none of %lld classes", (long long)o->mask_index, (long long)x->d[2]);
   const int64_t paths = searches(c) ? o->top_paths : 1;
   c->sig[0] = (cn_sig){ CN_I32, { 3, { paths, x->d[0], x->d[1] } } };
   c->sig[1] = (cn_sig){ (cn_dtype)c->x[0]->dtype, { 2, { x->d[0], paths } } };
@@ -34,7 +36,8 @@ static int64_t length_at(const cn_call *c, int64_t b) { return (int64_t)cni_valu
 static cn_code check(const cn_call *c) {
   for (int64_t b = 0; b < c->x[1]->count; b++)
     if (length_at(c, b) < 0 || length_at(c, b) > c->x[0]->dims.d[1])
-      return cn_fail(c->graph, CN_VALUE, "sequence length %lld of sample %lld is out of range for %lld frames", (long long)length_at(c, b), (long long)b, (long long)c->x[0]->dims.d[1]);
+      return cn_fail(c->graph, CN_VALUE, "sequence length %lld of sample %lld is out of range for %lld frames", (long long)length_at(c, b), (long long)b,
+                     (long long)c->x[0]->dims.d[1]);
   return CN_OK;
 }
 
@@ -143,7 +146,8 @@ static int64_t extend(const search *s) {
   for (int64_t i = 0; i < s->beams; i++) {
     const candidate *p = &s->beam[i];
     for (int64_t k = 0; k < s->classes; k++)
-      if (k != s->blank) s->found[n++] = (candidate){ p->node, k, (k == s->tree[p->node].label ? p->blank : log_add(p->emit, p->blank)) + s->x[k], -INFINITY, 0 };
+      if (k != s->blank)
+        s->found[n++] = (candidate){ p->node, k, (k == s->tree[p->node].label ? p->blank : log_add(p->emit, p->blank)) + s->x[k], -INFINITY, 0 };
   }
   for (int64_t i = 0; i < s->beams; i++) {
     const prefix *node = &s->tree[s->beam[i].node];
@@ -213,7 +217,8 @@ static cn_code beam_search(const cn_call *c) {
   const cn_ctc_decode_args *o = c->args;
   const int64_t time = c->x[0]->dims.d[1], classes = c->x[0]->dims.d[2];
   size_t nodes, found, bytes;
-  if (!cni_size_multiply((size_t)time + 2, (size_t)o->beam_width, &nodes) || !cni_size_multiply((size_t)classes + 1, (size_t)o->beam_width, &found) || !cni_size_multiply(nodes + found + (size_t)o->beam_width + (size_t)classes + 1, sizeof(candidate), &bytes))
+  if (!cni_size_multiply((size_t)time + 2, (size_t)o->beam_width, &nodes) || !cni_size_multiply((size_t)classes + 1, (size_t)o->beam_width, &found) ||
+      !cni_size_multiply(nodes + found + (size_t)o->beam_width + (size_t)classes + 1, sizeof(candidate), &bytes))
     return cn_fail(c->graph, CN_NO_MEMORY, "a beam of %lld is too large", (long long)o->beam_width);
   cni_buffer *b = cni_buffer_take(c->graph, bytes, false);
   if (!b) return CN_NO_MEMORY;
@@ -308,9 +313,15 @@ static void reference(const cn_reference *r) {
 }
 
 CN_OP(ctc_decode, CN_CTC_DECODE, .outputs = 2, .flags = CN_OP_NO_GRADIENT, .infer = infer, .check = check, .forward = forward, .reference = reference,
-      .samples = CN_TEXTS("f[2,5,4], i[2]@3:6", "f[2,5,4], i[2]@0:6, merge_repeated=false", "f[1,7,3], l[1]@7:8, mask_index=2", "f[2,6,3], i[2]@4:7, mask_index=None", "f[2,4,3], i[2]@4:5, strategy=beam_search, top_paths=3",
-                          "f[1,3,3], i[1]@2:3, strategy=beam_search, top_paths=12, mask_index=1", "f[2,5,3], f[2]@5:6, strategy=beam_search, beam_width=400, mask_index=None", "f[0,5,4], i[0]"),
-      .rejects = CN_TEXTS("f[2,5], i[2] => must be [batch, time, classes] and [batch]", "f[2,5,4], i[3] => must be [batch, time, classes] and [batch]", "i[2,5,4], i[2] => inputs must be float32 or float64",
-                          "f[2,5,4], i[2]@6:7 => sequence length 6 of sample 0 is out of range for 5 frames", "f[2,5,4], i[2]@1:2, strategy=best => strategy \"best\" is neither greedy nor beam_search",
-                          "f[2,5,4], i[2]@1:2, mask_index=4 => mask_index 4 is none of 4 classes", "f[2,5,4], i[2]@1:2, mask_index=-1 => mask_index -1 is none of 4 classes", "f[2,5,4], i[2]@1:2, beam_width=0 => beam_width must be positive, got 0", "f[2,5,0], i[2] => no frame or no class",
+      .samples = CN_TEXTS("f[2,5,4], i[2]@3:6", "f[2,5,4], i[2]@0:6, merge_repeated=false", "f[1,7,3], l[1]@7:8, mask_index=2",
+                          "f[2,6,3], i[2]@4:7, mask_index=None", "f[2,4,3], i[2]@4:5, strategy=beam_search, top_paths=3",
+                          "f[1,3,3], i[1]@2:3, strategy=beam_search, top_paths=12, mask_index=1",
+                          "f[2,5,3], f[2]@5:6, strategy=beam_search, beam_width=400, mask_index=None", "f[0,5,4], i[0]"),
+      .rejects = CN_TEXTS("f[2,5], i[2] => must be [batch, time, classes] and [batch]", "f[2,5,4], i[3] => must be [batch, time, classes] and [batch]",
+                          "i[2,5,4], i[2] => inputs must be float32 or float64",
+                          "f[2,5,4], i[2]@6:7 => sequence length 6 of sample 0 is out of range for 5 frames",
+                          "f[2,5,4], i[2]@1:2, strategy=best => strategy \"best\" is neither greedy nor beam_search",
+                          "f[2,5,4], i[2]@1:2, mask_index=4 => mask_index 4 is none of 4 classes",
+                          "f[2,5,4], i[2]@1:2, mask_index=-1 => mask_index -1 is none of 4 classes",
+                          "f[2,5,4], i[2]@1:2, beam_width=0 => beam_width must be positive, got 0", "f[2,5,0], i[2] => no frame or no class",
                           "f[2,5,4], s[2] => lengths must be numbers"));

@@ -79,8 +79,8 @@ static int64_t diagonal_source(const cn_call *c, const int64_t *at) {
 CNI_PICKED(diagonal)
 #define PLANES "f[3,4]", "f[4,3], offset=-1", "f[2,3,4], offset=1, axis1=-1, axis2=0", "f[2,3,4], axis1=1, axis2=2", "f[3,3], offset=7", "f[3,3], offset=-9", "f[0,3]", "f[1,1]", "i[3,3]@-4:4"
 #define NO_PLANES "f[3] => needs rank 2 or more, got [3]", "f[2,3], axis1=2 => axis 2 is out of range for rank 2", "f[2,3], axis2=-2 => axis1 and axis2 are both 0", "s[2,2] => string"
-CN_OP(diagonal, CN_LIST_DIAGONAL, .outputs = 1, .infer = diagonal_infer, .forward = diagonal_forward, .vjp = diagonal_vjp, .reference = diagonal_reference, .samples = CN_TEXTS(PLANES, "b[3,3]"),
-      .rejects = CN_TEXTS(NO_PLANES));
+CN_OP(diagonal, CN_LIST_DIAGONAL, .outputs = 1, .infer = diagonal_infer, .forward = diagonal_forward, .vjp = diagonal_vjp, .reference = diagonal_reference,
+      .samples = CN_TEXTS(PLANES, "b[3,3]"), .rejects = CN_TEXTS(NO_PLANES));
 
 /* ---- scatter_diagonal ---- */
 static cn_code scatter_line(const cn_call *c, cn_dims *y, line *l) {
@@ -125,9 +125,12 @@ static void scatter_diagonal_reference(const cn_reference *r) {
   for (int64_t i = 0; i < r->call->y[0]->count; i++) r->y[0][i] = 0;
   for (int64_t i = 0; i < x->count; i++, cni_next(&x->dims, at)) r->y[0][place(&y, &l, at)] = r->x[0][i];
 }
-CN_OP(scatter_diagonal, CN_LIST_SCATTER_DIAGONAL, .outputs = 1, .infer = scatter_diagonal_infer, .forward = scatter_diagonal_forward, .vjp = scatter_diagonal_vjp, .reference = scatter_diagonal_reference,
-      .samples = CN_TEXTS("f[3], shape=[3,4]", "f[3], shape=[4,3], offset=-1", "f[3,1], shape=[2,3,4], offset=1, axis1=-1, axis2=0", "f[2,3], shape=[2,3,4], axis1=1, axis2=2", "f[0], shape=[2,2], offset=5", "i[2]@-3:3, shape=[2,2]"),
-      .rejects = CN_TEXTS("f[2], shape=[3,3] => x must have shape [3], got [2]", "f[3], shape=[3] => needs rank 2 or more, got [3]", "s[2], shape=[2,2] => string"));
+CN_OP(scatter_diagonal, CN_LIST_SCATTER_DIAGONAL, .outputs = 1, .infer = scatter_diagonal_infer, .forward = scatter_diagonal_forward,
+      .vjp = scatter_diagonal_vjp, .reference = scatter_diagonal_reference,
+      .samples = CN_TEXTS("f[3], shape=[3,4]", "f[3], shape=[4,3], offset=-1", "f[3,1], shape=[2,3,4], offset=1, axis1=-1, axis2=0",
+                          "f[2,3], shape=[2,3,4], axis1=1, axis2=2", "f[0], shape=[2,2], offset=5", "i[2]@-3:3, shape=[2,2]"),
+      .rejects = CN_TEXTS("f[2], shape=[3,3] => x must have shape [3], got [2]", "f[3], shape=[3] => needs rank 2 or more, got [3]",
+                          "s[2], shape=[2,2] => string"));
 
 /* ---- diag ---- */
 static cn_code diag_infer(const cn_call *c) {
@@ -178,7 +181,8 @@ static void trace_reference(const cn_reference *r) {
   for (int64_t i = 0; i < r->call->y[0]->count; i++) r->y[0][i] = 0;
   for (int64_t i = 0; i < cn_dims_count(&d); i++, cni_next(&d, at)) r->y[0][i / l.n] += r->x[0][place(&r->call->x[0]->dims, &l, at)];
 }
-CN_OP(trace, CN_LIST_DIAGONAL, .outputs = 1, .infer = trace_infer, .compose = trace_compose, .reference = trace_reference, .samples = CN_TEXTS(PLANES, "b[3,3]"), .rejects = CN_TEXTS(NO_PLANES));
+CN_OP(trace, CN_LIST_DIAGONAL, .outputs = 1, .infer = trace_infer, .compose = trace_compose, .reference = trace_reference,
+      .samples = CN_TEXTS(PLANES, "b[3,3]"), .rejects = CN_TEXTS(NO_PLANES));
 
 /* ---- eye, tri ---- */
 static cn_code square_infer(const cn_call *c) {
@@ -281,7 +285,8 @@ static cn_code vectors(const cn_call *c, int i, int64_t axis, crossing *k) {
   char text[160];
   if ((k->axis[i] = cn_axis(c->graph, axis, d->rank)) < 0) return CN_INDEX;
   k->size[i] = d->d[k->axis[i]];
-  if (k->size[i] != 2 && k->size[i] != 3) return cn_fail(c->graph, CN_SHAPE, "needs vectors of 2 or 3 elements along axis %d, got %s", k->axis[i], cn_dims_text(d, text, sizeof text));
+  if (k->size[i] != 2 && k->size[i] != 3)
+    return cn_fail(c->graph, CN_SHAPE, "needs vectors of 2 or 3 elements along axis %d, got %s", k->axis[i], cn_dims_text(d, text, sizeof text));
   k->rest[i].rank = 0;
   for (int j = 0; j < d->rank; j++)
     if (j != k->axis[i]) k->rest[i].d[k->rest[i].rank++] = d->d[j];
@@ -332,7 +337,8 @@ static double element(const cn_reference *r, const crossing *k, int i, const int
   const cn_dims *d = &r->call->x[i]->dims;
   int64_t index = 0;
   if (j >= k->size[i]) return 0;
-  for (int a = 0, from = k->batch.rank - k->rest[i].rank; a < d->rank; a++) index = index * d->d[a] + (a == k->axis[i] ? j : d->d[a] == 1 ? (from++, 0) : at[from++]);
+  for (int a = 0, from = k->batch.rank - k->rest[i].rank; a < d->rank; a++)
+    index = index * d->d[a] + (a == k->axis[i] ? j : d->d[a] == 1 ? (from++, 0) : at[from++]);
   return r->x[i][index];
 }
 static void cross_reference(const cn_reference *r) {
@@ -349,9 +355,12 @@ static void cross_reference(const cn_reference *r) {
   }
 }
 CN_OP(cross, CN_LIST_CROSS, .outputs = 1, .infer = cross_infer, .compose = cross_compose, .reference = cross_reference,
-      .samples = CN_TEXTS("f[4,3], f[4,3]", "f[3], f[3]", "f[2], f[2]", "f[4,2], f[4,2]", "f[2,3], f[3]", "f[2], f[4,3]", "f[4,3], f[2]", "f[3,4], f[4,3], axisa=0, axisc=0", "f[3,4], f[3,4], axis=0", "f[2,1,3], f[4,3]", "f[0,3], f[3]",
-                          "i[3]@-4:4, i[3]@-4:4"),
-      .rejects = CN_TEXTS("f[4], f[3] => needs vectors of 2 or 3 elements along axis 0, got [4]", "f[2,3], f[4,3] => shapes do not fit: [2,3] x [4,3]", "f[3], i[3]@0:3 => the inputs differ in dtype",
-                          "f[3], f[3], axisa=1 => axis 1 is out of range for rank 1", "f[2,3], f[2,3], axisc=2 => axis 2 is out of range for rank 2"));
+      .samples = CN_TEXTS("f[4,3], f[4,3]", "f[3], f[3]", "f[2], f[2]", "f[4,2], f[4,2]", "f[2,3], f[3]", "f[2], f[4,3]", "f[4,3], f[2]",
+                          "f[3,4], f[4,3], axisa=0, axisc=0", "f[3,4], f[3,4], axis=0", "f[2,1,3], f[4,3]", "f[0,3], f[3]", "i[3]@-4:4, i[3]@-4:4"),
+      .rejects = CN_TEXTS("f[4], f[3] => needs vectors of 2 or 3 elements along axis 0, got [4]", "f[2,3], f[4,3] => shapes do not fit: [2,3] x [4,3]",
+                          "f[3], i[3]@0:3 => the inputs differ in dtype", "f[3], f[3], axisa=1 => axis 1 is out of range for rank 1",
+                          "f[2,3], f[2,3], axisc=2 => axis 2 is out of range for rank 2"));
 
-const cn_op *const cni_ops_diagonal[] = { &cn_op_diagonal, &cn_op_scatter_diagonal, &cn_op_diag, &cn_op_trace, &cn_op_eye, &cn_op_tri, &cn_op_kron, &cn_op_cross, NULL };
+const cn_op *const cni_ops_diagonal[] = {
+  &cn_op_diagonal, &cn_op_scatter_diagonal, &cn_op_diag, &cn_op_trace, &cn_op_eye, &cn_op_tri, &cn_op_kron, &cn_op_cross, NULL
+};

@@ -1,4 +1,5 @@
-/* Diagonals, matrices made of them, and two products of small things: kron, cross. Any numbers unless said otherwise; dtypes are kept. Names and meaning: keras.ops; scatter_diagonal is the transpose of diagonal. */
+/* Diagonals, matrices made of them, and two products of small things: kron, cross. Any numbers unless said otherwise; dtypes are kept. Names and meaning:
+ * keras.ops; scatter_diagonal is the transpose of diagonal. */
 #ifndef CN_AUTOGRAD_OPS_DIAGONAL_H
 #define CN_AUTOGRAD_OPS_DIAGONAL_H
 #include "op.h"
@@ -33,7 +34,8 @@ CN_OP_DECLARE(eye, CN_LIST_TRI)
 /* y[.. i p + k ..] = a[.. i ..] b[.. k ..], p b's size there; the shorter shape gets ones in front. At most 4 axes. */
 CN_OP_DECLARE(kron, CN_LIST_AB)
 CN_FUNCTION_AB(kron)
-/* The vector product, the other axes broadcast. A vector of 2 elements has 0 as its third; of two such the result is the third element alone, without an axis. */
+/* The vector product, the other axes broadcast. A vector of 2 elements has 0 as its third; of two such the result is the third element alone, without an axis.
+ */
 CN_OP_DECLARE(cross, CN_LIST_CROSS)
 
 #ifndef __cplusplus

@@ -61,7 +61,8 @@ static bool plan_tensordot(const cn_call *c, cni_contraction *p) {
   int of_a[CN_MAX_RANK], of_b[CN_MAX_RANK];
   uint32_t seen_a = 0, seen_b = 0;
   if (axes.n > 1 && axes.n % 2) return cn_fail(c->graph, CN_VALUE, "axes has %lld entries: a number, or as many for each input", (long long)axes.n), false;
-  if (n < 0 || n > a->rank || n > b->rank) return cn_fail(c->graph, CN_VALUE, "cannot sum over %lld axes of inputs of ranks %d and %d", (long long)n, a->rank, b->rank), false;
+  if (n < 0 || n > a->rank || n > b->rank)
+    return cn_fail(c->graph, CN_VALUE, "cannot sum over %lld axes of inputs of ranks %d and %d", (long long)n, a->rank, b->rank), false;
   for (int i = 0; i < n; i++) {
     const bool given = axes.n > 1;
     of_a[i] = given ? cn_axis(c->graph, axes.v[i], a->rank) : a->rank - (int)n + i;
@@ -87,7 +88,8 @@ static int read_term(cn_graph *g, const char **text, int rank, int spread, int8_
   if (rank >= 0) spread = dots ? rank - named : 0;
   if (spread < 0 || (rank >= 0 && named + spread != rank))
     return cn_fail(g, CN_SHAPE, "the subscript \"%.*s\" names %d axes, its operand has %d", (int)(s - *text), *text, named, rank), -1;
-  if (named + (dots ? spread : 0) > CN_MAX_RANK) return cn_fail(g, CN_SHAPE, "the subscript \"%.*s\" has more than %d axes", (int)(s - *text), *text, CN_MAX_RANK), -1;
+  if (named + (dots ? spread : 0) > CN_MAX_RANK)
+    return cn_fail(g, CN_SHAPE, "the subscript \"%.*s\" has more than %d axes", (int)(s - *text), *text, CN_MAX_RANK), -1;
   for (const char *t = *text; t < s; t++) {
     if (*t == ' ') continue;
     if (!strncmp(t, "...", 3) && dots) {
@@ -148,8 +150,8 @@ static bool plan_einsum(const cn_call *c, cni_contraction *p) {
     if (dots > spread) spread = dots;
     if (cni_contraction_add(p, c->x[i], &c->x[i]->dims, labels, &wrong)) continue;
     char text[160];
-    cn_fail(g, CN_SHAPE, "sizes of \"%s\" differ: %lld elsewhere, operand %lld is %s", wrong < CNI_ELLIPSIS ? (char[2]){ letter_of(wrong), '\0' } : "...", (long long)p->size[wrong], (long long)i,
-            cn_dims_text(&c->x[i]->dims, text, sizeof text));
+    cn_fail(g, CN_SHAPE, "sizes of \"%s\" differ: %lld elsewhere, operand %lld is %s", wrong < CNI_ELLIPSIS ? (char[2]){ letter_of(wrong), '\0' } : "...",
+            (long long)p->size[wrong], (long long)i, cn_dims_text(&c->x[i]->dims, text, sizeof text));
     return false;
   }
   if (!*s) return implicit_result(p, uses, spread), true;
@@ -163,7 +165,8 @@ static cn_code infer(const cn_call *c, planner *plan) {
   if (!c->nx) return cn_fail(c->graph, CN_VALUE, "needs at least one operand");
   p.dtype = (cn_dtype)c->x[0]->dtype;
   for (int64_t i = 0; i < c->nx; i++)
-    if (!cni_is_float((cn_dtype)c->x[i]->dtype) || c->x[i]->dtype != c->x[0]->dtype) return cn_fail(c->graph, CN_DTYPE, "needs inputs of float32 or of float64, all of one");
+    if (!cni_is_float((cn_dtype)c->x[i]->dtype) || c->x[i]->dtype != c->x[0]->dtype)
+      return cn_fail(c->graph, CN_DTYPE, "needs inputs of float32 or of float64, all of one");
   cni_contraction_init(&p);
   if (!plan(c, &p)) return cn_error_code(c->graph);
   if (p.rank > CN_MAX_RANK) return cn_fail(c->graph, CN_SHAPE, "the result has %d axes, at most %d are possible", p.rank, CN_MAX_RANK);
@@ -209,7 +212,15 @@ static void reference(const cn_reference *r, planner *plan) {
 
 /* ---- gradient: gx_i = einsum of gy and the other operands; sums that it lacks are undone by ones, diagonals by identity matrices ---- */
 typedef struct text { char v[256]; int n; } text; /* 17 terms of 8 letters, and what one operand's gradient adds */
-typedef struct gradient { cn_graph *g; const cni_contraction *p; cn_tensor *x[2 * CNI_OPERANDS]; int n; text terms; uint64_t free, covered; char letter[CNI_LABELS]; } gradient;
+typedef struct gradient {
+  cn_graph *g;
+  const cni_contraction *p;
+  cn_tensor *x[2 * CNI_OPERANDS];
+  int n;
+  text terms;
+  uint64_t free, covered;
+  char letter[CNI_LABELS];
+} gradient;
 
 static char fresh(gradient *d) {
   const int l = __builtin_ctzll(d->free);
@@ -329,22 +340,36 @@ static double cost(const cn_call *c, bool (*plan)(const cn_call *c, cni_contract
 #define TWO_FLOATS "i[2]@0:3, f[2] => needs inputs of float32 or of float64"
 
 CONTRACTION(einsum, CN_LIST_EINSUM,
-            .samples = CN_TEXTS("{f[3,4], f[4,2]}, subscripts='ij,jk->ik'", "{f[2,3,4], f[2,4,2]}, subscripts='bij,bjk->bik'", "{f[3,4]}, subscripts='ij->'", "{f[4,4]}, subscripts='ii->i'", "{f[4,4]}, subscripts='ii'",
-                                "{f[5], f[5]}, subscripts='i,i->'", "{f[3,4], f[3,4]}, subscripts='ij,ij->ij'", "{f[2,3,4], f[4,2,3]}, subscripts='abc,cde->abde'", "{f[2,2,3,5], f[2,5,2,4]}, subscripts='acbe,aecd->abcd'",
-                                "{f[2,3,4], f[4,5]}, subscripts='...x,xy->...y'", "{f[2,3], f[3,4], f[4,2]}, subscripts='ij,jk,kl->il'", "{f[2,2,3,4], f[2,2,5,4]}, subscripts='bhid,bhjd->bhij'", "{f[3,4], f[4]}, subscripts='ij,j->i'",
-                                "{f[3,2,2]}, subscripts='i...->...'", "{f[2,3,2,2]}, subscripts='abcd->dbca'", "{f[0,3], f[0,2]}, subscripts='ij,ik->jk'", "{f[2,1,3], f[4,3]}, subscripts='...i,...i->...'", "{f[3,2], f[4,3]}, subscripts='ba,cb'",
-                                "{f[2,3,3,2]}, subscripts='ijji->ij'", "{f[2,3,4,2], f[2,5,4,2]}, subscripts='btnh,bsnh->bnts'", "{f[2,3], f[4]}, subscripts='ij,k->kj'", "{f[], f[2]}, subscripts=',i->i'", "{f[1,3,2], f[4,1,2]}, subscripts='...a,...a'"),
-            .rejects = CN_TEXTS("{f[2,3]}, subscripts='ij,jk->ik' => the subscripts \"ij,jk->ik\" are for 2 operands, got 1", "{f[2,3,4]}, subscripts='ij->ji' => the subscript \"ij\" names 2 axes, its operand has 3",
-                                "{f[2,3]}, subscripts='i#->i' => the subscript \"i#\" names 1 axes, its operand has 2", "{f[2]}, subscripts='i->j' => \"j\" of the result is in no operand", "{f[2]}, subscripts='i->ii' => \"i\" is twice in the result",
-                                "{f[2,3], f[4,5]}, subscripts='ij,jk->ik' => sizes of \"j\" differ: 3 elsewhere, operand 1 is [4,5]", "{f[2]} => subscripts is required", "{i[2]@0:3}, subscripts='i->' => needs inputs of float32 or of float64"));
+            .samples = CN_TEXTS("{f[3,4], f[4,2]}, subscripts='ij,jk->ik'", "{f[2,3,4], f[2,4,2]}, subscripts='bij,bjk->bik'", "{f[3,4]}, subscripts='ij->'",
+                                "{f[4,4]}, subscripts='ii->i'", "{f[4,4]}, subscripts='ii'", "{f[5], f[5]}, subscripts='i,i->'",
+                                "{f[3,4], f[3,4]}, subscripts='ij,ij->ij'", "{f[2,3,4], f[4,2,3]}, subscripts='abc,cde->abde'",
+                                "{f[2,2,3,5], f[2,5,2,4]}, subscripts='acbe,aecd->abcd'", "{f[2,3,4], f[4,5]}, subscripts='...x,xy->...y'",
+                                "{f[2,3], f[3,4], f[4,2]}, subscripts='ij,jk,kl->il'", "{f[2,2,3,4], f[2,2,5,4]}, subscripts='bhid,bhjd->bhij'",
+                                "{f[3,4], f[4]}, subscripts='ij,j->i'", "{f[3,2,2]}, subscripts='i...->...'", "{f[2,3,2,2]}, subscripts='abcd->dbca'",
+                                "{f[0,3], f[0,2]}, subscripts='ij,ik->jk'", "{f[2,1,3], f[4,3]}, subscripts='...i,...i->...'",
+                                "{f[3,2], f[4,3]}, subscripts='ba,cb'", "{f[2,3,3,2]}, subscripts='ijji->ij'",
+                                "{f[2,3,4,2], f[2,5,4,2]}, subscripts='btnh,bsnh->bnts'", "{f[2,3], f[4]}, subscripts='ij,k->kj'",
+                                "{f[], f[2]}, subscripts=',i->i'", "{f[1,3,2], f[4,1,2]}, subscripts='...a,...a'"),
+            .rejects = CN_TEXTS("{f[2,3]}, subscripts='ij,jk->ik' => the subscripts \"ij,jk->ik\" are for 2 operands, got 1",
+                                "{f[2,3,4]}, subscripts='ij->ji' => the subscript \"ij\" names 2 axes, its operand has 3",
+                                "{f[2,3]}, subscripts='i#->i' => the subscript \"i#\" names 1 axes, its operand has 2",
+                                "{f[2]}, subscripts='i->j' => \"j\" of the result is in no operand",
+                                "{f[2]}, subscripts='i->ii' => \"i\" is twice in the result",
+                                "{f[2,3], f[4,5]}, subscripts='ij,jk->ik' => sizes of \"j\" differ: 3 elsewhere, operand 1 is [4,5]",
+                                "{f[2]} => subscripts is required", "{i[2]@0:3}, subscripts='i->' => needs inputs of float32 or of float64"));
 CONTRACTION(tensordot, CN_LIST_TENSORDOT,
-            .samples = CN_TEXTS("f[3,4], f[4,2], axes=[1]", "f[3], f[2], axes=[0]", "f[3,4], f[2,4], axes=[1,1]", "f[2,3], f[2,3], axes=[0,1,0,1]", "f[2,3,4], f[3,4,2]", "f[2,3,4], f[4,3,5], axes=[1,2,1,0]", "f[0,3], f[3,2], axes=[1]"),
-            .rejects = CN_TEXTS("f[2,3], f[4,5], axes=[1] => inner sizes differ: [2,3] x [4,5]", "f[2,3], f[4,5], axes=[3] => cannot sum over 3 axes of inputs of ranks 2 and 2", "f[2,3], f[3,2], axes=[0,1,2] => axes has 3 entries",
-                                "f[2,3], f[3,2], axes=[1,5] => axis 5 is out of range for rank 2", "f[2,2], f[2,2], axes=[0,0,1,0] => an axis is given twice", TWO_FLOATS));
+            .samples = CN_TEXTS("f[3,4], f[4,2], axes=[1]", "f[3], f[2], axes=[0]", "f[3,4], f[2,4], axes=[1,1]", "f[2,3], f[2,3], axes=[0,1,0,1]",
+                                "f[2,3,4], f[3,4,2]", "f[2,3,4], f[4,3,5], axes=[1,2,1,0]", "f[0,3], f[3,2], axes=[1]"),
+            .rejects = CN_TEXTS("f[2,3], f[4,5], axes=[1] => inner sizes differ: [2,3] x [4,5]",
+                                "f[2,3], f[4,5], axes=[3] => cannot sum over 3 axes of inputs of ranks 2 and 2",
+                                "f[2,3], f[3,2], axes=[0,1,2] => axes has 3 entries", "f[2,3], f[3,2], axes=[1,5] => axis 5 is out of range for rank 2",
+                                "f[2,2], f[2,2], axes=[0,0,1,0] => an axis is given twice", TWO_FLOATS));
 CONTRACTION(dot, CN_LIST_AB, .samples = CN_TEXTS("f[3,4], f[4,2]", "f[3,4], f[4]", "f[2,3], f[2,3,2]", "f[2,3], f[]", "f[4], f[4]", "f[], f[]", "f[0], f[0]"),
             .rejects = CN_TEXTS("f[4,3], f[5,7] => inner sizes differ: [4,3] x [5,7]", TWO_FLOATS));
-CONTRACTION(inner, CN_LIST_AB, .samples = CN_TEXTS("f[3], f[3]", "f[2,3], f[3]", "f[2,3], f[4,3]", "f[], f[2]", "f[2,0], f[3,0]"), .rejects = CN_TEXTS("f[2,3], f[2,4] => inner sizes differ: [2,3] x [2,4]", TWO_FLOATS));
-CONTRACTION(vdot, CN_LIST_AB, .samples = CN_TEXTS("f[2,3], f[2,3]", "f[6], f[2,3]", "f[], f[]", "f[0], f[0]"), .rejects = CN_TEXTS("f[2,3], f[2,4] => inner sizes differ: [2,3] x [2,4]", TWO_FLOATS));
+CONTRACTION(inner, CN_LIST_AB, .samples = CN_TEXTS("f[3], f[3]", "f[2,3], f[3]", "f[2,3], f[4,3]", "f[], f[2]", "f[2,0], f[3,0]"),
+            .rejects = CN_TEXTS("f[2,3], f[2,4] => inner sizes differ: [2,3] x [2,4]", TWO_FLOATS));
+CONTRACTION(vdot, CN_LIST_AB, .samples = CN_TEXTS("f[2,3], f[2,3]", "f[6], f[2,3]", "f[], f[]", "f[0], f[0]"),
+            .rejects = CN_TEXTS("f[2,3], f[2,4] => inner sizes differ: [2,3] x [2,4]", TWO_FLOATS));
 CONTRACTION(outer, CN_LIST_AB, .samples = CN_TEXTS("f[3], f[4]", "f[2,3], f[4]", "f[1], f[1]", "f[], f[2]", "f[0], f[2]"), .rejects = CN_TEXTS(TWO_FLOATS));
 
 const cn_op *const cni_ops_einsum[] = { &cn_op_einsum, &cn_op_tensordot, &cn_op_dot, &cn_op_inner, &cn_op_vdot, &cn_op_outer, NULL };

@@ -30,7 +30,8 @@ static int64_t smaller_size(int64_t m, int64_t n) { return m == CN_UNKNOWN || n 
 static cn_code qr_infer(const cn_call *c) {
   const char *mode = ((const cn_qr_args *)c->args)->mode;
   if (cni_need_matrices(c)) return cn_error_code(c->graph);
-  if (!mode || (strcmp(mode, "reduced") && strcmp(mode, "complete"))) return cn_fail(c->graph, CN_VALUE, "mode must be reduced or complete, got %s", mode ? mode : "None");
+  if (!mode || (strcmp(mode, "reduced") && strcmp(mode, "complete")))
+    return cn_fail(c->graph, CN_VALUE, "mode must be reduced or complete, got %s", mode ? mode : "None");
   const cn_dims *x = &c->x[0]->dims;
   const int64_t m = x->d[x->rank - 2], n = x->d[x->rank - 1], k = *mode == 'c' ? m : smaller_size(m, n);
   const cn_dims q = with_sizes(x, m, k), r = with_sizes(x, k, n);
@@ -115,7 +116,9 @@ CNI_VJP(qr) {
   }
   const halves x = cut(g, n->x[0], e.m, -1), rs = cut(g, r, e.m, -1), grs = cut(g, gr, e.m, -1);
   cn_tensor *more = grs.rest ? cni_product(g, x.rest, grs.rest, false, true) : NULL;
-  cn_tensor *first = qr_square(g, q, rs.first, cni_plus(g, gq, more), grs.first), *rest = grs.rest ? cni_product(g, q, grs.rest, false, false) : x.rest ? cn_zeros_like(g, x.rest) : NULL;
+  cn_tensor *first = qr_square(g, q, rs.first, cni_plus(g, gq, more), grs.first), *rest = grs.rest ? cni_product(g, q, grs.rest, false, false)
+                                                                                          : x.rest ? cn_zeros_like(g, x.rest)
+                                                                                                   : NULL;
   gx[0] = cn_concatenate(g, CN_TENSORS(first, rest), .axis = -1);
 }
 /* Householder's reflections one by one: q [m, m] and r [m, n], of which a reduced decomposition is the first part. */
@@ -145,8 +148,10 @@ static void qr_reference(const cn_reference *r) {
   }
 }
 #define NO_MATRICES "f[3] => needs matrices, got [3]", "i[2,2]@0:2 => works on float32 and float64"
-CN_OP(qr, CN_LIST_QR, .outputs = 2, .infer = qr_infer, .forward = qr_forward, .vjp = qr_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0) | CN_READS_Y(1), .reference = qr_reference,
-      .samples = CN_TEXTS("f[3,3]@definite", "f[4,3]", "f[2,5,2]", "f[3,5]", "f[2,2,3]", "f[1,1]", "f[4,1]", "f[1,4]", "f[3,3], mode='complete'", "f[2,4], mode='complete'", "f[0,3]", "f[3,0]", "f[0,2,2]"),
+CN_OP(qr, CN_LIST_QR, .outputs = 2, .infer = qr_infer, .forward = qr_forward, .vjp = qr_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0) | CN_READS_Y(1),
+      .reference = qr_reference,
+      .samples = CN_TEXTS("f[3,3]@definite", "f[4,3]", "f[2,5,2]", "f[3,5]", "f[2,2,3]", "f[1,1]", "f[4,1]", "f[1,4]", "f[3,3], mode='complete'",
+                          "f[2,4], mode='complete'", "f[0,3]", "f[3,0]", "f[0,2,2]"),
       .rejects = CN_TEXTS(NO_MATRICES, "f[2,2], mode='full' => mode must be reduced or complete, got full"));
 
 /* ---- lu_factor ---- */
@@ -229,8 +234,10 @@ static void lu_factor_reference(const cn_reference *r) {
     }
   }
 }
-CN_OP(lu_factor, CN_LIST_MATRIX, .outputs = 2, .infer = lu_factor_infer, .forward = lu_factor_forward, .vjp = lu_factor_vjp, .reads = CN_READS_Y(0) | CN_READS_Y(1), .reference = lu_factor_reference,
-      .samples = CN_TEXTS("f[3,3]", "f[3,3]@definite", "f[2,4,2]", "f[2,4]", "f[5,3]", "f[2,2,3]", "f[1,1]", "f[3,1]", "f[1,3]", "f[0,2]", "f[0,2,2]"), .rejects = CN_TEXTS(NO_MATRICES));
+CN_OP(lu_factor, CN_LIST_MATRIX, .outputs = 2, .infer = lu_factor_infer, .forward = lu_factor_forward, .vjp = lu_factor_vjp,
+      .reads = CN_READS_Y(0) | CN_READS_Y(1), .reference = lu_factor_reference,
+      .samples = CN_TEXTS("f[3,3]", "f[3,3]@definite", "f[2,4,2]", "f[2,4]", "f[5,3]", "f[2,2,3]", "f[1,1]", "f[3,1]", "f[1,3]", "f[0,2]", "f[0,2,2]"),
+      .rejects = CN_TEXTS(NO_MATRICES));
 
 /* ---- lu_permutation ---- */
 static cn_code lu_permutation_infer(const cn_call *c) {
@@ -273,8 +280,10 @@ static void lu_permutation_reference(const cn_reference *r) {
     r->y[0][i / m * m + at] = (double)(i % m);
   }
 }
-CN_OP(lu_permutation, CN_LIST_LU_PERMUTATION, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = lu_permutation_infer, .check = lu_permutation_check, .forward = lu_permutation_forward, .reference = lu_permutation_reference,
+CN_OP(lu_permutation, CN_LIST_LU_PERMUTATION, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = lu_permutation_infer, .check = lu_permutation_check,
+      .forward = lu_permutation_forward, .reference = lu_permutation_reference,
       .samples = CN_TEXTS("i[3]@0:3, size=3", "i[2,3]@0:4, size=4", "i[2]@0:5, size=5", "i[1]@0:1, size=1", "i[0], size=2", "i[0,2], size=2"),
-      .rejects = CN_TEXTS("f[3], size=3 => needs int32, got float32", "i[], size=1 => needs vectors, got []", "i[3]@0:1, size=2 => there are more pivots than rows, got [3]", "i[2]@5:6, size=2 => pivot 5 is out of range for 2 rows"));
+      .rejects = CN_TEXTS("f[3], size=3 => needs int32, got float32", "i[], size=1 => needs vectors, got []",
+                          "i[3]@0:1, size=2 => there are more pivots than rows, got [3]", "i[2]@5:6, size=2 => pivot 5 is out of range for 2 rows"));
 
 const cn_op *const cni_ops_factor[] = { &cn_op_qr, &cn_op_lu_factor, &cn_op_lu_permutation, NULL };

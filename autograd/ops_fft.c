@@ -30,7 +30,8 @@ static cn_code need_pair(const cn_call *c, int axes) {
   const cn_dims *re = &c->x[0]->dims, *im = &c->x[1]->dims;
   bool same = re->rank == im->rank;
   for (int i = 0; same && i < re->rank; i++) same = re->d[i] == im->d[i] || re->d[i] == CN_UNKNOWN || im->d[i] == CN_UNKNOWN;
-  return same ? CN_OK : cn_fail(c->graph, CN_SHAPE, "real and imag differ in shape: %s and %s", cn_dims_text(re, tr, sizeof tr), cn_dims_text(im, ti, sizeof ti));
+  return same ? CN_OK
+              : cn_fail(c->graph, CN_SHAPE, "real and imag differ in shape: %s and %s", cn_dims_text(re, tr, sizeof tr), cn_dims_text(im, ti, sizeof ti));
 }
 static void sig_rows(const cn_call *c, int64_t i, int64_t n) { /* x's shape with another last size */
   c->sig[i].dtype = (cn_dtype)c->x[0]->dtype;
@@ -58,7 +59,9 @@ static cn_code complex_infer(const cn_call *c) {
   return CN_OK;
 }
 static cni_fft_args rows_of(const cn_call *c, cni_fft_kind kind, int64_t n) {
-  return (cni_fft_args){ .dtype = (cn_dtype)c->x[0]->dtype, .kind = kind, .n = n, .rows = c->x[0]->count / last_of(&c->x[0]->dims), .xr = c->x[0]->data, .yr = c->y[0]->data };
+  return (cni_fft_args){
+    .dtype = (cn_dtype)c->x[0]->dtype, .kind = kind, .n = n, .rows = c->x[0]->count / last_of(&c->x[0]->dims), .xr = c->x[0]->data, .yr = c->y[0]->data
+  };
 }
 static void shrink(cn_tensor *t, double by) { cni_kernels_for(t->graph, (cn_dtype)t->dtype)->scale(t->data, t->data, t->count, &by); }
 static cn_code fft_forward(const cn_call *c) {
@@ -106,8 +109,10 @@ static void ifft_reference(const cn_reference *r) { complex_reference(r, 1, 1 / 
 #define PAIRS "f[4], f[4]", "f[2,3], f[2,3]", "f[1], f[1]", "f[2], f[2]", "f[5], f[5]", "f[6], f[6]", "f[2,2,8], f[2,2,8]", "f[14], f[14]", "f[37], f[37]", "f[2,60], f[2,60]", "f[0,3], f[0,3]"
 #define NO_PAIRS "f[3], f[4] => real and imag differ in shape: [3] and [4]", "f[], f[] => needs at least one axis, got []", "f[0], f[0] => needs rows that are not empty, got [0]", "i[3]@0:2, i[3]@0:2 => works on float32 and float64", \
                  "f[3], i[3]@0:2 => real and imag differ in dtype"
-CN_OP(fft, CN_LIST_COMPLEX, .outputs = 2, .infer = complex_infer, .forward = fft_forward, .vjp = fft_vjp, .reference = fft_reference, .samples = CN_TEXTS(PAIRS), .rejects = CN_TEXTS(NO_PAIRS));
-CN_OP(ifft, CN_LIST_COMPLEX, .outputs = 2, .infer = complex_infer, .forward = ifft_forward, .vjp = ifft_vjp, .reference = ifft_reference, .samples = CN_TEXTS(PAIRS), .rejects = CN_TEXTS(NO_PAIRS));
+CN_OP(fft, CN_LIST_COMPLEX, .outputs = 2, .infer = complex_infer, .forward = fft_forward, .vjp = fft_vjp, .reference = fft_reference,
+      .samples = CN_TEXTS(PAIRS), .rejects = CN_TEXTS(NO_PAIRS));
+CN_OP(ifft, CN_LIST_COMPLEX, .outputs = 2, .infer = complex_infer, .forward = ifft_forward, .vjp = ifft_vjp, .reference = ifft_reference,
+      .samples = CN_TEXTS(PAIRS), .rejects = CN_TEXTS(NO_PAIRS));
 
 /* ---- fft2, ifft2 ---- */
 static cn_code plane_infer(const cn_call *c) { return need_pair(c, 2) ? cn_error_code(c->graph) : complex_infer(c); }
@@ -143,8 +148,10 @@ static void fft2_reference(const cn_reference *r) { plane_reference(r, -1, false
 static void ifft2_reference(const cn_reference *r) { plane_reference(r, 1, true); }
 #define PLANES "f[3,4], f[3,4]", "f[2,2,3], f[2,2,3]", "f[1,5], f[1,5]", "f[0,2,2], f[0,2,2]"
 #define NO_PLANES "f[3], f[3] => needs at least two axes, got [3]", "f[2,3], f[3,2] => real and imag differ in shape: [2,3] and [3,2]", "f[0,2], f[0,2] => needs rows that are not empty, got [0,2]"
-CN_OP(fft2, CN_LIST_COMPLEX, .outputs = 2, .infer = plane_infer, .compose = fft2_compose, .reference = fft2_reference, .samples = CN_TEXTS(PLANES), .rejects = CN_TEXTS(NO_PLANES));
-CN_OP(ifft2, CN_LIST_COMPLEX, .outputs = 2, .infer = plane_infer, .compose = ifft2_compose, .reference = ifft2_reference, .samples = CN_TEXTS(PLANES), .rejects = CN_TEXTS(NO_PLANES));
+CN_OP(fft2, CN_LIST_COMPLEX, .outputs = 2, .infer = plane_infer, .compose = fft2_compose, .reference = fft2_reference, .samples = CN_TEXTS(PLANES),
+      .rejects = CN_TEXTS(NO_PLANES));
+CN_OP(ifft2, CN_LIST_COMPLEX, .outputs = 2, .infer = plane_infer, .compose = ifft2_compose, .reference = ifft2_reference, .samples = CN_TEXTS(PLANES),
+      .rejects = CN_TEXTS(NO_PLANES));
 
 /* ---- rfft, irfft ---- */
 static int64_t rfft_length(const cn_call *c) {
@@ -209,7 +216,8 @@ static cn_code irfft_forward(const cn_call *c) {
   if (!code) shrink(c->y[0], 1 / (double)a.n);
   return code;
 }
-/* x [.., n / 2 + 1] times `ends` at 0 and, of an even n, n / 2, where a number stands for itself, and times `middle` elsewhere, where it stands for its conjugate too. */
+/* x [.., n / 2 + 1] times `ends` at 0 and, of an even n, n / 2, where a number stands for itself, and times `middle` elsewhere, where it stands for its
+ * conjugate too. */
 static cn_tensor *weighted(cn_graph *g, cn_tensor *x, int64_t n, double ends, double middle) {
   if (!x) return NULL;
   cn_tensor *const *const parts = cn_split(g, x, CN_INTS(1, n % 2 ? n / 2 + 1 : n / 2), .axis = -1);
@@ -220,7 +228,8 @@ CNI_VJP(rfft) {
   (void)want;
   const cn_call c = { .args = n->args, .x = n->x };
   const int64_t length = rfft_length(&c);
-  cn_tensor *re = weighted(g, or_zeros(g, gy[0], n->y[0]), length, (double)length, (double)length / 2), *im = weighted(g, or_zeros(g, gy[1], n->y[1]), length, (double)length, (double)length / 2);
+  cn_tensor *re = weighted(g, or_zeros(g, gy[0], n->y[0]), length, (double)length, (double)length / 2),
+            *im = weighted(g, or_zeros(g, gy[1], n->y[1]), length, (double)length, (double)length / 2);
   gx[0] = resized(g, cn_irfft(g, re, im, .fft_length = length), last_of(&n->x[0]->dims));
 }
 CNI_VJP(irfft) {
@@ -245,20 +254,23 @@ static void irfft_reference(const cn_reference *r) {
     double sum = 0;
     for (int64_t k = 0; k < n; k++) {
       const int64_t from = k <= n / 2 ? k : n - k;
-      const double angle = TWO_PI * (double)(k * (i % n) % n) / (double)n, re = from < bins ? xr[from] : 0, im = from < bins && from && 2 * from != n ? xi[from] : 0;
+      const double angle = TWO_PI * (double)(k * (i % n) % n) / (double)n, re = from < bins ? xr[from] : 0,
+                   im = from < bins && from && 2 * from != n ? xi[from] : 0;
       sum += re * cos(angle) - (k == from ? im : -im) * sin(angle);
     }
     r->y[0][i] = sum / (double)n;
   }
 }
 CN_OP(rfft, CN_LIST_RFFT, .outputs = 2, .infer = rfft_infer, .forward = rfft_forward, .vjp = rfft_vjp, .reference = rfft_reference,
-      .samples = CN_TEXTS("f[4]", "f[2,5]", "f[1]", "f[2]", "f[2,3,6]", "f[12]", "f[37]", "f[74]", "f[6], fft_length=4", "f[2,3], fft_length=8", "f[3], fft_length=1", "f[4], fft_length=7", "f[0,3]"),
-      .rejects = CN_TEXTS("f[] => needs at least one axis, got []", "f[0] => needs rows that are not empty, got [0]", "i[3]@0:2 => works on float32 and float64", "f[3], fft_length=0 => fft_length must be positive, got 0"));
+      .samples = CN_TEXTS("f[4]", "f[2,5]", "f[1]", "f[2]", "f[2,3,6]", "f[12]", "f[37]", "f[74]", "f[6], fft_length=4", "f[2,3], fft_length=8",
+                          "f[3], fft_length=1", "f[4], fft_length=7", "f[0,3]"),
+      .rejects = CN_TEXTS("f[] => needs at least one axis, got []", "f[0] => needs rows that are not empty, got [0]",
+                          "i[3]@0:2 => works on float32 and float64", "f[3], fft_length=0 => fft_length must be positive, got 0"));
 CN_OP(irfft, CN_LIST_IRFFT, .outputs = 1, .infer = irfft_infer, .forward = irfft_forward, .vjp = irfft_vjp, .reference = irfft_reference,
-      .samples = CN_TEXTS("f[3], f[3]", "f[2,4], f[2,4]", "f[2], f[2]", "f[3], f[3], fft_length=5", "f[1], f[1], fft_length=1", "f[2,3], f[2,3], fft_length=3", "f[2,3], f[2,3], fft_length=10", "f[7], f[7], fft_length=4", "f[19], f[19], fft_length=37",
-                          "f[38], f[38]", "f[0,3], f[0,3]"),
-      .rejects = CN_TEXTS("f[3], f[4] => real and imag differ in shape: [3] and [4]", "f[1], f[1] => a single number has no length without fft_length, got [1]", "f[], f[] => needs at least one axis, got []",
-                          "f[3], f[3], fft_length=0 => fft_length must be positive, got 0"));
+      .samples = CN_TEXTS("f[3], f[3]", "f[2,4], f[2,4]", "f[2], f[2]", "f[3], f[3], fft_length=5", "f[1], f[1], fft_length=1", "f[2,3], f[2,3], fft_length=3",
+                          "f[2,3], f[2,3], fft_length=10", "f[7], f[7], fft_length=4", "f[19], f[19], fft_length=37", "f[38], f[38]", "f[0,3], f[0,3]"),
+      .rejects = CN_TEXTS("f[3], f[4] => real and imag differ in shape: [3] and [4]", "f[1], f[1] => a single number has no length without fft_length, got [1]",
+                          "f[], f[] => needs at least one axis, got []", "f[3], f[3], fft_length=0 => fft_length must be positive, got 0"));
 
 /* ---- parts of real tensors ---- */
 static cn_code part_infer(const cn_call *c) { return cni_refuse_strings(c) ? CN_DTYPE : (cni_sig_like(c, &c->x[0]->dims), (cn_code)CN_OK); }
@@ -289,4 +301,5 @@ CN_OP(conjugate, CN_LIST_X, .outputs = 1, .infer = part_infer, .compose = itself
 CN_OP(imag, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = part_infer, .compose = imag_compose, .reference = imag_reference, PARTS);
 CN_OP(angle, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = angle_infer, .compose = angle_compose, .reference = angle_reference, PARTS);
 
-const cn_op *const cni_ops_fft[] = { &cn_op_real, &cn_op_conj, &cn_op_conjugate, &cn_op_imag, &cn_op_angle, &cn_op_fft, &cn_op_ifft, &cn_op_fft2, &cn_op_ifft2, &cn_op_rfft, &cn_op_irfft, NULL };
+const cn_op *const cni_ops_fft[] = { &cn_op_real, &cn_op_conj, &cn_op_conjugate, &cn_op_imag, &cn_op_angle, &cn_op_fft,
+                                     &cn_op_ifft, &cn_op_fft2, &cn_op_ifft2,     &cn_op_rfft, &cn_op_irfft, NULL };

@@ -1,5 +1,6 @@
-/* Fourier transforms of any length along the last axis (fft2, ifft2: the last two); all axes before are batches. Floats only. A complex tensor is a pair of real ones, real and imaginary, of one shape and dtype, as in
- * keras.ops; there are no complex dtypes, so view_as_complex, polar and the like are absent. Names and meaning: keras.ops; ifft is NumPy's. An axis of size 0 is a SHAPE error. Gradients are transforms themselves. */
+/* Fourier transforms of any length along the last axis (fft2, ifft2: the last two); all axes before are batches. Floats only. A complex tensor is a pair of
+ * real ones, real and imaginary, of one shape and dtype, as in keras.ops; there are no complex dtypes, so view_as_complex, polar and the like are absent. Names
+ * and meaning: keras.ops; ifft is NumPy's. An axis of size 0 is a SHAPE error. Gradients are transforms themselves. */
 #ifndef CN_AUTOGRAD_OPS_FFT_H
 #define CN_AUTOGRAD_OPS_FFT_H
 #include "op.h"
@@ -37,8 +38,8 @@ CN_OP_DECLARE(fft2, CN_LIST_COMPLEX)
 CN_OP_DECLARE(ifft2, CN_LIST_COMPLEX)
 /* The first fft_length / 2 + 1 numbers of the transform of real x; the others are their conjugates in reverse. */
 CN_OP_DECLARE(rfft, CN_LIST_RFFT)
-/* The real sequence of fft_length numbers of which these are the first fft_length / 2 + 1 numbers of the transform; they are cut, or get zeros, to as many. Imaginary parts of the first and, with an even length, of the last
- * are not read. */
+/* The real sequence of fft_length numbers of which these are the first fft_length / 2 + 1 numbers of the transform; they are cut, or get zeros, to as many.
+ * Imaginary parts of the first and, with an even length, of the last are not read. */
 CN_OP_DECLARE(irfft, CN_LIST_IRFFT)
 /* y[..., f, i] = x[..., f stride + i] for every frame that fits: [..., 1 + (n - length) / stride, length]. Any dtype but string. */
 CN_OP_DECLARE(extract_sequences, CN_LIST_EXTRACT_SEQUENCES)
@@ -48,8 +49,8 @@ CN_OP_DECLARE(overlap_sequences, CN_LIST_OVERLAP_SEQUENCES)
 CN_OP_DECLARE(stft_window, CN_LIST_STFT_WINDOW)
 /* The transforms of windowed frames of fft_length numbers: two of [..., frames, fft_length / 2 + 1]. */
 CN_OP_DECLARE(stft, CN_LIST_STFT)
-/* The signal [..., length] back: inverse transforms, windowed, added where they overlap and divided by the sum of squared windows (1 where that is below 1e-10). With window None Keras leaves a factor of fft_length /
- * sequence_stride, and so does this. */
+/* The signal [..., length] back: inverse transforms, windowed, added where they overlap and divided by the sum of squared windows (1 where that is below
+ * 1e-10). With window None Keras leaves a factor of fft_length / sequence_stride, and so does this. */
 CN_OP_DECLARE(istft, CN_LIST_ISTFT)
 /* Parts of a tensor as a complex one, which here is real: x itself, zeros, and the angle 0 or, where x is negative, pi. Integers have the angle in float32. */
 CN_OP_DECLARE(real, CN_LIST_X)

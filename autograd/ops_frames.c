@@ -34,7 +34,9 @@ static cn_code extract_sequences_forward(const cn_call *c) {
   cni_copy(c->graph, cni_width_of(c), &l, c->y[0]->data, c->x[0]->data);
   return CN_OK;
 }
-CNI_VJP(extract_sequences) { (void)want, gx[0] = cn_overlap_sequences(g, gy[0], ((const cn_extract_sequences_args *)n->args)->sequence_stride, .size = last_of(&n->x[0]->dims)); }
+CNI_VJP(extract_sequences) {
+  (void)want, gx[0] = cn_overlap_sequences(g, gy[0], ((const cn_extract_sequences_args *)n->args)->sequence_stride, .size = last_of(&n->x[0]->dims));
+}
 static int64_t extract_sequences_source(const cn_call *c, const int64_t *at) {
   int64_t from[CN_MAX_RANK];
   const cn_dims *x = &c->x[0]->dims;
@@ -43,11 +45,15 @@ static int64_t extract_sequences_source(const cn_call *c, const int64_t *at) {
   return cni_flat(x, from);
 }
 CNI_PICKED(extract_sequences)
-CN_OP(extract_sequences, CN_LIST_EXTRACT_SEQUENCES, .outputs = 1, .infer = extract_sequences_infer, .forward = extract_sequences_forward, .vjp = extract_sequences_vjp, .reference = extract_sequences_reference,
-      .samples = CN_TEXTS("f[7], sequence_length=3, sequence_stride=2", "f[2,8], sequence_length=4, sequence_stride=1", "f[2,2,6], sequence_length=2, sequence_stride=3", "f[5], sequence_length=5, sequence_stride=9",
-                          "f[3], sequence_length=4, sequence_stride=1", "f[0,4], sequence_length=2, sequence_stride=1", "i[6]@-9:9, sequence_length=2, sequence_stride=2"),
-      .rejects = CN_TEXTS("f[], sequence_length=1, sequence_stride=1 => needs at least one axis", "f[4], sequence_length=0, sequence_stride=1 => sequence_length must be positive, got 0", "f[4], sequence_length=2 => sequence_stride is required",
-                          "s[3], sequence_length=1, sequence_stride=1 => string"));
+CN_OP(extract_sequences, CN_LIST_EXTRACT_SEQUENCES, .outputs = 1, .infer = extract_sequences_infer, .forward = extract_sequences_forward,
+      .vjp = extract_sequences_vjp, .reference = extract_sequences_reference,
+      .samples = CN_TEXTS("f[7], sequence_length=3, sequence_stride=2", "f[2,8], sequence_length=4, sequence_stride=1",
+                          "f[2,2,6], sequence_length=2, sequence_stride=3", "f[5], sequence_length=5, sequence_stride=9",
+                          "f[3], sequence_length=4, sequence_stride=1", "f[0,4], sequence_length=2, sequence_stride=1",
+                          "i[6]@-9:9, sequence_length=2, sequence_stride=2"),
+      .rejects = CN_TEXTS("f[], sequence_length=1, sequence_stride=1 => needs at least one axis",
+                          "f[4], sequence_length=0, sequence_stride=1 => sequence_length must be positive, got 0",
+                          "f[4], sequence_length=2 => sequence_stride is required", "s[3], sequence_length=1, sequence_stride=1 => string"));
 
 /* ---- overlap_sequences ---- */
 static cn_code overlap_sequences_infer(const cn_call *c) {
@@ -58,19 +64,23 @@ static cn_code overlap_sequences_infer(const cn_call *c) {
   if (y.rank < 2) return refuse(c, "needs frames");
   const int64_t frames = y.d[y.rank - 2], length = y.d[y.rank - 1];
   const bool known = frames != CN_UNKNOWN && length != CN_UNKNOWN;
-  if (known && frames && (__builtin_mul_overflow(frames - 1, o->sequence_stride, &end) || __builtin_add_overflow(end, length, &end))) return cn_fail(c->graph, CN_SHAPE, "the result is too large");
-  if (known && o->size != CN_NONE && o->size < end) return cn_fail(c->graph, CN_SHAPE, "the last frame ends at %lld, behind size %lld", (long long)end, (long long)o->size);
+  if (known && frames && (__builtin_mul_overflow(frames - 1, o->sequence_stride, &end) || __builtin_add_overflow(end, length, &end)))
+    return cn_fail(c->graph, CN_SHAPE, "the result is too large");
+  if (known && o->size != CN_NONE && o->size < end)
+    return cn_fail(c->graph, CN_SHAPE, "the last frame ends at %lld, behind size %lld", (long long)end, (long long)o->size);
   y.rank--;
   y.d[y.rank - 1] = o->size != CN_NONE ? o->size : known ? end : CN_UNKNOWN;
   return cni_sig_like(c, &y), CN_OK;
 }
 static cn_code overlap_sequences_forward(const cn_call *c) {
-  const int64_t stride = ((const cn_overlap_sequences_args *)c->args)->sequence_stride, n = last_of(&c->y[0]->dims), length = last_of(&c->x[0]->dims), frames = c->x[0]->dims.d[c->x[0]->dims.rank - 2];
+  const int64_t stride = ((const cn_overlap_sequences_args *)c->args)->sequence_stride, n = last_of(&c->y[0]->dims), length = last_of(&c->x[0]->dims),
+                frames = c->x[0]->dims.d[c->x[0]->dims.rank - 2];
   const size_t width = cni_width_of(c);
   const cni_kernels *k = cni_kernels_of(c);
   k->fill(c->y[0]->data, c->y[0]->count, 0);
   for (int64_t f = 0; c->x[0]->count && f < c->x[0]->count / length; f++)
-    k->accumulate((char *)c->y[0]->data + (size_t)(f / frames * n + f % frames * stride) * width, (const char *)c->x[0]->data + (size_t)(f * length) * width, length);
+    k->accumulate((char *)c->y[0]->data + (size_t)(f / frames * n + f % frames * stride) * width, (const char *)c->x[0]->data + (size_t)(f * length) * width,
+                  length);
   return CN_OK;
 }
 CNI_VJP(overlap_sequences) {
@@ -79,29 +89,37 @@ CNI_VJP(overlap_sequences) {
   cn_tensor *y = cn_extract_sequences(g, gy[0], last_of(x), ((const cn_overlap_sequences_args *)n->args)->sequence_stride);
   cn_dims d = *x;
   int64_t start[CN_MAX_RANK] = { 0 };
-  if (y) gx[0] = y->dims.d[d.rank - 2] == d.d[d.rank - 2] ? y : cn_slice(g, y, (cn_ints){ start, d.rank }, cni_sizes(&d)); /* a longer result has room for more frames */
+  if (y)
+    gx[0] =
+        y->dims.d[d.rank - 2] == d.d[d.rank - 2] ? y : cn_slice(g, y, (cn_ints){ start, d.rank }, cni_sizes(&d)); /* a longer result has room for more frames */
 }
 static void overlap_sequences_reference(const cn_reference *r) {
-  const int64_t stride = ((const cn_overlap_sequences_args *)r->call->args)->sequence_stride, n = last_of(&r->call->y[0]->dims), length = last_of(&r->call->x[0]->dims), frames = r->call->x[0]->dims.d[r->call->x[0]->dims.rank - 2];
+  const int64_t stride = ((const cn_overlap_sequences_args *)r->call->args)->sequence_stride, n = last_of(&r->call->y[0]->dims),
+                length = last_of(&r->call->x[0]->dims), frames = r->call->x[0]->dims.d[r->call->x[0]->dims.rank - 2];
   for (int64_t i = 0; i < r->call->y[0]->count; i++) {
     r->y[0][i] = 0;
     for (int64_t f = 0; f < frames; f++)
       if (i % n >= f * stride && i % n < f * stride + length) r->y[0][i] += r->x[0][(i / n * frames + f) * length + i % n - f * stride];
   }
 }
-CN_OP(overlap_sequences, CN_LIST_OVERLAP_SEQUENCES, .outputs = 1, .infer = overlap_sequences_infer, .forward = overlap_sequences_forward, .vjp = overlap_sequences_vjp, .reference = overlap_sequences_reference,
-      .samples = CN_TEXTS("f[3,4], sequence_stride=2", "f[2,3,2], sequence_stride=3", "f[2,3], sequence_stride=1, size=9", "f[1,5], sequence_stride=4", "f[0,3,2], sequence_stride=1", "f[0,3], sequence_stride=1, size=4"),
-      .rejects = CN_TEXTS("f[3], sequence_stride=1 => needs frames, got [3]", "f[3,4], sequence_stride=2, size=7 => the last frame ends at 8, behind size 7", "i[2,2]@0:2, sequence_stride=1 => works on float32 and float64",
-                          "f[3,4] => sequence_stride is required"));
+CN_OP(overlap_sequences, CN_LIST_OVERLAP_SEQUENCES, .outputs = 1, .infer = overlap_sequences_infer, .forward = overlap_sequences_forward,
+      .vjp = overlap_sequences_vjp, .reference = overlap_sequences_reference,
+      .samples = CN_TEXTS("f[3,4], sequence_stride=2", "f[2,3,2], sequence_stride=3", "f[2,3], sequence_stride=1, size=9", "f[1,5], sequence_stride=4",
+                          "f[0,3,2], sequence_stride=1", "f[0,3], sequence_stride=1, size=4"),
+      .rejects = CN_TEXTS("f[3], sequence_stride=1 => needs frames, got [3]", "f[3,4], sequence_stride=2, size=7 => the last frame ends at 8, behind size 7",
+                          "i[2,2]@0:2, sequence_stride=1 => works on float32 and float64", "f[3,4] => sequence_stride is required"));
 
 /* ---- stft_window ---- */
 static bool known_window(const char *name) { return !name || !strcmp(name, "hann") || !strcmp(name, "hamming"); }
 static cn_code bad_window(cn_graph *g, const char *name) { return cn_fail(g, CN_VALUE, "window must be hann, hamming or None, got %s", name); }
-static cn_code bad_length(cn_graph *g, int64_t fft, int64_t sequence) { return cn_fail(g, CN_VALUE, "fft_length %lld is smaller than sequence_length %lld", (long long)fft, (long long)sequence); }
+static cn_code bad_length(cn_graph *g, int64_t fft, int64_t sequence) {
+  return cn_fail(g, CN_VALUE, "fft_length %lld is smaller than sequence_length %lld", (long long)fft, (long long)sequence);
+}
 static cn_code stft_window_infer(const cn_call *c) {
   const cn_stft_window_args *o = c->args;
   cn_dtype dtype;
-  if (!o->dtype || !cn_dtype_from_name(o->dtype, &dtype) || !cni_is_float(dtype)) return cn_fail(c->graph, CN_DTYPE, "dtype must be float32 or float64, got %s", o->dtype ? o->dtype : "None");
+  if (!o->dtype || !cn_dtype_from_name(o->dtype, &dtype) || !cni_is_float(dtype))
+    return cn_fail(c->graph, CN_DTYPE, "dtype must be float32 or float64, got %s", o->dtype ? o->dtype : "None");
   if (!known_window(o->window)) return bad_window(c->graph, o->window);
   if (o->fft_length < o->sequence_length) return bad_length(c->graph, o->fft_length, o->sequence_length);
   c->sig[0] = (cn_sig){ dtype, { 1, { o->fft_length } } };
@@ -127,9 +145,12 @@ static void stft_window_reference(const cn_reference *r) { /* by squared sines: 
     r->y[0][i] = !o->window || (inside && o->sequence_length == 1) ? 1 : !inside ? 0 : !strcmp(o->window, "hann") ? s * s : 0.08 + 0.92 * s * s;
   }
 }
-CN_OP(stft_window, CN_LIST_STFT_WINDOW, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = stft_window_infer, .forward = stft_window_forward, .reference = stft_window_reference,
-      .samples = CN_TEXTS("sequence_length=5, fft_length=8, dtype='float64'", "sequence_length=4, fft_length=4, window='hamming'", "sequence_length=3, fft_length=6, window=none", "sequence_length=1, fft_length=2"),
-      .rejects = CN_TEXTS("sequence_length=5, fft_length=4 => fft_length 4 is smaller than sequence_length 5", "sequence_length=4, fft_length=4, window='kaiser' => window must be hann, hamming or None, got kaiser",
+CN_OP(stft_window, CN_LIST_STFT_WINDOW, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = stft_window_infer, .forward = stft_window_forward,
+      .reference = stft_window_reference,
+      .samples = CN_TEXTS("sequence_length=5, fft_length=8, dtype='float64'", "sequence_length=4, fft_length=4, window='hamming'",
+                          "sequence_length=3, fft_length=6, window=none", "sequence_length=1, fft_length=2"),
+      .rejects = CN_TEXTS("sequence_length=5, fft_length=4 => fft_length 4 is smaller than sequence_length 5",
+                          "sequence_length=4, fft_length=4, window='kaiser' => window must be hann, hamming or None, got kaiser",
                           "sequence_length=2, fft_length=2, dtype='int32' => dtype must be float32 or float64, got int32"));
 
 /* The window of a call: the caller's values [sequence_length] with zeros around, or a named one. */
@@ -186,18 +207,25 @@ static void stft_reference(const cn_reference *r) {
     r->y[0][i] = r->y[1][i] = 0;
     for (int64_t j = 0; j < o->fft_length; j++) {
       const int64_t at = i / bins % frames * o->sequence_stride + j - shift, inside = at < 0 ? -at : at >= n ? 2 * (n - 1) - at : at;
-      const double v = r->x[0][i / bins / frames * n + inside] * tap(r, 1, o->window, o->sequence_length, o->fft_length, j), angle = TWO_PI * (double)(j * (i % bins) % o->fft_length) / (double)o->fft_length;
+      const double v = r->x[0][i / bins / frames * n + inside] * tap(r, 1, o->window, o->sequence_length, o->fft_length, j),
+                   angle = TWO_PI * (double)(j * (i % bins) % o->fft_length) / (double)o->fft_length;
       r->y[0][i] += v * cos(angle);
       r->y[1][i] -= v * sin(angle);
     }
   }
 }
 CN_OP(stft, CN_LIST_STFT, .outputs = 2, .infer = stft_infer, .compose = stft_compose, .reference = stft_reference,
-      .samples = CN_TEXTS("f[12], sequence_length=4, sequence_stride=2, fft_length=4", "f[2,10], sequence_length=3, sequence_stride=2, fft_length=6, window='hamming'", "f[9], sequence_length=4, sequence_stride=3, fft_length=5, center=false",
-                          "f[8], sequence_length=2, sequence_stride=1, fft_length=4, window=none", "f[8], f[3], sequence_length=3, sequence_stride=2, fft_length=4", "f[0,8], sequence_length=4, sequence_stride=2, fft_length=4"),
-      .rejects = CN_TEXTS("f[9], sequence_length=5, sequence_stride=1, fft_length=4 => fft_length 4 is smaller than sequence_length 5", "f[9], sequence_length=4, sequence_stride=1, fft_length=4, window='bartlett' => window must be hann, hamming or None",
-                          "f[9], f[3], sequence_length=4, sequence_stride=1, fft_length=4 => window_values must have shape [4], got [3]", "f[2], sequence_length=4, sequence_stride=1, fft_length=4 => center needs rows longer than fft_length / 2, got [2]",
-                          "i[9]@0:2, sequence_length=4, sequence_stride=1, fft_length=4 => works on float32 and float64", "f[9] => sequence_length is required"));
+      .samples = CN_TEXTS("f[12], sequence_length=4, sequence_stride=2, fft_length=4",
+                          "f[2,10], sequence_length=3, sequence_stride=2, fft_length=6, window='hamming'",
+                          "f[9], sequence_length=4, sequence_stride=3, fft_length=5, center=false",
+                          "f[8], sequence_length=2, sequence_stride=1, fft_length=4, window=none",
+                          "f[8], f[3], sequence_length=3, sequence_stride=2, fft_length=4", "f[0,8], sequence_length=4, sequence_stride=2, fft_length=4"),
+      .rejects = CN_TEXTS("f[9], sequence_length=5, sequence_stride=1, fft_length=4 => fft_length 4 is smaller than sequence_length 5",
+                          "f[9], sequence_length=4, sequence_stride=1, fft_length=4, window='bartlett' => window must be hann, hamming or None",
+                          "f[9], f[3], sequence_length=4, sequence_stride=1, fft_length=4 => window_values must have shape [4], got [3]",
+                          "f[2], sequence_length=4, sequence_stride=1, fft_length=4 => center needs rows longer than fft_length / 2, got [2]",
+                          "i[9]@0:2, sequence_length=4, sequence_stride=1, fft_length=4 => works on float32 and float64",
+                          "f[9] => sequence_length is required"));
 
 /* ---- istft ---- */
 /* What of the sequence of `end` numbers is given back: from, to. */
@@ -222,7 +250,8 @@ static cn_code istft_infer(const cn_call *c) {
   if (!frames || !last_of(re)) return refuse(c, "needs frames of numbers");
   cn_dims y = *re;
   y.rank--;
-  if (frames != CN_UNKNOWN && (__builtin_mul_overflow(frames - 1, o->sequence_stride, &end) || __builtin_add_overflow(end, o->fft_length, &end))) return cn_fail(c->graph, CN_SHAPE, "the result is too large");
+  if (frames != CN_UNKNOWN && (__builtin_mul_overflow(frames - 1, o->sequence_stride, &end) || __builtin_add_overflow(end, o->fft_length, &end)))
+    return cn_fail(c->graph, CN_SHAPE, "the result is too large");
   kept(o, end, &from, &to);
   y.d[y.rank - 1] = frames == CN_UNKNOWN ? CN_UNKNOWN : to - from;
   return cni_sig_like(c, &y), CN_OK;
@@ -269,11 +298,18 @@ static void istft_reference(const cn_reference *r) {
   }
 }
 CN_OP(istft, CN_LIST_ISTFT, .outputs = 1, .infer = istft_infer, .compose = istft_compose, .reference = istft_reference,
-      .samples = CN_TEXTS("f[5,3], f[5,3], sequence_length=4, sequence_stride=2, fft_length=4", "f[2,4,4], f[2,4,4], sequence_length=5, sequence_stride=2, fft_length=6, window='hamming'",
-                          "f[3,3], f[3,3], sequence_length=4, sequence_stride=3, fft_length=5, center=false", "f[4,3], f[4,3], sequence_length=3, sequence_stride=1, fft_length=4, window=none", "f[4,3], f[4,3], f[3]@0.5:1, sequence_length=3, sequence_stride=2, fft_length=4",
-                          "f[4,3], f[4,3], sequence_length=4, sequence_stride=2, fft_length=4, length=5", "f[4,3], f[4,3], sequence_length=4, sequence_stride=2, fft_length=4, length=99", "f[0,2,3], f[0,2,3], sequence_length=4, sequence_stride=2, fft_length=4"),
-      .rejects = CN_TEXTS("f[3], f[3], sequence_length=4, sequence_stride=2, fft_length=4 => needs frames of numbers, got [3]", "f[2,3], f[2,4], sequence_length=4, sequence_stride=2, fft_length=4 => real and imag differ: [2,3] and [2,4]",
-                          "f[2,3], f[2,3], sequence_length=5, sequence_stride=2, fft_length=4 => fft_length 4 is smaller than sequence_length 5", "f[2,3], f[2,3], sequence_length=4, sequence_stride=2, fft_length=4, window='x' => window must be hann, hamming or None, got x",
+      .samples = CN_TEXTS("f[5,3], f[5,3], sequence_length=4, sequence_stride=2, fft_length=4",
+                          "f[2,4,4], f[2,4,4], sequence_length=5, sequence_stride=2, fft_length=6, window='hamming'",
+                          "f[3,3], f[3,3], sequence_length=4, sequence_stride=3, fft_length=5, center=false",
+                          "f[4,3], f[4,3], sequence_length=3, sequence_stride=1, fft_length=4, window=none",
+                          "f[4,3], f[4,3], f[3]@0.5:1, sequence_length=3, sequence_stride=2, fft_length=4",
+                          "f[4,3], f[4,3], sequence_length=4, sequence_stride=2, fft_length=4, length=5",
+                          "f[4,3], f[4,3], sequence_length=4, sequence_stride=2, fft_length=4, length=99",
+                          "f[0,2,3], f[0,2,3], sequence_length=4, sequence_stride=2, fft_length=4"),
+      .rejects = CN_TEXTS("f[3], f[3], sequence_length=4, sequence_stride=2, fft_length=4 => needs frames of numbers, got [3]",
+                          "f[2,3], f[2,4], sequence_length=4, sequence_stride=2, fft_length=4 => real and imag differ: [2,3] and [2,4]",
+                          "f[2,3], f[2,3], sequence_length=5, sequence_stride=2, fft_length=4 => fft_length 4 is smaller than sequence_length 5",
+                          "f[2,3], f[2,3], sequence_length=4, sequence_stride=2, fft_length=4, window='x' => window must be hann, hamming or None, got x",
                           "f[2,3], f[2,3], f[2], sequence_length=4, sequence_stride=2, fft_length=4 => window_values must have shape [4], got [2]"));
 
 const cn_op *const cni_ops_frames[] = { &cn_op_extract_sequences, &cn_op_overlap_sequences, &cn_op_stft_window, &cn_op_stft, &cn_op_istft, NULL };

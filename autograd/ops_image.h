@@ -1,6 +1,7 @@
-/* Images: resizing, sampling, filters and colours. images are [height, width, channels] or [batch, height, width, channels], with data_format "channels_first" [batch, channels, height, width]; another rank is a SHAPE error.
- * Any numbers unless said otherwise; integers are computed in float32 and cast back, which truncates. Made of other operations, whose gradients of every order they have. Names and meaning: keras.ops.image on TensorFlow;
- * resize_weights is Cornu's own. */
+/* Images: resizing, sampling, filters and colours. images are [height, width, channels] or [batch, height, width, channels], with data_format "channels_first"
+ * [batch, channels, height, width]; another rank is a SHAPE error. Any numbers unless said otherwise; integers are computed in float32 and cast back, which
+ * truncates. Made of other operations, whose gradients of every order they have. Names and meaning: keras.ops.image on TensorFlow; resize_weights is Cornu's
+ * own. */
 #ifndef CN_AUTOGRAD_OPS_IMAGE_H
 #define CN_AUTOGRAD_OPS_IMAGE_H
 #include "op.h"
@@ -39,22 +40,26 @@ extern "C" {
   X(S, const char *, interpolation, "bilinear", ANY, "nearest or bilinear") X(S, const char *, fill_mode, "reflect", ANY, "as map_coordinates'") X(S, double, fill_value, 0.0, ANY, "of mode constant") \
   X(S, int64_t, seed, CN_NONE, ANY, "of a stream of this call alone; None: see stream") CN_FORMAT_(X, S) X(S, void *, stream, NULL, ANY, "a cn_stream * that advances; NULL: the graph's")
 
-/* [input_size, output_size]: column i holds the weights of an axis' elements in element i of the resized axis: a kernel around (i + 1/2 - translation) / scale, normalized; of half width 1 (bilinear: 1 - |d|), 2 (bicubic: Keys
- * 1981, a = -1/2; mitchellcubic: Mitchell and Netravali 1988), 3, 5 (Lanczos), 3/2 (gaussian, deviation 1/2), with antialias divided by min(scale, 1); area: the shares that the element covers; nearest. Zeros where the middle lies
- * outside. */
+/* [input_size, output_size]: column i holds the weights of an axis' elements in element i of the resized axis: a kernel around (i + 1/2 - translation) / scale,
+ * normalized; of half width 1 (bilinear: 1 - |d|), 2 (bicubic: Keys 1981, a = -1/2; mitchellcubic: Mitchell and Netravali 1988), 3, 5 (Lanczos), 3/2 (gaussian,
+ * deviation 1/2), with antialias divided by min(scale, 1); area: the shares that the element covers; nearest. Zeros where the middle lies outside. */
 CN_OP_DECLARE(resize_weights, CN_LIST_RESIZE_WEIGHTS)
-/* Both axes times their resize_weights; nearest picks pixels and keeps the dtype exactly. Crop: height min(H, floor(W h / w)), width likewise, from the middle. Pad: height max(H, floor(W h / w)), floor of half of what lacks
- * on either side. `cn_resize(g, images, CN_INTS(32, 32))`. */
+/* Both axes times their resize_weights; nearest picks pixels and keeps the dtype exactly. Crop: height min(H, floor(W h / w)), width likewise, from the middle.
+ * Pad: height max(H, floor(W h / w)), floor of half of what lacks on either side. `cn_resize(g, images, CN_INTS(32, 32))`. */
 CN_OP_DECLARE(resize, CN_LIST_RESIZE)
 /* The spatial axes times their resize_weights. Floats. */
 CN_OP_DECLARE(scale_and_translate, CN_LIST_SCALE_AND_TRANSLATE)
-/* y[...] = inputs at coordinates[:, ...], linear between elements: sum over the 2^n corners around. Mode constant mixes with fill_value from one element outside. Integers are rounded. */
+/* y[...] = inputs at coordinates[:, ...], linear between elements: sum over the 2^n corners around. Mode constant mixes with fill_value from one element
+ * outside. Integers are rounded. */
 CN_OP_DECLARE(map_coordinates, CN_LIST_MAP_COORDINATES)
-/* The pixel at (x, y) is that of images at ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k), k = c0 x + c1 y + 1; fill_value where k is 0. wrap has no pixel between the last and the first. */
+/* The pixel at (x, y) is that of images at ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k), k = c0 x + c1 y + 1; fill_value where k is 0. wrap has no pixel
+ * between the last and the first. */
 CN_OP_DECLARE(affine_transform, CN_LIST_AFFINE)
-/* The projection that takes start_points to end_points: an affine_transform whose 8 numbers solve a0 x' + a1 y' + a2 - x (c0 x' + c1 y') = x and the like for y, at the four pairs. */
+/* The projection that takes start_points to end_points: an affine_transform whose 8 numbers solve a0 x' + a1 y' + a2 - x (c0 x' + c1 y') = x and the like for
+ * y, at the four pairs. */
 CN_OP_DECLARE(perspective_transform, CN_LIST_PERSPECTIVE)
-/* Each pixel moved by alpha sigma times normal noise, blurred (gaussian_blur, size 6 sigma made odd), the same for all channels (Simard, Steinkraus, Platt 2003). */
+/* Each pixel moved by alpha sigma times normal noise, blurred (gaussian_blur, size 6 sigma made odd), the same for all channels (Simard, Steinkraus, Platt
+ * 2003). */
 CN_OP_DECLARE(elastic_transform, CN_LIST_ELASTIC)
 
 #define CN_LIST_IMAGES(X, S) CN_IN(X, S, images, "images") CN_FORMAT_(X, S)
@@ -77,15 +82,18 @@ CN_OP_DECLARE(elastic_transform, CN_LIST_ELASTIC)
 
 /* 0.2989 red + 0.587 green + 0.114 blue: one channel out of 3. */
 CN_OP_DECLARE(rgb_to_grayscale, CN_LIST_IMAGES)
-/* Hue in 0 .. 1, saturation, value (Smith 1978): v the largest of red, green, blue, s = (v - the smallest) / v, h = the place between them / 6. 0 where undefined. Floats of 3 channels. */
+/* Hue in 0 .. 1, saturation, value (Smith 1978): v the largest of red, green, blue, s = (v - the smallest) / v, h = the place between them / 6. 0 where
+ * undefined. Floats of 3 channels. */
 CN_OP_DECLARE(rgb_to_hsv, CN_LIST_IMAGES)
 /* The inverse: v (1 - s + s d), d = clip(|6 h - 3| - 1), clip(2 - |6 h - 2|), clip(2 - |6 h - 4|) to 0 .. 1 for red, green, blue. */
 CN_OP_DECLARE(hsv_to_rgb, CN_LIST_IMAGES)
-/* What is left without the edges. Of top, bottom and target_height two must be given, of left, right and target_width likewise; what does not fit is a VALUE error. */
+/* What is left without the edges. Of top, bottom and target_height two must be given, of left, right and target_width likewise; what does not fit is a VALUE
+ * error. */
 CN_OP_DECLARE(crop_images, CN_LIST_CROP_IMAGES)
 /* Zeros around. */
 CN_OP_DECLARE(pad_images, CN_LIST_PAD_IMAGES)
-/* [batch, rows, columns, height width channels]: the pixels of each patch, channels running fastest. A convolution with the identity. size of 3 numbers: as extract_patches_3d. */
+/* [batch, rows, columns, height width channels]: the pixels of each patch, channels running fastest. A convolution with the identity. size of 3 numbers: as
+ * extract_patches_3d. */
 CN_OP_DECLARE(extract_patches, CN_LIST_EXTRACT_PATCHES)
 /* The same of volumes [batch, depth, height, width, channels], or without batch. */
 CN_OP_DECLARE(extract_patches_3d, CN_LIST_EXTRACT_PATCHES_3D)
@@ -93,7 +101,8 @@ CN_OP_DECLARE(extract_patches_3d, CN_LIST_EXTRACT_PATCHES_3D)
 CN_OP_DECLARE(gaussian_blur, CN_LIST_BLUR)
 /* [..., 2]: differences down and to the right, of [-1, 0, 1] times [1, 2, 1], mirrored at the edges. Floats. */
 CN_OP_DECLARE(sobel_edges, CN_LIST_IMAGES)
-/* Structural similarity (Wang et al. 2004), one number an image: the mean of (2 m1 m2 + c1) / (m1^2 + m2^2 + c1) (2 s12 + c2) / (s11 + s22 + c2), means and covariances under a Gaussian window inside the image, c = (k max_val)^2. */
+/* Structural similarity (Wang et al. 2004), one number an image: the mean of (2 m1 m2 + c1) / (m1^2 + m2^2 + c1) (2 s12 + c2) / (s11 + s22 + c2), means and
+ * covariances under a Gaussian window inside the image, c = (k max_val)^2. */
 CN_OP_DECLARE(ssim, CN_LIST_SSIM)
 
 #ifndef __cplusplus

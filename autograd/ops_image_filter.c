@@ -17,8 +17,10 @@ double cni_image_bell_at(int64_t size, double sigma, int64_t i) {
 /* Images with a batch, each channel by itself times a window along the height and one along the width. */
 static cn_tensor *windowed(cn_graph *g, cn_tensor *x, int64_t channels, cn_tensor *down, cn_tensor *across, const char *padding, const char *format) {
   if (!down || !across) return NULL;
-  const cn_dims one[2] = { { 4, { down->count, 1, 1, 1 } }, { 4, { 1, across->count, 1, 1 } } }, all[2] = { { 4, { down->count, 1, channels, 1 } }, { 4, { 1, across->count, channels, 1 } } };
-  for (int i = 0; i < 2; i++) x = cn_depthwise_conv(g, x, cni_spread(g, cni_to_shape(g, i ? across : down, &one[i]), &all[i]), .padding = padding, .data_format = format);
+  const cn_dims one[2] = { { 4, { down->count, 1, 1, 1 } }, { 4, { 1, across->count, 1, 1 } } },
+                all[2] = { { 4, { down->count, 1, channels, 1 } }, { 4, { 1, across->count, channels, 1 } } };
+  for (int i = 0; i < 2; i++)
+    x = cn_depthwise_conv(g, x, cni_spread(g, cni_to_shape(g, i ? across : down, &one[i]), &all[i]), .padding = padding, .data_format = format);
   return x;
 }
 
@@ -30,7 +32,8 @@ static cn_code gaussian_blur_infer(const cn_call *c) {
   cni_image m;
   char text[CNI_TEXT];
   if (!cni_image_take(c, 0, o->data_format, true, &m)) return cn_error_code(c->graph);
-  if (o->kernel_size.n >= 0 && (o->kernel_size.n != 2 || o->kernel_size.v[0] < 1 || o->kernel_size.v[1] < 1)) return cn_fail(c->graph, CN_VALUE, "kernel_size must be two positive numbers, got %s", cni_ints_text(o->kernel_size, text));
+  if (o->kernel_size.n >= 0 && (o->kernel_size.n != 2 || o->kernel_size.v[0] < 1 || o->kernel_size.v[1] < 1))
+    return cn_fail(c->graph, CN_VALUE, "kernel_size must be two positive numbers, got %s", cni_ints_text(o->kernel_size, text));
   if (o->sigma.n && (o->sigma.n != 2 || !(o->sigma.v[0] > 0) || !(o->sigma.v[1] > 0))) return cn_fail(c->graph, CN_VALUE, "sigma must be two positive numbers");
   if (!m.h || !m.w || !m.c) return cn_fail(c->graph, CN_SHAPE, "images have no pixels");
   return cni_sig_like(c, &c->x[0]->dims), CN_OK;
@@ -54,15 +57,20 @@ static void gaussian_blur_reference(const cn_reference *r) {
     for (int64_t a = 0; a < kh; a++)
       for (int64_t b = 0; b < kw; b++) {
         const int64_t p = h + a - (kh - 1) / 2, q = w + b - (kw - 1) / 2;
-        if (p >= 0 && q >= 0 && p < m.h && q < m.w) sum += cni_image_bell_at(kh, blur_sigma(o, 0), a) * cni_image_bell_at(kw, blur_sigma(o, 1), b) * r->x[0][cni_pixel(&m, n, p, q, ch)];
+        if (p >= 0 && q >= 0 && p < m.h && q < m.w)
+          sum += cni_image_bell_at(kh, blur_sigma(o, 0), a) * cni_image_bell_at(kw, blur_sigma(o, 1), b) * r->x[0][cni_pixel(&m, n, p, q, ch)];
       }
     r->y[0][cni_pixel(&m, n, h, w, ch)] = sum;
   }
 }
 CN_OP(gaussian_blur, CN_LIST_BLUR, .outputs = 1, .infer = gaussian_blur_infer, .compose = gaussian_blur_compose, .reference = gaussian_blur_reference,
-      .samples = CN_TEXTS("f[4,5,2]", "f[2,3,4,1], kernel_size=[5,3], sigma=[0.5,2]", "f[1,2,5,4], kernel_size=[3,3], sigma=[0.9,0.9], data_format='channels_first'", "f[3,3,1], kernel_size=[1,1], sigma=[0.3,0.3]", "f[3,4,1], kernel_size=[4,2]", "f[0,3,3,1]"),
-      .rejects = CN_TEXTS("f[4,5] => images must have rank 3 or 4", "f[4,5,1], kernel_size=[3] => kernel_size must be two positive numbers, got [3]", "f[4,5,1], kernel_size=[3,0] => kernel_size must be two positive numbers", "f[4,5,1], sigma=[1,0] => sigma must be two positive numbers",
-                          "i[4,5,1]@0:9 => float32 and float64", "f[0,5,1] => images have no pixels"));
+      .samples = CN_TEXTS("f[4,5,2]", "f[2,3,4,1], kernel_size=[5,3], sigma=[0.5,2]",
+                          "f[1,2,5,4], kernel_size=[3,3], sigma=[0.9,0.9], data_format='channels_first'", "f[3,3,1], kernel_size=[1,1], sigma=[0.3,0.3]",
+                          "f[3,4,1], kernel_size=[4,2]", "f[0,3,3,1]"),
+      .rejects = CN_TEXTS("f[4,5] => images must have rank 3 or 4", "f[4,5,1], kernel_size=[3] => kernel_size must be two positive numbers, got [3]",
+                          "f[4,5,1], kernel_size=[3,0] => kernel_size must be two positive numbers",
+                          "f[4,5,1], sigma=[1,0] => sigma must be two positive numbers", "i[4,5,1]@0:9 => float32 and float64",
+                          "f[0,5,1] => images have no pixels"));
 
 /* ---- sobel_edges ---- */
 static cn_code sobel_edges_infer(const cn_call *c) {
@@ -111,7 +119,8 @@ static void sobel_edges_reference(const cn_reference *r) {
 }
 CN_OP(sobel_edges, CN_LIST_IMAGES, .outputs = 1, .infer = sobel_edges_infer, .compose = sobel_edges_compose, .reference = sobel_edges_reference,
       .samples = CN_TEXTS("f[3,4,2]", "f[2,3,3,1]", "f[1,2,4,3], data_format='channels_first'", "f[2,2,1]", "f[0,3,3,1]"),
-      .rejects = CN_TEXTS("f[4,5] => images must have rank 3 or 4", "f[1,5,1] => two rows and columns at least", "i[4,5,1]@0:9 => float32 and float64", "f[2,2,1], data_format='x' => data_format must be"));
+      .rejects = CN_TEXTS("f[4,5] => images must have rank 3 or 4", "f[1,5,1] => two rows and columns at least", "i[4,5,1]@0:9 => float32 and float64",
+                          "f[2,2,1], data_format='x' => data_format must be"));
 
 /* ---- ssim ---- */
 static cn_code ssim_infer(const cn_call *c) {
@@ -121,7 +130,8 @@ static cn_code ssim_infer(const cn_call *c) {
   if (c->x[0]->dtype != c->x[1]->dtype) return cn_fail(c->graph, CN_DTYPE, "image1 and image2 must have one dtype");
   if (cni_need_shape(c, 1, &c->x[0]->dims)) return CN_SHAPE;
   if (!(o->filter_sigma > 0)) return cn_fail(c->graph, CN_VALUE, "filter_sigma must be positive, got %g", o->filter_sigma);
-  if ((m.h < o->filter_size && m.h != CN_UNKNOWN) || (m.w < o->filter_size && m.w != CN_UNKNOWN) || !m.c) return cn_fail(c->graph, CN_SHAPE, "images must be at least as large as filter_size, %lld", (long long)o->filter_size);
+  if ((m.h < o->filter_size && m.h != CN_UNKNOWN) || (m.w < o->filter_size && m.w != CN_UNKNOWN) || !m.c)
+    return cn_fail(c->graph, CN_SHAPE, "images must be at least as large as filter_size, %lld", (long long)o->filter_size);
   c->sig[0] = (cn_sig){ (cn_dtype)c->x[0]->dtype, { c->x[0]->dims.rank - 3, { m.n } } };
   return CN_OK;
 }
@@ -147,7 +157,8 @@ static double naive_similarity(const cn_reference *r, const cni_image *m, int64_
   double a = 0, b = 0, ab = 0, aa = 0, bb = 0;
   for (int64_t i = 0; i < o->filter_size * o->filter_size; i++) {
     const int64_t p = i / o->filter_size, q = i % o->filter_size, at = cni_pixel(m, n, h + p, w + q, ch);
-    const double weight = cni_image_bell_at(o->filter_size, o->filter_sigma, p) * cni_image_bell_at(o->filter_size, o->filter_sigma, q), x = r->x[0][at], y = r->x[1][at];
+    const double weight = cni_image_bell_at(o->filter_size, o->filter_sigma, p) * cni_image_bell_at(o->filter_size, o->filter_sigma, q), x = r->x[0][at],
+                 y = r->x[1][at];
     a += weight * x, b += weight * y, ab += weight * x * y, aa += weight * x * x, bb += weight * y * y;
   }
   const double c1 = pow(o->k1 * o->max_val, 2), c2 = pow(o->k2 * o->max_val, 2);
@@ -159,14 +170,19 @@ static void ssim_reference(const cn_reference *r) {
   const int64_t rows = m.h - o->filter_size + 1, columns = m.w - o->filter_size + 1;
   for (int64_t n = 0; n < m.n; n++) {
     r->y[0][n] = 0;
-    for (int64_t i = 0; i < rows * columns * m.c; i++) r->y[0][n] += naive_similarity(r, &m, n, i / m.c / columns, i / m.c % columns, i % m.c) / (double)(rows * columns * m.c);
+    for (int64_t i = 0; i < rows * columns * m.c; i++)
+      r->y[0][n] += naive_similarity(r, &m, n, i / m.c / columns, i / m.c % columns, i % m.c) / (double)(rows * columns * m.c);
   }
 }
 CN_OP(ssim, CN_LIST_SSIM, .outputs = 1, .infer = ssim_infer, .compose = ssim_compose, .reference = ssim_reference,
-      .samples = CN_TEXTS("f[2,5,4,2]@0:1, f[2,5,4,2]@0:1, filter_size=3", "f[4,4,1]@0:255, f[4,4,1]@0:255, max_val=255, filter_size=4, filter_sigma=0.8", "f[1,2,3,4]@0:1, f[1,2,3,4]@0:1, filter_size=2, k1=0.1, k2=0.2, data_format='channels_first'", "f[1,12,11,1]@0:1, f[1,12,11,1]@0:1",
+      .samples = CN_TEXTS("f[2,5,4,2]@0:1, f[2,5,4,2]@0:1, filter_size=3", "f[4,4,1]@0:255, f[4,4,1]@0:255, max_val=255, filter_size=4, filter_sigma=0.8",
+                          "f[1,2,3,4]@0:1, f[1,2,3,4]@0:1, filter_size=2, k1=0.1, k2=0.2, data_format='channels_first'", "f[1,12,11,1]@0:1, f[1,12,11,1]@0:1",
                           "f[0,3,3,1], f[0,3,3,1], filter_size=3"),
-      .rejects = CN_TEXTS("f[4,5], f[4,5] => image1 must have rank 3 or 4", "f[5,5,1], f[5,4,1], filter_size=3 => image2 must have shape [5,5,1], got [5,4,1]", "f[5,5,1], f[5,5,1] => images must be at least as large as filter_size, 11", "f[5,5,1], f[5,5,1], filter_size=0 => filter_size must be positive",
-                          "f[5,5,1], f[5,5,1], filter_size=3, filter_sigma=0 => filter_sigma must be positive", "i[5,5,1]@0:9, i[5,5,1]@0:9, filter_size=3 => float32 and float64"));
+      .rejects = CN_TEXTS("f[4,5], f[4,5] => image1 must have rank 3 or 4", "f[5,5,1], f[5,4,1], filter_size=3 => image2 must have shape [5,5,1], got [5,4,1]",
+                          "f[5,5,1], f[5,5,1] => images must be at least as large as filter_size, 11",
+                          "f[5,5,1], f[5,5,1], filter_size=0 => filter_size must be positive",
+                          "f[5,5,1], f[5,5,1], filter_size=3, filter_sigma=0 => filter_sigma must be positive",
+                          "i[5,5,1]@0:9, i[5,5,1]@0:9, filter_size=3 => float32 and float64"));
 
 /* ---- extract_patches, extract_patches_3d ---- */
 /* Both have the same args under other names. */
@@ -183,7 +199,9 @@ static bool positive(cn_ints v, int axes) {
 }
 static cni_window patches_window(const cn_extract_patches_args *o) {
   const cn_ints none = CN_NONE_INTS;
-  return (cni_window){ .strides = as_size(o->strides, o->size), .dilation_rate = as_size(o->dilation_rate, none), .padding = o->padding, .data_format = o->data_format };
+  return (cni_window){
+    .strides = as_size(o->strides, o->size), .dilation_rate = as_size(o->dilation_rate, none), .padding = o->padding, .data_format = o->data_format
+  };
 }
 /* The identity's shape: [size..., channels, numbers in a patch]. */
 static cn_dims patch_dims(const cn_extract_patches_args *o, int axes, int64_t channels) {
@@ -206,8 +224,10 @@ static cn_code patches_infer(const cn_call *c) {
   cn_dims batched = { axes + 2, { 1 } }, result;
   cni_geometry geometry;
   if (cni_need_float(c, 0)) return CN_DTYPE;
-  if (rank != axes + 1 && rank != axes + 2) return cn_fail(c->graph, CN_SHAPE, "%s must have rank %d or %d, got rank %d", c->op->schema.rows[0].name, axes + 1, axes + 2, rank);
-  if (o->size.n < 1 || !positive(o->size, axes) || !positive(o->strides, axes) || !positive(o->dilation_rate, axes)) return cn_fail(c->graph, CN_VALUE, "size, strides and dilation_rate must be 1 or %d positive numbers", axes);
+  if (rank != axes + 1 && rank != axes + 2)
+    return cn_fail(c->graph, CN_SHAPE, "%s must have rank %d or %d, got rank %d", c->op->schema.rows[0].name, axes + 1, axes + 2, rank);
+  if (o->size.n < 1 || !positive(o->size, axes) || !positive(o->strides, axes) || !positive(o->dilation_rate, axes))
+    return cn_fail(c->graph, CN_VALUE, "size, strides and dilation_rate must be 1 or %d positive numbers", axes);
   for (int i = 0; i < rank; i++) batched.d[axes + 2 - rank + i] = c->x[0]->dims.d[i];
   const cn_dims kernel = patch_dims(o, axes, patch_channels(c, axes));
   const cn_code code = cni_window_read(c->graph, &window, CNI_WINDOW_DIRECT, &batched, &kernel, &geometry, &result);
@@ -223,7 +243,8 @@ static void patches_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
   const cn_dims kernel = patch_dims(o, axes, patch_channels(c, axes));
   const int64_t n = kernel.d[axes + 1];
   cn_tensor *identity = cni_to_shape(g, cn_eye(g, (cn_dtype)c->x[0]->dtype, n, n, 0), &kernel);
-  y[0] = cn_conv(g, cni_image_batched(g, c->x[0], lacks ? 3 : 4), identity, .strides = window.strides, .padding = o->padding, .data_format = o->data_format, .dilation_rate = window.dilation_rate);
+  y[0] = cn_conv(g, cni_image_batched(g, c->x[0], lacks ? 3 : 4), identity, .strides = window.strides, .padding = o->padding, .data_format = o->data_format,
+                 .dilation_rate = window.dilation_rate);
   y[0] = cni_image_unbatched(g, y[0], lacks ? 3 : 4);
 }
 /* Element by element: which patch, and which of its numbers. */
@@ -241,7 +262,8 @@ static void patches_reference(const cn_reference *r) {
     at[channel] = number % kernel.d[axes];
     number /= kernel.d[axes];
     for (int k = axes - 1; k >= 0; number /= kernel.d[k], k--) {
-      const int64_t stride = as_size(o->strides, o->size).d[o->strides.n < 0 ? (o->size.n == 1 ? 0 : k) : (o->strides.n == 1 ? 0 : k)], dilation = o->dilation_rate.n < 0 ? 1 : o->dilation_rate.v[o->dilation_rate.n == 1 ? 0 : k];
+      const int64_t stride = as_size(o->strides, o->size).d[o->strides.n < 0 ? (o->size.n == 1 ? 0 : k) : (o->strides.n == 1 ? 0 : k)],
+                    dilation = o->dilation_rate.n < 0 ? 1 : o->dilation_rate.v[o->dilation_rate.n == 1 ? 0 : k];
       const int64_t n = d->d[from + k], lacks = (t->d[from + k] - 1) * stride + (kernel.d[k] - 1) * dilation + 1 - n;
       at[from + k] = to[from + k] * stride + number % kernel.d[k] * dilation - (same && lacks > 0 ? lacks / 2 : 0);
       inside = inside && at[from + k] >= 0 && at[from + k] < n;
@@ -250,12 +272,17 @@ static void patches_reference(const cn_reference *r) {
   }
 }
 CN_OP(extract_patches, CN_LIST_EXTRACT_PATCHES, .outputs = 1, .infer = patches_infer, .compose = patches_compose, .reference = patches_reference,
-      .samples = CN_TEXTS("f[1,4,6,2], size=2", "f[5,5,1], size=[3,2], strides=1", "f[2,5,4,1], size=[3,2], strides=[2,1], padding='same'", "f[1,2,4,5], size=2, strides=2, data_format='channels_first'", "f[1,6,6,1], size=[2,3], strides=1, dilation_rate=2",
+      .samples = CN_TEXTS("f[1,4,6,2], size=2", "f[5,5,1], size=[3,2], strides=1", "f[2,5,4,1], size=[3,2], strides=[2,1], padding='same'",
+                          "f[1,2,4,5], size=2, strides=2, data_format='channels_first'", "f[1,6,6,1], size=[2,3], strides=1, dilation_rate=2",
                           "f[3,4,3,1], size=[2,2,1]", "f[4,3,1], size=1", "f[0,3,3,1], size=2"),
-      .rejects = CN_TEXTS("f[4,5], size=2 => images must have rank 3 or 4, got rank 2", "f[4,5,1] => size, strides and dilation_rate must be 1 or 2 positive numbers", "f[4,5,1], size=[2,0] => must be 1 or 2 positive numbers", "f[4,5,1], size=2, padding='full' => padding",
+      .rejects = CN_TEXTS("f[4,5], size=2 => images must have rank 3 or 4, got rank 2",
+                          "f[4,5,1] => size, strides and dilation_rate must be 1 or 2 positive numbers",
+                          "f[4,5,1], size=[2,0] => must be 1 or 2 positive numbers", "f[4,5,1], size=2, padding='full' => padding",
                           "i[4,5,1]@0:9, size=2 => float32 and float64", "f[4,5,1], size=[2,2,2,2] => positive numbers", "f[2,2,1], size=3 => [1,2,2,1]"));
 CN_OP(extract_patches_3d, CN_LIST_EXTRACT_PATCHES_3D, .outputs = 1, .infer = patches_infer, .compose = patches_compose, .reference = patches_reference,
-      .samples = CN_TEXTS("f[1,2,4,4,2], size=2", "f[3,3,3,1], size=[2,1,2], strides=1", "f[1,3,3,2,1], size=2, strides=[1,2,1], padding='same'", "f[1,2,2,3,2], size=[2,2,1], data_format='channels_first'"),
-      .rejects = CN_TEXTS("f[4,5,1], size=2 => volumes must have rank 4 or 5, got rank 3", "f[4,5,3,1], size=[2,2] => must be 1 or 3 positive numbers", "i[4,5,3,1]@0:9, size=2 => float32 and float64"));
+      .samples = CN_TEXTS("f[1,2,4,4,2], size=2", "f[3,3,3,1], size=[2,1,2], strides=1", "f[1,3,3,2,1], size=2, strides=[1,2,1], padding='same'",
+                          "f[1,2,2,3,2], size=[2,2,1], data_format='channels_first'"),
+      .rejects = CN_TEXTS("f[4,5,1], size=2 => volumes must have rank 4 or 5, got rank 3", "f[4,5,3,1], size=[2,2] => must be 1 or 3 positive numbers",
+                          "i[4,5,3,1]@0:9, size=2 => float32 and float64"));
 
 const cn_op *const cni_ops_image_filter[] = { &cn_op_gaussian_blur, &cn_op_sobel_edges, &cn_op_ssim, &cn_op_extract_patches, &cn_op_extract_patches_3d, NULL };

@@ -17,14 +17,18 @@ static double lanczos5(double d) { return lanczos(d, 5); }
 static double bell(double d) { return exp(-2 * d * d); }
 
 typedef struct kernel { const char *name; double radius; double (*of)(double d); bool keras; } kernel;
-static const kernel kernels[] = { { "bilinear", 1, triangle, true }, { "linear", 1, triangle, false }, { "bicubic", 2, keys, true }, { "cubic", 2, keys, false }, { "lanczos3", 3, lanczos3, true },
-                                  { "lanczos5", 5, lanczos5, true }, { "gaussian", 1.5, bell, true }, { "mitchellcubic", 2, mitchell, true }, { "area", 0, NULL, true }, { "nearest", 0, NULL, true } };
+static const kernel kernels[] = { { "bilinear", 1, triangle, true }, { "linear", 1, triangle, false },       { "bicubic", 2, keys, true },
+                                  { "cubic", 2, keys, false },       { "lanczos3", 3, lanczos3, true },      { "lanczos5", 5, lanczos5, true },
+                                  { "gaussian", 1.5, bell, true },   { "mitchellcubic", 2, mitchell, true }, { "area", 0, NULL, true },
+                                  { "nearest", 0, NULL, true } };
 static const kernel *kernel_of(const char *name) {
   for (size_t i = 0; name && i < sizeof kernels / sizeof *kernels; i++)
     if (!strcmp(kernels[i].name, name)) return &kernels[i];
   return NULL;
 }
-static cn_code unknown_kernel(cn_graph *g, const char *option, const char *name) { return cn_fail(g, CN_VALUE, "%s \"%s\" is unknown", option, name ? name : "None"); }
+static cn_code unknown_kernel(cn_graph *g, const char *option, const char *name) {
+  return cn_fail(g, CN_VALUE, "%s \"%s\" is unknown", option, name ? name : "None");
+}
 
 /* One axis: element i of the result looks at the place `middle` of the axis. */
 typedef struct axis { const kernel *k; int64_t in, out; double scale, translation; bool antialias; } axis;
@@ -40,13 +44,15 @@ static double raw_weight(const axis *a, int64_t i, int64_t j) {
 /* ---- resize_weights ---- */
 static axis axis_of(const cn_call *c) {
   const cn_resize_weights_args *o = c->args;
-  return (axis){ kernel_of(o->method), o->input_size, o->output_size, isnan(o->scale) ? (double)o->output_size / (double)o->input_size : o->scale, o->translation, o->antialias };
+  return (axis){ kernel_of(o->method), o->input_size, o->output_size, isnan(o->scale) ? (double)o->output_size / (double)o->input_size : o->scale,
+                 o->translation,       o->antialias };
 }
 static cn_code resize_weights_infer(const cn_call *c) {
   const cn_resize_weights_args *o = c->args;
   cn_dtype dtype;
   if (!kernel_of(o->method)) return unknown_kernel(c->graph, "method", o->method);
-  if (!o->dtype || !cn_dtype_from_name(o->dtype, &dtype) || !cni_is_float(dtype)) return cn_fail(c->graph, CN_DTYPE, "dtype must be float32 or float64, got %s", o->dtype ? o->dtype : "None");
+  if (!o->dtype || !cn_dtype_from_name(o->dtype, &dtype) || !cni_is_float(dtype))
+    return cn_fail(c->graph, CN_DTYPE, "dtype must be float32 or float64, got %s", o->dtype ? o->dtype : "None");
   c->sig[0] = (cn_sig){ dtype, { 2, { o->input_size, o->output_size } } };
   return CN_OK;
 }
@@ -71,12 +77,18 @@ static void resize_weights_reference(const cn_reference *r) {
   const axis a = axis_of(r->call);
   for (int64_t i = 0; i < a.in * a.out; i++) r->y[0][i] = naive_weight(&a, i % a.out, i / a.out);
 }
-CN_OP(resize_weights, CN_LIST_RESIZE_WEIGHTS, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = resize_weights_infer, .forward = resize_weights_forward, .reference = resize_weights_reference,
-      .samples = CN_TEXTS("input_size=5, output_size=3", "input_size=3, output_size=7, method='bicubic'", "input_size=9, output_size=4, method='lanczos3', antialias=true, dtype='float64'", "input_size=4, output_size=5, method='lanczos5'",
-                          "input_size=6, output_size=4, method='area'", "input_size=5, output_size=8, method='nearest'", "input_size=5, output_size=4, method='gaussian'", "input_size=4, output_size=9, method='mitchellcubic'",
-                          "input_size=4, output_size=6, scale=0.5, translation=1.25, method='linear', antialias=true", "input_size=3, output_size=0", "input_size=1, output_size=2, method='cubic'"),
-      .rejects = CN_TEXTS("input_size=3, output_size=2, method='quadratic' => method \"quadratic\" is unknown", "input_size=0, output_size=2 => input_size must be positive, got 0", "output_size=2 => input_size is required",
-                          "input_size=3, output_size=2, scale=0 => scale must be positive, got 0", "input_size=3, output_size=2, dtype='int32' => dtype must be float32 or float64, got int32"));
+CN_OP(resize_weights, CN_LIST_RESIZE_WEIGHTS, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = resize_weights_infer, .forward = resize_weights_forward,
+      .reference = resize_weights_reference,
+      .samples = CN_TEXTS("input_size=5, output_size=3", "input_size=3, output_size=7, method='bicubic'",
+                          "input_size=9, output_size=4, method='lanczos3', antialias=true, dtype='float64'", "input_size=4, output_size=5, method='lanczos5'",
+                          "input_size=6, output_size=4, method='area'", "input_size=5, output_size=8, method='nearest'",
+                          "input_size=5, output_size=4, method='gaussian'", "input_size=4, output_size=9, method='mitchellcubic'",
+                          "input_size=4, output_size=6, scale=0.5, translation=1.25, method='linear', antialias=true", "input_size=3, output_size=0",
+                          "input_size=1, output_size=2, method='cubic'"),
+      .rejects = CN_TEXTS("input_size=3, output_size=2, method='quadratic' => method \"quadratic\" is unknown",
+                          "input_size=0, output_size=2 => input_size must be positive, got 0", "output_size=2 => input_size is required",
+                          "input_size=3, output_size=2, scale=0 => scale must be positive, got 0",
+                          "input_size=3, output_size=2, dtype='int32' => dtype must be float32 or float64, got int32"));
 
 /* x along an axis times [size, new size]. */
 static cn_tensor *along(cn_graph *g, cn_tensor *x, int axis_at, cn_tensor *weights) {
@@ -104,10 +116,12 @@ static cn_code resize_infer(const cn_call *c) {
   cni_image m;
   char text[CNI_TEXT];
   if (!cni_image_take(c, 0, o->data_format, false, &m)) return cn_error_code(c->graph);
-  if (o->size.n != 2 || o->size.v[0] < 1 || o->size.v[1] < 1) return cn_fail(c->graph, CN_VALUE, "size must be two positive numbers, got %s", cni_ints_text(o->size, text));
+  if (o->size.n != 2 || o->size.v[0] < 1 || o->size.v[1] < 1)
+    return cn_fail(c->graph, CN_VALUE, "size must be two positive numbers, got %s", cni_ints_text(o->size, text));
   if (!k || !k->keras) return unknown_kernel(c->graph, "interpolation", o->interpolation);
   if (o->crop_to_aspect_ratio && o->pad_to_aspect_ratio) return cn_fail(c->graph, CN_VALUE, "crop_to_aspect_ratio and pad_to_aspect_ratio exclude each other");
-  if (!o->fill_mode || strcmp(o->fill_mode, "constant")) return cn_fail(c->graph, CN_VALUE, "fill_mode must be constant, got %s", o->fill_mode ? o->fill_mode : "None");
+  if (!o->fill_mode || strcmp(o->fill_mode, "constant"))
+    return cn_fail(c->graph, CN_VALUE, "fill_mode must be constant, got %s", o->fill_mode ? o->fill_mode : "None");
   if (!m.h || !m.w) return cn_fail(c->graph, CN_SHAPE, "images have no pixels");
   cni_sig_like(c, &c->x[0]->dims);
   c->sig[0].dims.d[m.ah] = o->size.v[0];
@@ -167,14 +181,21 @@ static void resize_reference(const cn_reference *r) {
   }
 }
 CN_OP(resize, CN_LIST_RESIZE, .outputs = 1, .infer = resize_infer, .compose = resize_compose, .reference = resize_reference,
-      .samples = CN_TEXTS("f[4,6,2], size=[3,4]", "f[1,7,6,2], size=[3,4], interpolation='bicubic'", "f[2,5,4,1], size=[3,9], interpolation='lanczos3', antialias=true", "f[3,4,1], size=[4,5], interpolation='lanczos5'",
-                          "f[1,8,5,1], size=[3,9], antialias=true", "f[1,5,6,1], size=[3,3], interpolation='bicubic', antialias=true", "f[1,4,6,1], size=[3,9], interpolation='nearest'", "f[1,2,6,5], size=[4,3], data_format='channels_first'",
-                          "f[1,6,9,1], size=[4,4], crop_to_aspect_ratio=true", "f[1,7,5,1], size=[3,6], crop_to_aspect_ratio=true", "f[1,6,3,2], size=[4,4], pad_to_aspect_ratio=true, fill_value=7.5", "f[3,7,1], size=[2,3], pad_to_aspect_ratio=true",
-                          "f[5,5,1], size=[5,5]", "i[1,4,4,1]@0:9, size=[2,3], interpolation='nearest'", "f[1,6,4,1], size=[4,3], interpolation='area'", "f[1,6,4,1], size=[4,3], interpolation='gaussian'",
-                          "f[1,3,4,1], size=[4,3], interpolation='mitchellcubic'", "f[0,3,4,1], size=[2,2]", "f[1,1,1,2], size=[2,3], interpolation='bicubic'", "f[2,3,4], size=[3,6], interpolation='nearest', data_format='channels_first'"),
-      .rejects = CN_TEXTS("f[3,4], size=[2,2] => images must have rank 3 or 4, got rank 2", "f[3,4,1], size=[2] => size must be two positive numbers, got [2]", "f[3,4,1], size=[2,0] => size must be two positive numbers, got [2,0]",
-                          "f[3,4,1], size=[2,2], interpolation='cubic' => interpolation \"cubic\" is unknown", "f[3,4,1], size=[2,2], crop_to_aspect_ratio=true, pad_to_aspect_ratio=true => exclude each other",
-                          "f[3,4,1], size=[2,2], fill_mode='reflect' => fill_mode must be constant, got reflect", "s[3,4,1], size=[2,2] => string", "f[3,4,1], size=[2,2], data_format='last' => data_format must be channels_last or channels_first, got \"last\"",
+      .samples = CN_TEXTS("f[4,6,2], size=[3,4]", "f[1,7,6,2], size=[3,4], interpolation='bicubic'",
+                          "f[2,5,4,1], size=[3,9], interpolation='lanczos3', antialias=true", "f[3,4,1], size=[4,5], interpolation='lanczos5'",
+                          "f[1,8,5,1], size=[3,9], antialias=true", "f[1,5,6,1], size=[3,3], interpolation='bicubic', antialias=true",
+                          "f[1,4,6,1], size=[3,9], interpolation='nearest'", "f[1,2,6,5], size=[4,3], data_format='channels_first'",
+                          "f[1,6,9,1], size=[4,4], crop_to_aspect_ratio=true", "f[1,7,5,1], size=[3,6], crop_to_aspect_ratio=true",
+                          "f[1,6,3,2], size=[4,4], pad_to_aspect_ratio=true, fill_value=7.5", "f[3,7,1], size=[2,3], pad_to_aspect_ratio=true",
+                          "f[5,5,1], size=[5,5]", "i[1,4,4,1]@0:9, size=[2,3], interpolation='nearest'", "f[1,6,4,1], size=[4,3], interpolation='area'",
+                          "f[1,6,4,1], size=[4,3], interpolation='gaussian'", "f[1,3,4,1], size=[4,3], interpolation='mitchellcubic'", "f[0,3,4,1], size=[2,2]",
+                          "f[1,1,1,2], size=[2,3], interpolation='bicubic'", "f[2,3,4], size=[3,6], interpolation='nearest', data_format='channels_first'"),
+      .rejects = CN_TEXTS("f[3,4], size=[2,2] => images must have rank 3 or 4, got rank 2", "f[3,4,1], size=[2] => size must be two positive numbers, got [2]",
+                          "f[3,4,1], size=[2,0] => size must be two positive numbers, got [2,0]",
+                          "f[3,4,1], size=[2,2], interpolation='cubic' => interpolation \"cubic\" is unknown",
+                          "f[3,4,1], size=[2,2], crop_to_aspect_ratio=true, pad_to_aspect_ratio=true => exclude each other",
+                          "f[3,4,1], size=[2,2], fill_mode='reflect' => fill_mode must be constant, got reflect", "s[3,4,1], size=[2,2] => string",
+                          "f[3,4,1], size=[2,2], data_format='last' => data_format must be channels_last or channels_first, got \"last\"",
                           "f[3,0,1], size=[2,2] => images have no pixels"));
 
 /* ---- scale_and_translate ---- */
@@ -187,12 +208,14 @@ static cn_code scale_and_translate_infer(const cn_call *c) {
   if (!cni_dims_from(c->graph, o->output_shape, &c->sig[0].dims)) return CN_VALUE;
   if (!k || k->radius == 0 || k->of == bell || k->of == mitchell) return unknown_kernel(c->graph, "method", o->method);
   if (c->sig[0].dims.rank != x->rank) return cn_fail(c->graph, CN_SHAPE, "output_shape has %d sizes, the rank of images is %d", c->sig[0].dims.rank, x->rank);
-  if (o->spatial_dims.n < 0 || o->scale.n != o->spatial_dims.n || o->translation.n != o->spatial_dims.n) return cn_fail(c->graph, CN_VALUE, "scale and translation must have one number for each of spatial_dims");
+  if (o->spatial_dims.n < 0 || o->scale.n != o->spatial_dims.n || o->translation.n != o->spatial_dims.n)
+    return cn_fail(c->graph, CN_VALUE, "scale and translation must have one number for each of spatial_dims");
   if (o->spatial_dims.n && !cni_axes(c->graph, o->spatial_dims, x->rank, &bits)) return cn_error_code(c->graph);
   for (int i = 0; i < x->rank; i++) {
     const bool spatial = bits >> i & 1;
     if (spatial && !x->d[i]) return cn_fail(c->graph, CN_SHAPE, "axis %d has no elements", i);
-    if (!spatial && x->d[i] != CN_UNKNOWN && c->sig[0].dims.d[i] != x->d[i]) return cn_fail(c->graph, CN_SHAPE, "axis %d is not one of spatial_dims and may not change its size", i);
+    if (!spatial && x->d[i] != CN_UNKNOWN && c->sig[0].dims.d[i] != x->d[i])
+      return cn_fail(c->graph, CN_SHAPE, "axis %d is not one of spatial_dims and may not change its size", i);
   }
   for (int64_t i = 0; i < o->scale.n; i++)
     if (!(o->scale.v[i] > 0)) return cn_fail(c->graph, CN_VALUE, "scale must be positive, got %g", o->scale.v[i]);
@@ -205,8 +228,9 @@ static void scale_and_translate_compose(cn_graph *g, const cn_call *c, cn_tensor
   y[0] = cn_identity(g, c->x[0]);
   for (int64_t i = 0; i < o->spatial_dims.n; i++) {
     const int at = cni_wrap(o->spatial_dims.v[i], d->rank);
-    y[0] = along(g, y[0], at, cn_resize_weights(g, d->d[at], o->output_shape.v[at], .scale = o->scale.v[i], .translation = o->translation.v[i], .method = o->method, .antialias = o->antialias,
-                                                .dtype = cn_dtype_name((cn_dtype)c->x[0]->dtype)));
+    y[0] = along(g, y[0], at,
+                 cn_resize_weights(g, d->d[at], o->output_shape.v[at], .scale = o->scale.v[i], .translation = o->translation.v[i], .method = o->method,
+                                   .antialias = o->antialias, .dtype = cn_dtype_name((cn_dtype)c->x[0]->dtype)));
   }
 }
 /* The sum over the source's elements, each weighing what its places along the spatial axes do. */
@@ -231,13 +255,21 @@ static void scale_and_translate_reference(const cn_reference *r) {
     }
   }
 }
-CN_OP(scale_and_translate, CN_LIST_SCALE_AND_TRANSLATE, .outputs = 1, .infer = scale_and_translate_infer, .compose = scale_and_translate_compose, .reference = scale_and_translate_reference,
-      .samples = CN_TEXTS("f[4,5,2], output_shape=[6,3,2], scale=[1.5,0.5], translation=[0.25,-0.5], spatial_dims=[0,1], method='linear'", "f[3,4], output_shape=[3,7], scale=[2], translation=[1], spatial_dims=[-1], method='cubic', antialias=false",
-                          "f[1,5,4,1], output_shape=[1,3,4,1], scale=[0.6], translation=[0], spatial_dims=[1], method='lanczos3'", "f[3], output_shape=[3], scale=[], translation=[], spatial_dims=[], method='bilinear'",
+CN_OP(scale_and_translate, CN_LIST_SCALE_AND_TRANSLATE, .outputs = 1, .infer = scale_and_translate_infer, .compose = scale_and_translate_compose,
+      .reference = scale_and_translate_reference,
+      .samples = CN_TEXTS("f[4,5,2], output_shape=[6,3,2], scale=[1.5,0.5], translation=[0.25,-0.5], spatial_dims=[0,1], method='linear'",
+                          "f[3,4], output_shape=[3,7], scale=[2], translation=[1], spatial_dims=[-1], method='cubic', antialias=false",
+                          "f[1,5,4,1], output_shape=[1,3,4,1], scale=[0.6], translation=[0], spatial_dims=[1], method='lanczos3'",
+                          "f[3], output_shape=[3], scale=[], translation=[], spatial_dims=[], method='bilinear'",
                           "f[4,4], output_shape=[5,5], scale=[1.25,1], translation=[-1,9], spatial_dims=[1,0], method='lanczos5'"),
-      .rejects = CN_TEXTS("f[3,4], output_shape=[3], scale=[2], translation=[1], spatial_dims=[1], method='cubic' => output_shape has 1 sizes, the rank of images is 2", "f[3], output_shape=[3], scale=[1], translation=[1], spatial_dims=[0] => method \"None\" is unknown",
-                          "f[3,4], output_shape=[2,4], scale=[2], translation=[1], spatial_dims=[1], method='cubic' => axis 0 is not one of spatial_dims", "f[3], output_shape=[3], scale=[1,2], translation=[1], spatial_dims=[0], method='cubic' => one number for each",
-                          "f[3], output_shape=[3], scale=[-1], translation=[1], spatial_dims=[0], method='cubic' => scale must be positive, got -1", "f[3], output_shape=[3], scale=[1], translation=[1], spatial_dims=[0], method='area' => method \"area\" is unknown",
-                          "f[3], output_shape=[3], scale=[1], translation=[1], spatial_dims=[1], method='cubic' => axis 1 is out of range for rank 1", "i[3]@0:2, output_shape=[3], scale=[1], translation=[1], spatial_dims=[0], method='cubic' => float32 and float64"));
+      .rejects = CN_TEXTS(
+          "f[3,4], output_shape=[3], scale=[2], translation=[1], spatial_dims=[1], method='cubic' => output_shape has 1 sizes, the rank of images is 2",
+          "f[3], output_shape=[3], scale=[1], translation=[1], spatial_dims=[0] => method \"None\" is unknown",
+          "f[3,4], output_shape=[2,4], scale=[2], translation=[1], spatial_dims=[1], method='cubic' => axis 0 is not one of spatial_dims",
+          "f[3], output_shape=[3], scale=[1,2], translation=[1], spatial_dims=[0], method='cubic' => one number for each",
+          "f[3], output_shape=[3], scale=[-1], translation=[1], spatial_dims=[0], method='cubic' => scale must be positive, got -1",
+          "f[3], output_shape=[3], scale=[1], translation=[1], spatial_dims=[0], method='area' => method \"area\" is unknown",
+          "f[3], output_shape=[3], scale=[1], translation=[1], spatial_dims=[1], method='cubic' => axis 1 is out of range for rank 1",
+          "i[3]@0:2, output_shape=[3], scale=[1], translation=[1], spatial_dims=[0], method='cubic' => float32 and float64"));
 
 const cn_op *const cni_ops_image_resize[] = { &cn_op_resize_weights, &cn_op_resize, &cn_op_scale_and_translate, NULL };

@@ -2,8 +2,12 @@
 #include "ops_image_private.h"
 
 static bool is(const char *text, const char *word) { return text && !strcmp(text, word); }
-static cn_code refuse_choice(cn_graph *g, const char *option, const char *got) { return cn_fail(g, CN_VALUE, "%s \"%s\" is unknown", option, got ? got : "None"); }
-static bool index_mode(const char *mode) { return is(mode, "constant") || is(mode, "nearest") || is(mode, "wrap") || is(mode, "mirror") || is(mode, "reflect"); }
+static cn_code refuse_choice(cn_graph *g, const char *option, const char *got) {
+  return cn_fail(g, CN_VALUE, "%s \"%s\" is unknown", option, got ? got : "None");
+}
+static bool index_mode(const char *mode) {
+  return is(mode, "constant") || is(mode, "nearest") || is(mode, "wrap") || is(mode, "mirror") || is(mode, "reflect");
+}
 static bool interpolation_known(const char *name) { return is(name, "bilinear") || is(name, "nearest"); }
 
 /* ---- sampling in operations ---- */
@@ -104,8 +108,10 @@ static cn_code map_coordinates_infer(const cn_call *c) {
   const cn_map_coordinates_args *o = c->args;
   const cn_dims *x = &c->x[0]->dims, *at = &c->x[1]->dims;
   if (cni_refuse_strings(c)) return CN_DTYPE;
-  if (cni_is_float((cn_dtype)c->x[0]->dtype) && cni_is_float((cn_dtype)c->x[1]->dtype) && c->x[0]->dtype != c->x[1]->dtype) return cn_fail(c->graph, CN_DTYPE, "inputs and coordinates must have one dtype");
-  if (!at->rank || (at->d[0] != x->rank && at->d[0] != CN_UNKNOWN)) return cn_fail(c->graph, CN_SHAPE, "coordinates must have %d rows, one an axis of inputs", x->rank);
+  if (cni_is_float((cn_dtype)c->x[0]->dtype) && cni_is_float((cn_dtype)c->x[1]->dtype) && c->x[0]->dtype != c->x[1]->dtype)
+    return cn_fail(c->graph, CN_DTYPE, "inputs and coordinates must have one dtype");
+  if (!at->rank || (at->d[0] != x->rank && at->d[0] != CN_UNKNOWN))
+    return cn_fail(c->graph, CN_SHAPE, "coordinates must have %d rows, one an axis of inputs", x->rank);
   if (!x->rank) return cn_fail(c->graph, CN_SHAPE, "inputs must have an axis");
   if (o->order != 0 && o->order != 1) return cn_fail(c->graph, CN_VALUE, "order must be 0 or 1, got %lld", (long long)o->order);
   if (!index_mode(o->fill_mode)) return refuse_choice(c->graph, "fill_mode", o->fill_mode);
@@ -142,13 +148,19 @@ static void map_coordinates_reference(const cn_reference *r) {
     r->y[0][i] = cni_is_float((cn_dtype)r->call->y[0]->dtype) ? v : round(v);
   }
 }
-CN_OP(map_coordinates, CN_LIST_MAP_COORDINATES, .outputs = 1, .infer = map_coordinates_infer, .compose = map_coordinates_compose, .reference = map_coordinates_reference,
-      .samples = CN_TEXTS("f[4,3], f[2,5]@-2:5, order=1", "f[4], f[1,9]@-3:7, order=1, fill_mode='constant', fill_value=1.5", "f[4], f[1,9]@-9:12, order=1, fill_mode='nearest'", "f[4], f[1,9]@-9:12, order=1, fill_mode='wrap'",
-                          "f[4], f[1,9]@-9:12, order=1, fill_mode='mirror'", "f[4], f[1,9]@-9:12, order=1, fill_mode='reflect'", "f[3,4], f[2,2,3]@-4:6, order=0, fill_mode='reflect'", "f[3,4], f[2,7]@-4:6, order=0, fill_value=-1",
-                          "f[2,3,2], f[3,4]@-1:3, order=1, fill_mode='nearest'", "f[1], f[1,3]@-4:4, order=1, fill_mode='mirror'", "f[3], f[1]@0:2, order=1", "f[3], f[1,0], order=1", "i[5]@0:9, f[1,6]@-3:8, order=0, fill_mode='wrap'",
-                          "f[5], i[1,6]@-3:8, order=1, fill_mode='wrap'"),
-      .rejects = CN_TEXTS("f[3,4], f[3,2], order=1 => coordinates must have 2 rows, one an axis of inputs", "f[3], f[1,2], order=2 => order must be 0 or 1, got 2", "f[3], f[1,2] => order", "f[3], f[1,2], order=1, fill_mode='edge' => fill_mode \"edge\" is unknown",
-                          "s[3], f[1,2], order=1 => string", "f[3], s[1,2], order=1 => string", "f[], f[0,2], order=1 => inputs must have an axis", "f[0], f[1,2], order=1 => axis 0 of inputs has no elements"));
+CN_OP(map_coordinates, CN_LIST_MAP_COORDINATES, .outputs = 1, .infer = map_coordinates_infer, .compose = map_coordinates_compose,
+      .reference = map_coordinates_reference,
+      .samples = CN_TEXTS("f[4,3], f[2,5]@-2:5, order=1", "f[4], f[1,9]@-3:7, order=1, fill_mode='constant', fill_value=1.5",
+                          "f[4], f[1,9]@-9:12, order=1, fill_mode='nearest'", "f[4], f[1,9]@-9:12, order=1, fill_mode='wrap'",
+                          "f[4], f[1,9]@-9:12, order=1, fill_mode='mirror'", "f[4], f[1,9]@-9:12, order=1, fill_mode='reflect'",
+                          "f[3,4], f[2,2,3]@-4:6, order=0, fill_mode='reflect'", "f[3,4], f[2,7]@-4:6, order=0, fill_value=-1",
+                          "f[2,3,2], f[3,4]@-1:3, order=1, fill_mode='nearest'", "f[1], f[1,3]@-4:4, order=1, fill_mode='mirror'", "f[3], f[1]@0:2, order=1",
+                          "f[3], f[1,0], order=1", "i[5]@0:9, f[1,6]@-3:8, order=0, fill_mode='wrap'", "f[5], i[1,6]@-3:8, order=1, fill_mode='wrap'"),
+      .rejects = CN_TEXTS("f[3,4], f[3,2], order=1 => coordinates must have 2 rows, one an axis of inputs",
+                          "f[3], f[1,2], order=2 => order must be 0 or 1, got 2", "f[3], f[1,2] => order",
+                          "f[3], f[1,2], order=1, fill_mode='edge' => fill_mode \"edge\" is unknown", "s[3], f[1,2], order=1 => string",
+                          "f[3], s[1,2], order=1 => string", "f[], f[0,2], order=1 => inputs must have an axis",
+                          "f[0], f[1,2], order=1 => axis 0 of inputs has no elements"));
 
 /* ---- affine_transform ---- */
 static cn_code projected_infer(const cn_call *c, const char *data_format, const char *interpolation, const char *mode, cni_image *m) {
@@ -166,7 +178,8 @@ static cn_code per_image(const cn_call *c, int64_t input, const cni_image *m, co
   bool fits = more == 0 || (more == 1 && c->x[0]->dims.rank == 4 && (t->dims.d[0] == m->n || t->dims.d[0] == CN_UNKNOWN || m->n == CN_UNKNOWN));
   for (int i = 0; fits && i < tail->rank; i++) fits = t->dims.d[more + i] == tail->d[i];
   if (fits) return CN_OK;
-  return cn_fail(c->graph, CN_SHAPE, "%s must have shape %s, or one for each image, got %s", c->op->schema.rows[input].name, cn_dims_text(tail, want, sizeof want), cn_dims_text(&t->dims, got, sizeof got));
+  return cn_fail(c->graph, CN_SHAPE, "%s must have shape %s, or one for each image, got %s", c->op->schema.rows[input].name,
+                 cn_dims_text(tail, want, sizeof want), cn_dims_text(&t->dims, got, sizeof got));
 }
 static cn_code affine_transform_infer(const cn_call *c) {
   const cn_affine_transform_args *o = c->args;
@@ -176,7 +189,8 @@ static cn_code affine_transform_infer(const cn_call *c) {
   const cn_code code = projected_infer(c, o->data_format, o->interpolation, o->fill_mode, &m);
   return code ? code : per_image(c, 1, &m, &eight);
 }
-/* Places along an axis of n pixels brought inside as TensorFlow's ImageProjectiveTransformV3 does, before anything is read: [-1/2, n - 1/2] reflected, wrapped with the period n from n - 1 on, or cut. */
+/* Places along an axis of n pixels brought inside as TensorFlow's ImageProjectiveTransformV3 does, before anything is read: [-1/2, n - 1/2] reflected, wrapped
+ * with the period n from n - 1 on, or cut. */
 static cn_tensor *place_inside(cn_graph *g, cn_tensor *x, int64_t n, const char *mode) {
   const double size = (double)n, last = size - 1;
   if (!x || is(mode, "constant")) return x;
@@ -185,7 +199,8 @@ static cn_tensor *place_inside(cn_graph *g, cn_tensor *x, int64_t n, const char 
     x = m ? cn_shift(g, cn_minimum(g, m, cn_subtract(g, NUMBER(m, 2 * size), m)), -0.5) : NULL;
   }
   if (is(mode, "wrap") && n > 1) {
-    cn_tensor *rounds = cn_trunc(g, cn_scale(g, cn_abs(g, x), 1 / last)), *low = cn_add(g, x, cn_scale(g, cn_shift(g, rounds, 1), size)), *high = cn_subtract(g, x, cn_scale(g, rounds, size));
+    cn_tensor *rounds = cn_trunc(g, cn_scale(g, cn_abs(g, x), 1 / last)), *low = cn_add(g, x, cn_scale(g, cn_shift(g, rounds, 1), size)),
+              *high = cn_subtract(g, x, cn_scale(g, rounds, size));
     x = rounds ? cn_where(g, cn_less(g, x, NUMBER(x, 0)), low, cn_where(g, cn_greater(g, x, NUMBER(x, last)), high, x)) : NULL;
   }
   return cn_clip(g, x, 0, last);
@@ -196,9 +211,17 @@ static cn_tensor *line(cn_graph *g, cn_dtype dtype, int64_t n, int at) { /* 0 ..
   return cni_to_shape(g, cn_arange(g, dtype, 0, (double)n, 1), &d);
 }
 /* Images with channels last and a batch [n, h, w, c] read at y and x, which broadcast to [n, h, w]. */
-static cn_tensor *read_images(cn_graph *g, cn_tensor *images, const cni_image *m, cn_tensor *y, cn_tensor *x, const char *interpolation, const char *mode, double fill) {
+static cn_tensor *read_images(cn_graph *g, cn_tensor *images, const cni_image *m, cn_tensor *y, cn_tensor *x, const char *interpolation, const char *mode,
+                              double fill) {
   const cn_dims rows = { 2, { m->n * m->h * m->w, m->c } };
-  sampler s = { .rows = cni_to_shape(g, images, &rows), .axes = 2, .at = { y, x }, .sizes = { m->h, m->w }, .steps = { m->w, 1 }, .linear = is(interpolation, "bilinear"), .mode = mode, .fill = fill };
+  sampler s = { .rows = cni_to_shape(g, images, &rows),
+                .axes = 2,
+                .at = { y, x },
+                .sizes = { m->h, m->w },
+                .steps = { m->w, 1 },
+                .linear = is(interpolation, "bilinear"),
+                .mode = mode,
+                .fill = fill };
   const cn_dims batch = { 3, { m->n, 1, 1 } };
   s.base = cni_to_shape(g, cn_arange(g, CN_I64, 0, (double)(m->n * m->h * m->w), (double)(m->h * m->w)), &batch);
   return sampled(g, &s);
@@ -259,7 +282,8 @@ static double naive_place(double x, int64_t n, const char *mode) {
   return x < 0 ? 0 : x > size - 1 ? size - 1 : x;
 }
 /* transform_of: the eight numbers of image n. */
-static void naive_projected(const cn_reference *r, const char *format, void (*transform_of)(const cn_reference *r, int64_t n, double *a), const char *interpolation, const char *mode, double fill) {
+static void naive_projected(const cn_reference *r, const char *format, void (*transform_of)(const cn_reference *r, int64_t n, double *a),
+                            const char *interpolation, const char *mode, double fill) {
   const cni_image m = cni_image_of(&r->call->x[0]->dims, format);
   const cn_dims plane = { 2, { m.h, m.w } };
   const int64_t steps[2] = { m.sh, m.sw };
@@ -280,12 +304,20 @@ static void affine_transform_reference(const cn_reference *r) {
   const cn_affine_transform_args *o = r->call->args;
   naive_projected(r, o->data_format, naive_given, o->interpolation, o->fill_mode, o->fill_value);
 }
-CN_OP(affine_transform, CN_LIST_AFFINE, .outputs = 1, .infer = affine_transform_infer, .compose = affine_transform_compose, .reference = affine_transform_reference,
-      .samples = CN_TEXTS("f[4,5,2], f[8]@0.05:0.6", "f[2,4,3,1], f[2,8]@-0.2:0.2, fill_mode='nearest'", "f[2,4,5,1], f[8]@0.1:0.8, interpolation='nearest', fill_value=3", "f[1,4,5,2], f[1,8]@0.1:1.4, fill_mode='reflect'",
-                          "f[1,5,4,1], f[8]@0.1:1.4, fill_mode='wrap'", "f[1,2,3,4], f[8]@0.05:0.9, data_format='channels_first', fill_value=-1", "f[1,3,4,1], f[8]@0.4:1, interpolation='nearest', fill_mode='wrap'", "f[0,3,4,1], f[8]@0:1",
-                          "f[3,4,1], f[8]@0.3:0.9, interpolation='nearest', fill_mode='reflect'", "f[1,1,3,1], f[8]@0.1:1.4, fill_mode='wrap'", "i[1,3,4,1]@0:9, i[8]@0:1, interpolation='nearest'"),
-      .rejects = CN_TEXTS("f[4,5], f[8] => images must have rank 3 or 4, got rank 2", "f[4,5,1], f[6] => transform must have shape [8], or one for each image, got [6]", "f[2,4,5,1], f[3,8] => transform must have shape [8]", "f[4,5,1], f[1,8] => transform must have shape [8]",
-                          "f[4,5,1], f[8], interpolation='bicubic' => interpolation \"bicubic\" is unknown", "f[4,5,1], f[8], fill_mode='mirror' => fill_mode \"mirror\" is unknown", "f[4,5,1], s[8] => string", "f[0,5,1], f[8] => images have no pixels"));
+CN_OP(affine_transform, CN_LIST_AFFINE, .outputs = 1, .infer = affine_transform_infer, .compose = affine_transform_compose,
+      .reference = affine_transform_reference,
+      .samples = CN_TEXTS("f[4,5,2], f[8]@0.05:0.6", "f[2,4,3,1], f[2,8]@0.05:0.15, fill_mode='nearest'",
+                          "f[2,4,5,1], f[8]@0.1:0.8, interpolation='nearest', fill_value=3", "f[1,4,5,2], f[1,8]@0.1:1.4, fill_mode='reflect'",
+                          "f[1,5,4,1], f[8]@0.1:1.4, fill_mode='wrap'", "f[1,2,3,4], f[8]@0.05:0.9, data_format='channels_first', fill_value=-1",
+                          "f[1,3,4,1], f[8]@0.4:1, interpolation='nearest', fill_mode='wrap'", "f[0,3,4,1], f[8]@0:1",
+                          "f[3,4,1], f[8]@0.3:0.9, interpolation='nearest', fill_mode='reflect'", "f[1,1,3,1], f[8]@0.1:1.4, fill_mode='wrap'",
+                          "i[1,3,4,1]@0:9, i[8]@0:1, interpolation='nearest'"),
+      .rejects = CN_TEXTS("f[4,5], f[8] => images must have rank 3 or 4, got rank 2",
+                          "f[4,5,1], f[6] => transform must have shape [8], or one for each image, got [6]",
+                          "f[2,4,5,1], f[3,8] => transform must have shape [8]", "f[4,5,1], f[1,8] => transform must have shape [8]",
+                          "f[4,5,1], f[8], interpolation='bicubic' => interpolation \"bicubic\" is unknown",
+                          "f[4,5,1], f[8], fill_mode='mirror' => fill_mode \"mirror\" is unknown", "f[4,5,1], s[8] => string",
+                          "f[0,5,1], f[8] => images have no pixels"));
 
 /* ---- perspective_transform ---- */
 static cn_code perspective_transform_infer(const cn_call *c) {
@@ -301,18 +333,21 @@ static cn_code perspective_transform_infer(const cn_call *c) {
 static cn_tensor *projection(cn_graph *g, cn_tensor *from, cn_tensor *to) {
   if (!from || !to) return NULL;
   const cn_ints last = CN_INTS(-1);
-  cn_tensor *const *f = cn_split(g, from, .indices_or_sections = CN_INTS(2), .axis = -1), *const *t = cn_split(g, to, .indices_or_sections = CN_INTS(2), .axis = -1);
+  cn_tensor *const *f = cn_split(g, from, .indices_or_sections = CN_INTS(2), .axis = -1), *const *t =
+                                                                                              cn_split(g, to, .indices_or_sections = CN_INTS(2), .axis = -1);
   cn_tensor *one = cn_ones_like(g, t[0]), *none = cn_zeros_like(g, t[0]), *rows[2];
   for (int i = 0; i < 2; i++) {
     cn_tensor *x = cn_negative(g, cn_multiply(g, f[i], t[0])), *y = cn_negative(g, cn_multiply(g, f[i], t[1]));
-    rows[i] = i ? cn_concatenate(g, CN_TENSORS(none, none, none, t[0], t[1], one, x, y), .axis = -1) : cn_concatenate(g, CN_TENSORS(t[0], t[1], one, none, none, none, x, y), .axis = -1);
+    rows[i] = i ? cn_concatenate(g, CN_TENSORS(none, none, none, t[0], t[1], one, x, y), .axis = -1)
+                : cn_concatenate(g, CN_TENSORS(t[0], t[1], one, none, none, none, x, y), .axis = -1);
   }
   cn_tensor *right = cn_concatenate(g, CN_TENSORS(f[0], f[1]), .axis = -2);
   return cn_squeeze(g, cn_solve(g, cn_concatenate(g, CN_TENSORS(rows[0], rows[1]), .axis = -2), right), .axis = last);
 }
 static void perspective_transform_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
   const cn_perspective_transform_args *o = c->args;
-  y[0] = projected(g, c, o->data_format, projection(g, cni_image_cast(g, c->x[1], CN_F64), cni_image_cast(g, c->x[2], CN_F64)), o->interpolation, "constant", o->fill_value);
+  y[0] = projected(g, c, o->data_format, projection(g, cni_image_cast(g, c->x[1], CN_F64), cni_image_cast(g, c->x[2], CN_F64)), o->interpolation, "constant",
+                   o->fill_value);
 }
 /* Gauss-Jordan elimination with exchanges, on [8][9]. */
 static void naive_solve(double a[8][9], double *x) {
@@ -346,11 +381,15 @@ static void perspective_transform_reference(const cn_reference *r) {
   const cn_perspective_transform_args *o = r->call->args;
   naive_projected(r, o->data_format, naive_projection, o->interpolation, "constant", o->fill_value);
 }
-CN_OP(perspective_transform, CN_LIST_PERSPECTIVE, .outputs = 1, .infer = perspective_transform_infer, .compose = perspective_transform_compose, .reference = perspective_transform_reference,
-      .samples = CN_TEXTS("f[4,5,2], f[4,2]@distinct@0:4, f[4,2]@distinct@0:4", "f[2,3,4,1], f[2,4,2]@distinct@0:9, f[2,4,2]@distinct@0:9, fill_value=2", "f[1,2,3,4], f[4,2]@distinct@0:4, f[4,2]@distinct@0:4, data_format='channels_first'",
+CN_OP(perspective_transform, CN_LIST_PERSPECTIVE, .outputs = 1, .infer = perspective_transform_infer, .compose = perspective_transform_compose,
+      .reference = perspective_transform_reference,
+      .samples = CN_TEXTS("f[4,5,2], f[4,2]@distinct@0:4, f[4,2]@distinct@0:4", "f[2,3,4,1], f[2,4,2]@distinct@0:9, f[2,4,2]@distinct@0:9, fill_value=2",
+                          "f[1,2,3,4], f[4,2]@distinct@0:4, f[4,2]@distinct@0:4, data_format='channels_first'",
                           "f[0,3,4,1], f[4,2]@distinct@0:4, f[4,2]@distinct@0:4"),
-      .rejects = CN_TEXTS("f[4,5,1], f[3,2], f[4,2] => start_points must have shape [4,2], or one for each image, got [3,2]", "f[4,5,1], f[4,2], f[4,3] => end_points must have shape [4,2]", "f[2,4,5,1], f[4,2], f[2,4,2] => must have one shape",
-                          "f[4,5,1], f[4,2], f[4,2], interpolation='area' => interpolation \"area\" is unknown", "f[4], f[4,2], f[4,2] => images must have rank 3 or 4"));
+      .rejects = CN_TEXTS("f[4,5,1], f[3,2], f[4,2] => start_points must have shape [4,2], or one for each image, got [3,2]",
+                          "f[4,5,1], f[4,2], f[4,3] => end_points must have shape [4,2]", "f[2,4,5,1], f[4,2], f[2,4,2] => must have one shape",
+                          "f[4,5,1], f[4,2], f[4,2], interpolation='area' => interpolation \"area\" is unknown",
+                          "f[4], f[4,2], f[4,2] => images must have rank 3 or 4"));
 
 /* ---- elastic_transform ---- */
 static cn_code elastic_transform_infer(const cn_call *c) {
@@ -369,7 +408,8 @@ static void elastic_transform_compose(cn_graph *g, const cn_call *c, cn_tensor *
   const int64_t size = blur_size(o->sigma);
   const cn_dims all = { 3, { m.n, m.h, m.w } };
   cn_tensor *noise = cn_random_normal(g, .shape = CN_INTS(2 * m.n, m.h, m.w, 1), .dtype = "float64", .seed = o->seed, .stream = o->stream);
-  cn_tensor *moved = cn_scale(g, cn_gaussian_blur(g, cni_image_cast(g, noise, dtype), .kernel_size = CN_INTS(size, size), .sigma = CN_REALS(o->sigma, o->sigma)), o->alpha * o->sigma);
+  cn_tensor *moved = cn_scale(
+      g, cn_gaussian_blur(g, cni_image_cast(g, noise, dtype), .kernel_size = CN_INTS(size, size), .sigma = CN_REALS(o->sigma, o->sigma)), o->alpha * o->sigma);
   cn_tensor *const *by = cn_split(g, moved, .indices_or_sections = CN_INTS(2)); /* x, y */
   for (int i = 0; i < 2; i++) place[i] = cn_add(g, cni_to_shape(g, by[i], &all), line(g, dtype, i ? m.h : m.w, i ? 1 : 2));
   cn_tensor *read = read_images(g, images, &m, place[1], place[0], o->interpolation, o->fill_mode, o->fill_value);
@@ -388,7 +428,8 @@ static double naive_moved(const cn_elastic_transform_args *o, const cni_image *m
   for (int64_t i = 0; i < m->h; i++)
     for (int64_t j = 0; j < m->w; j++) {
       const int64_t a = i - h + size / 2, b = j - w + size / 2;
-      if (a >= 0 && a < size && b >= 0 && b < size) sum += naive_noise(o->seed, (plane * m->h + i) * m->w + j) * cni_image_bell_at(size, o->sigma, a) * cni_image_bell_at(size, o->sigma, b);
+      if (a >= 0 && a < size && b >= 0 && b < size)
+        sum += naive_noise(o->seed, (plane * m->h + i) * m->w + j) * cni_image_bell_at(size, o->sigma, a) * cni_image_bell_at(size, o->sigma, b);
     }
   return sum * o->alpha * o->sigma;
 }
@@ -404,9 +445,13 @@ static void elastic_transform_reference(const cn_reference *r) {
     r->y[0][cni_pixel(&m, n, h, w, ch)] = v;
   }
 }
-CN_OP(elastic_transform, CN_LIST_ELASTIC, .outputs = 1, .flags = CN_OP_RANDOM, .infer = elastic_transform_infer, .compose = elastic_transform_compose, .reference = elastic_transform_reference,
-      .samples = CN_TEXTS("f[4,5,2], alpha=2, sigma=0.6, seed=3", "f[2,3,4,1], alpha=1.5, sigma=1, fill_mode='constant', fill_value=2, seed=5", "f[1,2,4,3], alpha=3, sigma=0.5, fill_mode='wrap', data_format='channels_first', seed=7",
-                          "f[1,4,4,1], alpha=2, sigma=0.7, interpolation='nearest', fill_mode='nearest', seed=1", "f[1,3,4,1], seed=2, fill_mode='mirror', sigma=0.4"),
-      .rejects = CN_TEXTS("f[4,5,1], sigma=0, seed=1 => sigma must be positive, got 0", "f[4,5,1], fill_mode='edge', seed=1 => fill_mode \"edge\" is unknown", "f[4,5], seed=1 => images must have rank 3 or 4", "f[4,5,1], interpolation='cubic', seed=1 => interpolation \"cubic\" is unknown"));
+CN_OP(elastic_transform, CN_LIST_ELASTIC, .outputs = 1, .flags = CN_OP_RANDOM, .infer = elastic_transform_infer, .compose = elastic_transform_compose,
+      .reference = elastic_transform_reference,
+      .samples = CN_TEXTS("f[4,5,2], alpha=2, sigma=0.6, seed=3", "f[2,3,4,1], alpha=1.5, sigma=1, fill_mode='constant', fill_value=2, seed=5",
+                          "f[1,2,4,3], alpha=3, sigma=0.5, fill_mode='wrap', data_format='channels_first', seed=7",
+                          "f[1,4,4,1], alpha=2, sigma=0.7, interpolation='nearest', fill_mode='nearest', seed=1",
+                          "f[1,3,4,1], seed=2, fill_mode='mirror', sigma=0.4"),
+      .rejects = CN_TEXTS("f[4,5,1], sigma=0, seed=1 => sigma must be positive, got 0", "f[4,5,1], fill_mode='edge', seed=1 => fill_mode \"edge\" is unknown",
+                          "f[4,5], seed=1 => images must have rank 3 or 4", "f[4,5,1], interpolation='cubic', seed=1 => interpolation \"cubic\" is unknown"));
 
 const cn_op *const cni_ops_image_sample[] = { &cn_op_map_coordinates, &cn_op_affine_transform, &cn_op_perspective_transform, &cn_op_elastic_transform, NULL };

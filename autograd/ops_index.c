@@ -121,7 +121,9 @@ static cn_code add_at(cn_graph *g, cn_dtype dtype, const cn_tensor *indices, con
   else cni_parallel(g, r.outer, GRAIN / (indices->count * r.inner) + 1, loops[dtype], &a);
   return CN_OK;
 }
-static cn_code take_backward(const cn_call *c) { return c->gx[0] ? add_at(c->graph, (cn_dtype)c->x[0]->dtype, c->x[1], c->gy[0], c->gx[0], take_runs(c)) : CN_OK; }
+static cn_code take_backward(const cn_call *c) {
+  return c->gx[0] ? add_at(c->graph, (cn_dtype)c->x[0]->dtype, c->x[1], c->gy[0], c->gx[0], take_runs(c)) : CN_OK;
+}
 
 static void pick_rows(const double *x, const double *indices, int64_t count, cni_runs r, double *y) {
   for (int64_t o = 0; o < r.outer; o++)
@@ -132,10 +134,12 @@ static void pick_rows(const double *x, const double *indices, int64_t count, cni
       }
 }
 static void take_reference(const cn_reference *r) { pick_rows(r->x[0], r->x[1], r->call->x[1]->count, take_runs(r->call), r->y[0]); }
-CN_OP(take, CN_LIST_TAKE, .outputs = 1, .infer = take_infer, .check = take_check, .forward = take_forward, .vjp = take_vjp, .backward = take_backward, .reads = CN_READS_X(1),
-      .reference = take_reference,
-      .samples = CN_TEXTS("f[5,3], i[4]@0:5, axis=0", "f[3,5], l[3]@-5:5, axis=1", "f[3,4], i[4]@0:12", "f[2,3,4], i[2,2]@0:3, axis=1", "f[3], i[]@0:3, axis=0", "f[2,3], i[0]@0:1, axis=-1"),
-      .rejects = CN_TEXTS("f[3,2], i[1]@3:4, axis=0 => index 3 is out of range for axis 0 of size 3", "f[3,2], i[1]@0:1, axis=2 => axis 2 is out of range for rank 2", "f[3], f[2], axis=0 => indices must be int32 or int64",
+CN_OP(take, CN_LIST_TAKE, .outputs = 1, .infer = take_infer, .check = take_check, .forward = take_forward, .vjp = take_vjp, .backward = take_backward,
+      .reads = CN_READS_X(1), .reference = take_reference,
+      .samples = CN_TEXTS("f[5,3], i[4]@0:5, axis=0", "f[3,5], l[3]@-5:5, axis=1", "f[3,4], i[4]@0:12", "f[2,3,4], i[2,2]@0:3, axis=1", "f[3], i[]@0:3, axis=0",
+                          "f[2,3], i[0]@0:1, axis=-1"),
+      .rejects = CN_TEXTS("f[3,2], i[1]@3:4, axis=0 => index 3 is out of range for axis 0 of size 3",
+                          "f[3,2], i[1]@0:1, axis=2 => axis 2 is out of range for rank 2", "f[3], f[2], axis=0 => indices must be int32 or int64",
                           "f[2,2], i[1]@-3:-2, axis=1 => index -3 is out of range for axis 1 of size 2"));
 
 static cn_code take_rows_infer(const cn_call *c) {
@@ -153,10 +157,11 @@ static cn_code take_rows_backward(const cn_call *c) {
   return c->gx[0] ? add_at(c->graph, (cn_dtype)c->x[0]->dtype, c->x[1], c->gy[0], c->gx[0], cni_axis_runs(&c->x[0]->dims, 0)) : CN_OK;
 }
 static void take_rows_reference(const cn_reference *r) { pick_rows(r->x[0], r->x[1], r->call->x[1]->count, cni_axis_runs(&r->call->x[0]->dims, 0), r->y[0]); }
-CN_OP(take_rows, CN_LIST_TAKE_ROWS, .outputs = 1, .flags = CN_OP_ROWS, .infer = take_rows_infer, .check = take_rows_check, .forward = take_rows_forward, .vjp = take_rows_vjp,
-      .backward = take_rows_backward, .reads = CN_READS_X(1), .reference = take_rows_reference,
+CN_OP(take_rows, CN_LIST_TAKE_ROWS, .outputs = 1, .flags = CN_OP_ROWS, .infer = take_rows_infer, .check = take_rows_check, .forward = take_rows_forward,
+      .vjp = take_rows_vjp, .backward = take_rows_backward, .reads = CN_READS_X(1), .reference = take_rows_reference,
       .samples = CN_TEXTS("f[5,3], i[4]@0:5", "f[9,2], l[2,3]@-9:9", "f[3], i[]@0:3", "f[4,2,3], i[5]@0:4", "f[2,3], i[0]@0:1", "f[3,0], i[2]@0:3"),
-      .rejects = CN_TEXTS("f[3,2], i[1]@9:10 => index 9 is out of range for axis 0 of size 3", "f[], i[1]@0:1 => no axis", "f[0,2], i[1]@0:1 => index 0 is out of range for axis 0 of size 0"));
+      .rejects = CN_TEXTS("f[3,2], i[1]@9:10 => index 9 is out of range for axis 0 of size 3", "f[], i[1]@0:1 => no axis",
+                          "f[0,2], i[1]@0:1 => index 0 is out of range for axis 0 of size 0"));
 
 cn_tensor *cn_take_run(const cn_take_args *o) {
   const bool rows = o->x && o->axis != CN_NONE && (o->axis == 0 || (cni_given(o->x) && o->axis == -cn_rank(o->x)));
@@ -182,7 +187,8 @@ static bool fits(const cn_dims *got, const cn_dims *want) {
 cn_code cni_need_shape(const cn_call *c, int64_t input, const cn_dims *want) {
   char a[CNI_TEXT], b[CNI_TEXT];
   if (fits(&c->x[input]->dims, want)) return CN_OK;
-  return cn_fail(c->graph, CN_SHAPE, "%s must have shape %s, got %s", c->op->schema.rows[input].name, cn_dims_text(want, a, sizeof a), cn_dims_text(&c->x[input]->dims, b, sizeof b));
+  return cn_fail(c->graph, CN_SHAPE, "%s must have shape %s, got %s", c->op->schema.rows[input].name, cn_dims_text(want, a, sizeof a),
+                 cn_dims_text(&c->x[input]->dims, b, sizeof b));
 }
 
 static cn_code scatter_rows_infer(const cn_call *c) {
@@ -199,7 +205,9 @@ static int scatter_axis(const cn_call *c) {
   const cn_scatter_rows_args *o = c->args;
   return cni_wrap(o->axis, (int)o->shape.n);
 }
-static cn_code scatter_rows_check(const cn_call *c) { return cni_check_indices(c->graph, c->x[1], scatter_axis(c), ((const cn_scatter_rows_args *)c->args)->shape.v[scatter_axis(c)]); }
+static cn_code scatter_rows_check(const cn_call *c) {
+  return cni_check_indices(c->graph, c->x[1], scatter_axis(c), ((const cn_scatter_rows_args *)c->args)->shape.v[scatter_axis(c)]);
+}
 static cn_code scatter_rows_forward(const cn_call *c) {
   return add_at(c->graph, (cn_dtype)c->x[0]->dtype, c->x[1], c->x[0]->data, c->y[0]->data, cni_axis_runs(&c->y[0]->dims, scatter_axis(c)));
 }
@@ -219,10 +227,12 @@ static void scatter_rows_reference(const cn_reference *r) {
         r->y[0][(o * s.n + (k < 0 ? k + s.n : k)) * s.inner + j] += *v++;
       }
 }
-CN_OP(scatter_rows, CN_LIST_SCATTER_ROWS, .outputs = 1, .infer = scatter_rows_infer, .check = scatter_rows_check, .forward = scatter_rows_forward, .vjp = scatter_rows_vjp,
-      .reads = CN_READS_X(1), .reference = scatter_rows_reference,
-      .samples = CN_TEXTS("f[4,3], i[4]@0:5, shape=[5,3]", "f[2,2,2,4], l[2,2]@-3:3, shape=[2,3,4], axis=1", "f[], i[]@0:3, shape=[3]", "f[0,2], i[0]@0:1, shape=[3,2]", "f[3,40], i[3]@0:2, shape=[2,40]"),
-      .rejects = CN_TEXTS("f[4,3], i[3]@0:5, shape=[5,3] => values must have shape [3,3], got [4,3]", "f[1,3], i[1]@5:6, shape=[5,3] => index 5 is out of range for axis 0 of size 5"));
+CN_OP(scatter_rows, CN_LIST_SCATTER_ROWS, .outputs = 1, .infer = scatter_rows_infer, .check = scatter_rows_check, .forward = scatter_rows_forward,
+      .vjp = scatter_rows_vjp, .reads = CN_READS_X(1), .reference = scatter_rows_reference,
+      .samples = CN_TEXTS("f[4,3], i[4]@0:5, shape=[5,3]", "f[2,2,2,4], l[2,2]@-3:3, shape=[2,3,4], axis=1", "f[], i[]@0:3, shape=[3]",
+                          "f[0,2], i[0]@0:1, shape=[3,2]", "f[3,40], i[3]@0:2, shape=[2,40]"),
+      .rejects = CN_TEXTS("f[4,3], i[3]@0:5, shape=[5,3] => values must have shape [3,3], got [4,3]",
+                          "f[1,3], i[1]@5:6, shape=[5,3] => index 5 is out of range for axis 0 of size 5"));
 
 /* ---- take_along_axis, scatter_along_axis ---- */
 /* Sizes and steps of the joint walk over x (or the scattered result), the indices and the other side. */
@@ -288,7 +298,9 @@ static void walk_along(cn_dtype dtype, const along *p, const cn_tensor *indices,
   }
 }
 
-static cn_dims along_x(const cn_take_along_axis_args *o, const cn_tensor *x) { return o->axis == CN_NONE ? (cn_dims){ 1, { x->count < 0 ? CN_UNKNOWN : x->count } } : x->dims; }
+static cn_dims along_x(const cn_take_along_axis_args *o, const cn_tensor *x) {
+  return o->axis == CN_NONE ? (cn_dims){ 1, { x->count < 0 ? CN_UNKNOWN : x->count } } : x->dims;
+}
 static cn_dims along_indices(const cn_take_along_axis_args *o, const cn_tensor *at) { return o->axis == CN_NONE ? (cn_dims){ 1, { at->count } } : at->dims; }
 static cn_code take_along_axis_infer(const cn_call *c) {
   const cn_take_along_axis_args *o = c->args;
@@ -339,12 +351,16 @@ static int64_t along_place(const cn_dims *x, const cn_dims *indices, const doubl
 static void take_along_axis_reference(const cn_reference *r) {
   const cn_dims x = along_x(r->call->args, r->call->x[0]), in = along_indices(r->call->args, r->call->x[1]);
   int64_t at[CN_MAX_RANK] = { 0 };
-  for (int64_t i = 0; i < r->call->y[0]->count; i++, cni_next(&r->call->y[0]->dims, at)) r->y[0][i] = r->x[0][along_place(&x, &in, r->x[1], along_axis(r->call->args, x.rank), at)];
+  for (int64_t i = 0; i < r->call->y[0]->count; i++, cni_next(&r->call->y[0]->dims, at))
+    r->y[0][i] = r->x[0][along_place(&x, &in, r->x[1], along_axis(r->call->args, x.rank), at)];
 }
-CN_OP(take_along_axis, CN_LIST_TAKE_ALONG_AXIS, .outputs = 1, .infer = take_along_axis_infer, .check = take_along_axis_check, .forward = take_along_axis_forward,
-      .vjp = take_along_axis_vjp, .backward = take_along_axis_backward, .reads = CN_READS_X(1), .reference = take_along_axis_reference,
-      .samples = CN_TEXTS("f[3,4], i[3,2]@0:4, axis=1", "f[2,3,2], l[2,1,2]@-3:3, axis=1", "f[2,3], i[3]@0:6", "f[1,4], i[3,2]@0:4, axis=1", "f[3,4], i[1,2]@0:4, axis=-1", "f[2,3], i[2,0]@0:1, axis=1"),
-      .rejects = CN_TEXTS("f[3,2], i[3,1]@2:3, axis=1 => index 2 is out of range for axis 1 of size 2", "f[3,2], i[2,1]@0:1, axis=1 => do not fit", "f[3,2], i[3]@0:1, axis=1 => do not fit"));
+CN_OP(take_along_axis, CN_LIST_TAKE_ALONG_AXIS, .outputs = 1, .infer = take_along_axis_infer, .check = take_along_axis_check,
+      .forward = take_along_axis_forward, .vjp = take_along_axis_vjp, .backward = take_along_axis_backward, .reads = CN_READS_X(1),
+      .reference = take_along_axis_reference,
+      .samples = CN_TEXTS("f[3,4], i[3,2]@0:4, axis=1", "f[2,3,2], l[2,1,2]@-3:3, axis=1", "f[2,3], i[3]@0:6", "f[1,4], i[3,2]@0:4, axis=1",
+                          "f[3,4], i[1,2]@0:4, axis=-1", "f[2,3], i[2,0]@0:1, axis=1"),
+      .rejects = CN_TEXTS("f[3,2], i[3,1]@2:3, axis=1 => index 2 is out of range for axis 1 of size 2", "f[3,2], i[2,1]@0:1, axis=1 => do not fit",
+                          "f[3,2], i[3]@0:1, axis=1 => do not fit"));
 
 static cn_code scatter_along_axis_infer(const cn_call *c) {
   const cn_scatter_along_axis_args *o = c->args;
@@ -388,9 +404,11 @@ static void scatter_along_axis_reference(const cn_reference *r) {
   for (int64_t i = 0; i < r->call->x[0]->count; i++, cni_next(&r->call->x[0]->dims, at))
     r->y[0][along_place(y, &r->call->x[1]->dims, r->x[1], cni_wrap(o->axis, y->rank), at)] += r->x[0][i];
 }
-CN_OP(scatter_along_axis, CN_LIST_SCATTER_ALONG_AXIS, .outputs = 1, .infer = scatter_along_axis_infer, .check = scatter_along_axis_check, .forward = scatter_along_axis_forward,
-      .vjp = scatter_along_axis_vjp, .reads = CN_READS_X(1), .reference = scatter_along_axis_reference,
-      .samples = CN_TEXTS("f[3,2], i[3,2]@0:4, shape=[3,4], axis=1", "f[2,1,2], l[2,1,2]@-3:3, shape=[2,3,2], axis=1", "f[3], i[3]@0:6, shape=[6], axis=0", "f[3,2], i[3,2]@0:4, shape=[1,4], axis=1"),
-      .rejects = CN_TEXTS("f[3,2], i[3,2]@4:5, shape=[3,4], axis=1 => index 4 is out of range for axis 1 of size 4", "f[2,2], i[3,2]@0:1, shape=[3,4], axis=1 => values must have shape [3,2]"));
+CN_OP(scatter_along_axis, CN_LIST_SCATTER_ALONG_AXIS, .outputs = 1, .infer = scatter_along_axis_infer, .check = scatter_along_axis_check,
+      .forward = scatter_along_axis_forward, .vjp = scatter_along_axis_vjp, .reads = CN_READS_X(1), .reference = scatter_along_axis_reference,
+      .samples = CN_TEXTS("f[3,2], i[3,2]@0:4, shape=[3,4], axis=1", "f[2,1,2], l[2,1,2]@-3:3, shape=[2,3,2], axis=1", "f[3], i[3]@0:6, shape=[6], axis=0",
+                          "f[3,2], i[3,2]@0:4, shape=[1,4], axis=1"),
+      .rejects = CN_TEXTS("f[3,2], i[3,2]@4:5, shape=[3,4], axis=1 => index 4 is out of range for axis 1 of size 4",
+                          "f[2,2], i[3,2]@0:1, shape=[3,4], axis=1 => values must have shape [3,2]"));
 
 const cn_op *const cni_ops_index[] = { &cn_op_take, &cn_op_take_rows, &cn_op_scatter_rows, &cn_op_take_along_axis, &cn_op_scatter_along_axis, NULL };

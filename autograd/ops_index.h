@@ -1,5 +1,6 @@
-/* Look-ups by tensors of indices, and their transposes. Indices are int32 or int64; negative ones count from the end; one out of range is an INDEX error before anything is computed:
- * `take: index 9 is out of range for axis 0 of size 3`. Values may have any dtype but string. Names and meaning: keras.ops; take_rows, scatter_rows and scatter_along_axis are their pieces and gradients. */
+/* Look-ups by tensors of indices, and their transposes. Indices are int32 or int64; negative ones count from the end; one out of range is an INDEX error before
+ * anything is computed: `take: index 9 is out of range for axis 0 of size 3`. Values may have any dtype but string. Names and meaning: keras.ops; take_rows,
+ * scatter_rows and scatter_along_axis are their pieces and gradients. */
 #ifndef CN_AUTOGRAD_OPS_INDEX_H
 #define CN_AUTOGRAD_OPS_INDEX_H
 #include "op.h"
@@ -19,7 +20,8 @@ extern "C" {
   CN_IN(X, S, x, "integers") X(S, int64_t, num_classes, CN_REQUIRED, POSITIVE, "size of the new axis") X(S, int64_t, axis, -1, ANY, "where it stands in the result") \
   X(S, const char *, dtype, NULL, DTYPE, "of the result; None: float32")
 
-/* y = x at the indices along an axis: x.shape[:axis] + indices.shape + x.shape[axis+1:]; without an axis of the flattened x: indices.shape. cn_take with axis 0 records take_rows. */
+/* y = x at the indices along an axis: x.shape[:axis] + indices.shape + x.shape[axis+1:]; without an axis of the flattened x: indices.shape. cn_take with axis 0
+ * records take_rows. */
 CN_OP_DECLARE(take, CN_LIST_TAKE)
 CN_API cn_tensor *cn_take_run(const cn_take_args *args);
 /* take along axis 0: y[i...] = x[indices[i...]]. The gradient of a variable that is only read this way stays sparse (cn_grad_rows). */

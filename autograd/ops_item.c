@@ -41,14 +41,20 @@ static bool slice_axis(cn_graph *g, const char *text, int64_t n, int64_t stride,
   if (!step) return cn_fail(g, CN_VALUE, "the step of \"%s\" is 0", text), false;
   if (n == CN_UNKNOWN) return add_axis(k, CN_UNKNOWN, 0), true;
   const bool up = step > 0;
-  const int64_t start = given[0] ? within(v[0], n, up ? 0 : -1, up ? n : n - 1) : up ? 0 : n - 1, stop = given[1] ? within(v[1], n, up ? 0 : -1, up ? n : n - 1) : up ? n : -1;
+  const int64_t start = given[0] ? within(v[0], n, up ? 0 : -1, up ? n : n - 1)
+                        : up     ? 0
+                                 : n - 1,
+                stop = given[1] ? within(v[1], n, up ? 0 : -1, up ? n : n - 1)
+                       : up     ? n
+                                : -1;
   const int64_t span = up ? stop - start : start - stop, size = span <= 0 ? 0 : (span - 1) / (up ? step : -step) + 1;
   if (size) k->first += start * stride;
   return add_axis(k, size, step * stride), true;
 }
 
 static bool index_axis(cn_graph *g, int64_t i, int axis, int64_t n, int64_t stride, cut *k) {
-  if (n != CN_UNKNOWN && (i < -n || i >= n)) return cn_fail(g, CN_INDEX, "index %lld is out of range for axis %d of size %lld", (long long)i, axis, (long long)n), false;
+  if (n != CN_UNKNOWN && (i < -n || i >= n))
+    return cn_fail(g, CN_INDEX, "index %lld is out of range for axis %d of size %lld", (long long)i, axis, (long long)n), false;
   k->first += (i < 0 ? i + n : i) * stride;
   return true;
 }
@@ -114,10 +120,12 @@ static int64_t get_item_source(const cn_call *c, const int64_t *at) {
 }
 CNI_PICKED(get_item)
 CN_OP(get_item, CN_LIST_GET_ITEM, .outputs = 1, .infer = get_item_infer, .forward = get_item_forward, .vjp = get_item_vjp, .reference = get_item_reference,
-      .samples = CN_TEXTS("f[4,5], key=['1:3','-1']", "f[4,5], key=['::-1','::2']", "f[2,3,4], key=['...','1']", "f[3], key=['newaxis',':']", "f[6], key=['-2:0:-2']", "f[4], key=['3:1']", "f[], key=['...']", "i[5]@0:9, key=['2']",
-                          "f[3,4]"),
-      .rejects = CN_TEXTS("f[4,5], key=['4'] => index 4 is out of range for axis 0 of size 4", "f[4], key=['1','2'] => the key has entries for 2 axes, x has rank 1", "f[4], key=['a:b'] => \"a:b\" is no index, slice, newaxis or ...",
-                          "f[4], key=['::0'] => the step of \"::0\" is 0", "f[4], key=['...','...'] => \"...\" stands in the key twice"));
+      .samples = CN_TEXTS("f[4,5], key=['1:3','-1']", "f[4,5], key=['::-1','::2']", "f[2,3,4], key=['...','1']", "f[3], key=['newaxis',':']",
+                          "f[6], key=['-2:0:-2']", "f[4], key=['3:1']", "f[], key=['...']", "i[5]@0:9, key=['2']", "f[3,4]"),
+      .rejects = CN_TEXTS("f[4,5], key=['4'] => index 4 is out of range for axis 0 of size 4",
+                          "f[4], key=['1','2'] => the key has entries for 2 axes, x has rank 1",
+                          "f[4], key=['a:b'] => \"a:b\" is no index, slice, newaxis or ...", "f[4], key=['::0'] => the step of \"::0\" is 0",
+                          "f[4], key=['...','...'] => \"...\" stands in the key twice"));
 
 /* ---- scatter_item ---- */
 static bool scatter_cut(const cn_call *c, cut *k, cn_dims *y) {
@@ -156,8 +164,11 @@ static void scatter_item_reference(const cn_reference *r) {
   if (!scatter_cut(r->call, &k, &y)) return;
   for (int64_t i = 0; i < r->call->x[0]->count; i++, cni_next(&k.y, at)) r->y[0][place(&k, at)] = r->x[0][i];
 }
-CN_OP(scatter_item, CN_LIST_SCATTER_ITEM, .outputs = 1, .infer = scatter_item_infer, .forward = scatter_item_forward, .vjp = scatter_item_vjp, .reference = scatter_item_reference,
-      .samples = CN_TEXTS("f[2], key=['1:3','-1'], shape=[4,5]", "f[4,3], key=['::-1','::2'], shape=[4,5]", "f[1,3], key=['newaxis',':'], shape=[3]", "f[0], key=['3:1'], shape=[4]"),
-      .rejects = CN_TEXTS("f[3], key=['1:3'], shape=[4] => must have shape [2], got [3]", "f[], key=['9'], shape=[4] => index 9 is out of range for axis 0 of size 4"));
+CN_OP(scatter_item, CN_LIST_SCATTER_ITEM, .outputs = 1, .infer = scatter_item_infer, .forward = scatter_item_forward, .vjp = scatter_item_vjp,
+      .reference = scatter_item_reference,
+      .samples = CN_TEXTS("f[2], key=['1:3','-1'], shape=[4,5]", "f[4,3], key=['::-1','::2'], shape=[4,5]", "f[1,3], key=['newaxis',':'], shape=[3]",
+                          "f[0], key=['3:1'], shape=[4]"),
+      .rejects = CN_TEXTS("f[3], key=['1:3'], shape=[4] => must have shape [2], got [3]",
+                          "f[], key=['9'], shape=[4] => index 9 is out of range for axis 0 of size 4"));
 
 const cn_op *const cni_ops_item[] = { &cn_op_get_item, &cn_op_scatter_item, NULL };

@@ -6,13 +6,15 @@
 
 static cn_code differ(const cn_call *c, int64_t i) {
   char a[160], b[160];
-  return cn_fail(c->graph, CN_SHAPE, "shapes of inputs 0 and %lld differ: %s and %s", (long long)i, cn_dims_text(&c->x[0]->dims, a, sizeof a), cn_dims_text(&c->x[i]->dims, b, sizeof b));
+  return cn_fail(c->graph, CN_SHAPE, "shapes of inputs 0 and %lld differ: %s and %s", (long long)i, cn_dims_text(&c->x[0]->dims, a, sizeof a),
+                 cn_dims_text(&c->x[i]->dims, b, sizeof b));
 }
 static cn_code dtypes(const cn_call *c) {
   if (c->nx < 1) return cn_fail(c->graph, CN_VALUE, "needs at least one input");
   if (cni_refuse_strings(c)) return CN_DTYPE;
   for (int64_t i = 1; i < c->nx; i++)
-    if (c->x[i]->dtype != c->x[0]->dtype) return cn_fail(c->graph, CN_DTYPE, "dtypes differ: %s and %s", cn_dtype_name((cn_dtype)c->x[0]->dtype), cn_dtype_name((cn_dtype)c->x[i]->dtype));
+    if (c->x[i]->dtype != c->x[0]->dtype)
+      return cn_fail(c->graph, CN_DTYPE, "dtypes differ: %s and %s", cn_dtype_name((cn_dtype)c->x[0]->dtype), cn_dtype_name((cn_dtype)c->x[i]->dtype));
   return CN_OK;
 }
 
@@ -75,9 +77,12 @@ CNI_VJP(concatenate) {
   }
 }
 static void concatenate_reference(const cn_reference *r) { join_reference(r, concatenate_axis(r->call), false); }
-CN_OP(concatenate, CN_LIST_CONCATENATE, .outputs = 1, .infer = concatenate_infer, .forward = concatenate_forward, .vjp = concatenate_vjp, .reference = concatenate_reference,
-      .samples = CN_TEXTS("{f[2,3], f[1,3]}", "{f[2,3], f[2,1], f[2,2]}, axis=-1", "{f[2,3]}", "{f[0,3], f[2,3]}", "{i[2]@0:3, i[3]@0:3}", "{f[2,1,3], f[2,2,3]}, axis=1"),
-      .rejects = CN_TEXTS("{f[2,3], f[1,4]} => shapes of inputs 0 and 1 differ: [2,3] and [1,4]", "{f[2], i[2]@0:3} => dtypes differ", "{f[2], f[2]}, axis=1 => axis 1 is out of range for rank 1"));
+CN_OP(concatenate, CN_LIST_CONCATENATE, .outputs = 1, .infer = concatenate_infer, .forward = concatenate_forward, .vjp = concatenate_vjp,
+      .reference = concatenate_reference,
+      .samples = CN_TEXTS("{f[2,3], f[1,3]}", "{f[2,3], f[2,1], f[2,2]}, axis=-1", "{f[2,3]}", "{f[0,3], f[2,3]}", "{i[2]@0:3, i[3]@0:3}",
+                          "{f[2,1,3], f[2,2,3]}, axis=1"),
+      .rejects = CN_TEXTS("{f[2,3], f[1,4]} => shapes of inputs 0 and 1 differ: [2,3] and [1,4]", "{f[2], i[2]@0:3} => dtypes differ",
+                          "{f[2], f[2]}, axis=1 => axis 1 is out of range for rank 1"));
 
 /* ---- stack ---- */
 static int stack_axis(const cn_call *c) { return cni_wrap(((const cn_stack_args *)c->args)->axis, c->x[0]->dims.rank + 1); }
@@ -154,7 +159,8 @@ static cn_code split_forward(const cn_call *c) {
     int64_t from, to;
     split_part(c, i, &from, &to);
     const size_t part = (size_t)((to - from) * r.inner) * w;
-    for (int64_t o = 0; part && o < r.outer; o++) memcpy((char *)c->y[i]->data + (size_t)o * part, (const char *)c->x[0]->data + (size_t)o * row + (size_t)(from * r.inner) * w, part);
+    for (int64_t o = 0; part && o < r.outer; o++)
+      memcpy((char *)c->y[i]->data + (size_t)o * part, (const char *)c->x[0]->data + (size_t)o * row + (size_t)(from * r.inner) * w, part);
   }
   return CN_OK;
 }
@@ -198,8 +204,10 @@ static void split_reference(const cn_reference *r) {
   }
 }
 CN_OP(split, CN_LIST_SPLIT, .outputs = 0, .count = split_count, .infer = split_infer, .forward = split_forward, .vjp = split_vjp, .reference = split_reference,
-      .samples = CN_TEXTS("f[4,3], indices_or_sections=2", "f[4,3], indices_or_sections=[1,2]", "f[2,6], indices_or_sections=3, axis=-1", "f[5], indices_or_sections=[2,4]", "f[5], indices_or_sections=[4,2]"),
-      .rejects = CN_TEXTS("f[4,3], indices_or_sections=3 => axis 0 of size 4 cannot be cut into 3 equal parts", "f[4], indices_or_sections=2, axis=1 => axis 1 is out of range for rank 1"));
+      .samples = CN_TEXTS("f[4,3], indices_or_sections=2", "f[4,3], indices_or_sections=[1,2]", "f[2,6], indices_or_sections=3, axis=-1",
+                          "f[5], indices_or_sections=[2,4]", "f[5], indices_or_sections=[4,2]"),
+      .rejects = CN_TEXTS("f[4,3], indices_or_sections=3 => axis 0 of size 4 cannot be cut into 3 equal parts",
+                          "f[4], indices_or_sections=2, axis=1 => axis 1 is out of range for rank 1"));
 
 /* ---- unstack ---- */
 static int unstack_axis(const cn_call *c) { return cni_wrap(((const cn_unstack_args *)c->args)->axis, c->x[0]->dims.rank); }
@@ -207,7 +215,8 @@ static int64_t unstack_count(const cn_call *c) {
   const cn_unstack_args *o = c->args;
   if (cn_axis(c->graph, o->axis, c->x[0]->dims.rank) < 0) return -1;
   const int64_t n = c->x[0]->dims.d[unstack_axis(c)];
-  if (o->num != CN_NONE && n != CN_UNKNOWN && n != o->num) return cn_fail(c->graph, CN_SHAPE, "num is %lld, axis %d has size %lld", (long long)o->num, unstack_axis(c), (long long)n), -1;
+  if (o->num != CN_NONE && n != CN_UNKNOWN && n != o->num)
+    return cn_fail(c->graph, CN_SHAPE, "num is %lld, axis %d has size %lld", (long long)o->num, unstack_axis(c), (long long)n), -1;
   if (n == CN_UNKNOWN && o->num == CN_NONE) return cn_fail(c->graph, CN_SHAPE, "the size of axis %d is unknown and num is not given", unstack_axis(c)), -1;
   return n == CN_UNKNOWN ? o->num : n;
 }
@@ -224,7 +233,8 @@ static cn_code unstack_forward(const cn_call *c) {
   const cni_runs r = cni_axis_runs(&c->x[0]->dims, unstack_axis(c));
   const size_t part = (size_t)r.inner * cni_width_of(c);
   for (int64_t i = 0; i < c->ny; i++)
-    for (int64_t o = 0; part && o < r.outer; o++) memcpy((char *)c->y[i]->data + (size_t)o * part, (const char *)c->x[0]->data + (size_t)(o * r.n + i) * part, part);
+    for (int64_t o = 0; part && o < r.outer; o++)
+      memcpy((char *)c->y[i]->data + (size_t)o * part, (const char *)c->x[0]->data + (size_t)(o * r.n + i) * part, part);
   return CN_OK;
 }
 CNI_VJP(unstack) {
@@ -239,7 +249,8 @@ static void unstack_reference(const cn_reference *r) {
   for (int64_t i = 0; i < r->call->ny; i++)
     for (int64_t k = 0; k < x.outer * x.inner; k++) r->y[i][k] = r->x[0][(k / x.inner * x.n + i) * x.inner + k % x.inner];
 }
-CN_OP(unstack, CN_LIST_UNSTACK, .outputs = 0, .count = unstack_count, .infer = unstack_infer, .forward = unstack_forward, .vjp = unstack_vjp, .reference = unstack_reference,
-      .samples = CN_TEXTS("f[3,2]", "f[3,2], axis=1", "f[2,3,2], axis=-2", "f[2]"), .rejects = CN_TEXTS("f[3,2], num=2 => num is 2, axis 0 has size 3", "f[3], axis=1 => axis 1 is out of range for rank 1"));
+CN_OP(unstack, CN_LIST_UNSTACK, .outputs = 0, .count = unstack_count, .infer = unstack_infer, .forward = unstack_forward, .vjp = unstack_vjp,
+      .reference = unstack_reference, .samples = CN_TEXTS("f[3,2]", "f[3,2], axis=1", "f[2,3,2], axis=-2", "f[2]"),
+      .rejects = CN_TEXTS("f[3,2], num=2 => num is 2, axis 0 has size 3", "f[3], axis=1 => axis 1 is out of range for rank 1"));
 
 const cn_op *const cni_ops_join[] = { &cn_op_concatenate, &cn_op_stack, &cn_op_split, &cn_op_unstack, NULL };

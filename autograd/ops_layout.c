@@ -133,7 +133,10 @@ void cni_copy(cn_graph *g, size_t width, const cni_loops *l, void *to, const voi
     move_loop(&j.l, 0, j.l.rank - 1);
   }
   const bool transposed = find_transposition(&j.l);
-  j.run = width == 1 ? (transposed ? one_transposed : one_plain) : width == 4 ? (transposed ? four_transposed : four_plain) : transposed ? eight_transposed : eight_plain;
+  j.run = width == 1   ? (transposed ? one_transposed : one_plain)
+          : width == 4 ? (transposed ? four_transposed : four_plain)
+          : transposed ? eight_transposed
+                       : eight_plain;
   int64_t planes = 1;
   for (int i = 0; i < j.l.rank - 2; i++) planes *= j.l.n[i];
   const int64_t size = j.l.n[j.l.rank - 2] * j.l.n[j.l.rank - 1];

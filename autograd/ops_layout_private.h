@@ -17,7 +17,8 @@ static inline void cni_loop(cni_loops *l, int64_t n, int64_t to, int64_t from) {
   l->to[l->rank] = to;
   l->from[l->rank++] = from;
 }
-/* Copies along the loops; `to` and `from` point at the first elements. `width` is the bytes of one element: 1, 4 or 8. Blocked where it transposes, threaded where it is large. */
+/* Copies along the loops; `to` and `from` point at the first elements. `width` is the bytes of one element: 1, 4 or 8. Blocked where it transposes, threaded
+ * where it is large. */
 void cni_copy(cn_graph *g, size_t width, const cni_loops *l, void *to, const void *from);
 /* The same with contiguous `to` of shape dims: its steps are filled in here. from_steps has dims->rank entries. */
 void cni_gather(cn_graph *g, size_t width, const cn_dims *dims, void *to, const void *from, const int64_t *from_steps);

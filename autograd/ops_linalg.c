@@ -1,4 +1,5 @@
-/* Triangles, factors, systems and determinants of batches of matrices. Row-major memory is LAPACK's column-major transpose, which the comments below call the seen matrix. */
+/* Triangles, factors, systems and determinants of batches of matrices. Row-major memory is LAPACK's column-major transpose, which the comments below call the
+ * seen matrix. */
 #include "ops_linalg.h"
 #include <cblas.h>
 #include <math.h>
@@ -171,9 +172,11 @@ static void cholesky_reference(const cn_reference *r) {
       }
   }
 }
-CN_OP(cholesky, CN_LIST_CHOLESKY, .outputs = 1, .cost = cholesky_cost, .infer = square_infer, .forward = cholesky_forward, .vjp = cholesky_vjp, .reads = CN_READS_Y(0), .reference = cholesky_reference,
+CN_OP(cholesky, CN_LIST_CHOLESKY, .outputs = 1, .cost = cholesky_cost, .infer = square_infer, .forward = cholesky_forward, .vjp = cholesky_vjp,
+      .reads = CN_READS_Y(0), .reference = cholesky_reference,
       .samples = CN_TEXTS("f[3,3]@definite", "f[2,4,4]@definite", "f[3,3]@definite, upper=true", "f[1,1]@definite", "f[0,0]", "f[0,2,2]"),
-      .rejects = CN_TEXTS("f[2,3] => needs square matrices, got [2,3]", "f[3] => needs matrices, got [3]", "f[2,2]@-2:-1 => matrix 0 of the batch is not positive definite", "i[2,2]@0:2 => works on float32 and float64"));
+      .rejects = CN_TEXTS("f[2,3] => needs square matrices, got [2,3]", "f[3] => needs matrices, got [3]",
+                          "f[2,2]@-2:-1 => matrix 0 of the batch is not positive definite", "i[2,2]@0:2 => works on float32 and float64"));
 
 /* ---- solve, solve_triangular ---- */
 static cn_code solve_infer(const cn_call *c) {
@@ -198,9 +201,11 @@ static cn_code solve_triangular_forward(const cn_call *c) {
   for (int64_t b = 0; b < e.batch; b++) {
     const int64_t from = b * n * n, to = b * n * k;
     if (c->x[0]->dtype == CN_F64)
-      cblas_dtrsm(CblasRowMajor, CblasLeft, part, CblasNoTrans, CblasNonUnit, n, (int)k, 1, (const double *)c->x[0]->data + from, n, (double *)c->y[0]->data + to, (int)k);
+      cblas_dtrsm(CblasRowMajor, CblasLeft, part, CblasNoTrans, CblasNonUnit, n, (int)k, 1, (const double *)c->x[0]->data + from, n,
+                  (double *)c->y[0]->data + to, (int)k);
     else
-      cblas_strsm(CblasRowMajor, CblasLeft, part, CblasNoTrans, CblasNonUnit, n, (int)k, 1, (const float *)c->x[0]->data + from, n, (float *)c->y[0]->data + to, (int)k);
+      cblas_strsm(CblasRowMajor, CblasLeft, part, CblasNoTrans, CblasNonUnit, n, (int)k, 1, (const float *)c->x[0]->data + from, n, (float *)c->y[0]->data + to,
+                  (int)k);
   }
   return CN_OK;
 }
@@ -323,13 +328,17 @@ static void solve_any_reference(const cn_reference *r, part *keeps) {
   }
 }
 static void solve_reference(const cn_reference *r) { solve_any_reference(r, all_of); }
-static void solve_triangular_reference(const cn_reference *r) { solve_any_reference(r, ((const cn_solve_triangular_args *)r->call->args)->lower ? lower_of : upper_of); }
+static void solve_triangular_reference(const cn_reference *r) {
+  solve_any_reference(r, ((const cn_solve_triangular_args *)r->call->args)->lower ? lower_of : upper_of);
+}
 #define SYSTEMS "f[3,3]@definite, f[3,2]", "f[3,3]@definite, f[3]", "f[2,3,3]@definite, f[2,3,1]", "f[2,3,3]@definite, f[2,3]", "f[1,1]@definite, f[1,1]", "f[0,0], f[0,2]", "f[2,2]@definite, f[2,0]"
 #define MISFITS "f[2,3], f[2] => needs square matrices, got [2,3]", "f[3,3], f[2,2] => a and b do not fit: [3,3] x [2,2]", "f[3,3], f[] => a and b do not fit", "i[2,2]@0:2, f[2] => works on float32 and float64"
-CN_OP(solve, CN_LIST_AB, .outputs = 1, .cost = solve_cost, .infer = solve_infer, .forward = solve_forward, .vjp = solve_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = solve_reference,
-      .samples = CN_TEXTS(SYSTEMS), .rejects = CN_TEXTS(MISFITS, "f[2,2]@0:0, f[2] => matrix 0 of the batch is singular"));
-CN_OP(solve_triangular, CN_LIST_SOLVE_TRIANGULAR, .outputs = 1, .cost = triangular_cost, .infer = solve_infer, .forward = solve_triangular_forward, .vjp = solve_triangular_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0),
-      .reference = solve_triangular_reference, .samples = CN_TEXTS(SYSTEMS, "f[3,3]@definite, f[3,2], lower=true", "f[2,3,3]@definite, f[2,3], lower=true"), .rejects = CN_TEXTS(MISFITS));
+CN_OP(solve, CN_LIST_AB, .outputs = 1, .cost = solve_cost, .infer = solve_infer, .forward = solve_forward, .vjp = solve_vjp,
+      .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = solve_reference, .samples = CN_TEXTS(SYSTEMS),
+      .rejects = CN_TEXTS(MISFITS, "f[2,2]@0:0, f[2] => matrix 0 of the batch is singular"));
+CN_OP(solve_triangular, CN_LIST_SOLVE_TRIANGULAR, .outputs = 1, .cost = triangular_cost, .infer = solve_infer, .forward = solve_triangular_forward,
+      .vjp = solve_triangular_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = solve_triangular_reference,
+      .samples = CN_TEXTS(SYSTEMS, "f[3,3]@definite, f[3,2], lower=true", "f[2,3,3]@definite, f[2,3], lower=true"), .rejects = CN_TEXTS(MISFITS));
 
 /* ---- inv ---- */
 static cn_code inv_forward(const cn_call *c) {
@@ -371,8 +380,8 @@ static void inv_reference(const cn_reference *r) {
 }
 #define NOT_SQUARE "f[2,3] => needs square matrices, got [2,3]", "f[3] => needs matrices, got [3]", "i[2,2]@0:2 => works on float32 and float64"
 #define MATRICES .samples = CN_TEXTS("f[3,3]@definite", "f[2,4,4]@definite", "f[1,1]@definite", "f[0,2,2]", "f[0,0]")
-CN_OP(inv, CN_LIST_X, .outputs = 1, .cost = inv_cost, .infer = square_infer, .forward = inv_forward, .vjp = inv_vjp, .reads = CN_READS_Y(0), .reference = inv_reference, MATRICES,
-      .rejects = CN_TEXTS(NOT_SQUARE, "f[2,2]@0:0 => matrix 0 of the batch is singular"));
+CN_OP(inv, CN_LIST_X, .outputs = 1, .cost = inv_cost, .infer = square_infer, .forward = inv_forward, .vjp = inv_vjp, .reads = CN_READS_Y(0),
+      .reference = inv_reference, MATRICES, .rejects = CN_TEXTS(NOT_SQUARE, "f[2,2]@0:0 => matrix 0 of the batch is singular"));
 
 /* ---- det, slogdet ---- */
 static cn_code det_infer(const cn_call *c) {
@@ -427,7 +436,10 @@ static void determinants_reference(const cn_reference *r) {
     if (r->call->ny > 1) r->y[1][b] = log(fabs(det));
   }
 }
-CN_OP(det, CN_LIST_X, .outputs = 1, .cost = decomposition_cost, .infer = det_infer, .forward = determinants, .vjp = det_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = determinants_reference, MATRICES, .rejects = CN_TEXTS(NOT_SQUARE));
-CN_OP(slogdet, CN_LIST_X, .outputs = 2, .cost = decomposition_cost, .infer = det_infer, .forward = determinants, .vjp = slogdet_vjp, .reads = CN_READS_X(0), .reference = determinants_reference, MATRICES, .rejects = CN_TEXTS(NOT_SQUARE));
+CN_OP(det, CN_LIST_X, .outputs = 1, .cost = decomposition_cost, .infer = det_infer, .forward = determinants, .vjp = det_vjp,
+      .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = determinants_reference, MATRICES, .rejects = CN_TEXTS(NOT_SQUARE));
+CN_OP(slogdet, CN_LIST_X, .outputs = 2, .cost = decomposition_cost, .infer = det_infer, .forward = determinants, .vjp = slogdet_vjp, .reads = CN_READS_X(0),
+      .reference = determinants_reference, MATRICES, .rejects = CN_TEXTS(NOT_SQUARE));
 
-const cn_op *const cni_ops_linalg[] = { &cn_op_tril, &cn_op_triu, &cn_op_cholesky, &cn_op_solve, &cn_op_solve_triangular, &cn_op_inv, &cn_op_det, &cn_op_slogdet, NULL };
+const cn_op *const cni_ops_linalg[] = { &cn_op_tril, &cn_op_triu, &cn_op_cholesky, &cn_op_solve, &cn_op_solve_triangular,
+                                        &cn_op_inv,  &cn_op_det,  &cn_op_slogdet,  NULL };

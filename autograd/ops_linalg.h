@@ -1,4 +1,5 @@
-/* Linear algebra on the last two axes; all axes before them are batches. Floats only. LAPACK does the work, and where it fails the error (VALUE) names the matrix: `solve: matrix 3 of the batch is singular`. Names: keras.ops. */
+/* Linear algebra on the last two axes; all axes before them are batches. Floats only. LAPACK does the work, and where it fails the error (VALUE) names the
+ * matrix: `solve: matrix 3 of the batch is singular`. Names: keras.ops. */
 #ifndef CN_AUTOGRAD_OPS_LINALG_H
 #define CN_AUTOGRAD_OPS_LINALG_H
 #include "op.h"

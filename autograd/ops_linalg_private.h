@@ -6,7 +6,9 @@
 /* Matrices of a tensor, rows of one, and columns of one. */
 typedef struct cni_extent { int64_t batch, m, n; } cni_extent;
 static inline bool cni_is_f64(const cn_call *c) { return c->x[0]->dtype == CN_F64; }
-static inline char *cni_matrix_at(const cn_tensor *t, int64_t b, int64_t elements) { return (char *)t->data + (size_t)(b * elements) * cn_dtype_size((cn_dtype)t->dtype); }
+static inline char *cni_matrix_at(const cn_tensor *t, int64_t b, int64_t elements) {
+  return (char *)t->data + (size_t)(b * elements) * cn_dtype_size((cn_dtype)t->dtype);
+}
 /* LAPACK's routine for input 0's dtype; arrays are handed over as void *. */
 #define CNI_LAPACK(c, name, ...)                 \
   do {                                           \
@@ -35,7 +37,8 @@ cn_tensor *cni_solve_triangle(cn_graph *g, cn_tensor *a, cn_tensor *b, bool lowe
 /* a + b, where NULL is zero. */
 cn_tensor *cni_plus(cn_graph *g, cn_tensor *a, cn_tensor *b);
 
-/* For references: x [m, n] = u diag(s) v^T by one-sided Jacobi rotations, largest first; k = min(m, n). Memory lives as long as the step; false where it is short. */
+/* For references: x [m, n] = u diag(s) v^T by one-sided Jacobi rotations, largest first; k = min(m, n). Memory lives as long as the step; false where it is
+ * short. */
 typedef struct cni_naive_svd { int64_t k; double *u, *s, *v; } cni_naive_svd; /* [m, k], [k], [n, k] */
 bool cni_naive_svd_of(cn_graph *g, const double *x, int64_t m, int64_t n, cni_naive_svd *out);
 double *cni_naive_room(cn_graph *g, int64_t count);                                   /* of the step, not zeroed */

@@ -15,7 +15,8 @@ static cn_code linear_infer(const cn_call *c) {
   const cn_tensor *x = c->x[0], *k = c->x[1], *b = c->x[2];
   char tx[160], tk[160];
   const int r = x->dims.rank;
-  if (!cni_is_float((cn_dtype)x->dtype) || x->dtype != k->dtype || (cni_given(b) && b->dtype != x->dtype)) return cn_fail(c->graph, CN_DTYPE, "needs inputs of float32 or of float64, all of one");
+  if (!cni_is_float((cn_dtype)x->dtype) || x->dtype != k->dtype || (cni_given(b) && b->dtype != x->dtype))
+    return cn_fail(c->graph, CN_DTYPE, "needs inputs of float32 or of float64, all of one");
   if (((const cn_linear_args *)c->args)->activation >= CNI_FUSED_COUNT) return cn_fail(c->graph, CN_VALUE, "activation must be 0 to %d", CNI_FUSED_COUNT - 1);
   if (r < 2 || k->dims.rank != 2 || (x->dims.d[r - 1] != k->dims.d[0] && x->dims.d[r - 1] != CN_UNKNOWN && k->dims.d[0] != CN_UNKNOWN))
     return cn_fail(c->graph, CN_SHAPE, "inner sizes differ: %s x %s", cn_dims_text(&x->dims, tx, sizeof tx), cn_dims_text(&k->dims, tk, sizeof tk));
@@ -31,8 +32,16 @@ static cn_code linear_forward(const cn_call *c) {
   const cn_tensor *x = c->x[0], *k = c->x[1], *b = c->x[2];
   const int64_t d = k->dims.d[0], units = k->dims.d[1];
   if (!c->y[0]->count) return CN_OK;
-  const cni_gemm_args p = { .dtype = (cn_dtype)x->dtype, .m = rows_of(x), .n = units, .k = d, .a = x->data, .b = k->data, .c = c->y[0]->data, .bias = cni_given(b) ? b->data : NULL,
-                            .activation = activation_of(c->args), .batch = 1 };
+  const cni_gemm_args p = { .dtype = (cn_dtype)x->dtype,
+                            .m = rows_of(x),
+                            .n = units,
+                            .k = d,
+                            .a = x->data,
+                            .b = k->data,
+                            .c = c->y[0]->data,
+                            .bias = cni_given(b) ? b->data : NULL,
+                            .activation = activation_of(c->args),
+                            .batch = 1 };
   return cni_gemm(c->graph, &p);
 }
 
@@ -40,8 +49,12 @@ static cn_code linear_forward(const cn_call *c) {
 static cn_code products(const cn_call *c, const void *d) {
   const cn_tensor *x = c->x[0], *k = c->x[1];
   const int64_t rows = rows_of(x), units = k->dims.d[1];
-  const cni_gemm_args dx = { .dtype = (cn_dtype)x->dtype, .transpose_b = true, .m = rows, .n = k->dims.d[0], .k = units, .a = d, .b = k->data, .c = c->gx[0], .batch = 1 };
-  const cni_gemm_args dk = { .dtype = (cn_dtype)x->dtype, .transpose_a = true, .m = k->dims.d[0], .n = units, .k = rows, .a = x->data, .b = d, .c = c->gx[1], .batch = 1 };
+  const cni_gemm_args dx = {
+    .dtype = (cn_dtype)x->dtype, .transpose_b = true, .m = rows, .n = k->dims.d[0], .k = units, .a = d, .b = k->data, .c = c->gx[0], .batch = 1
+  };
+  const cni_gemm_args dk = {
+    .dtype = (cn_dtype)x->dtype, .transpose_a = true, .m = k->dims.d[0], .n = units, .k = rows, .a = x->data, .b = d, .c = c->gx[1], .batch = 1
+  };
   const cn_code code = c->gx[0] ? cni_gemm(c->graph, &dx) : CN_OK;
   return code == CN_OK && c->gx[1] ? cni_gemm(c->graph, &dk) : code;
 }
@@ -75,11 +88,13 @@ static void linear_reference(const cn_reference *r) {
   }
 }
 static double linear_cost(const cn_call *c) { return (double)c->y[0]->count * (2 * (double)c->x[1]->dims.d[0] + 2); }
-CN_OP(linear, CN_LINEAR, .outputs = 1, .cost = linear_cost, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(0), .infer = linear_infer, .forward = linear_forward, .vjp = linear_vjp, .backward = linear_backward,
-      .reference = linear_reference,
-      .samples = CN_TEXTS("f[3,4], f[4,5], f[5]", "f[3,4], f[4,5]", "f[3,4], f[4,5], f[5], activation=1", "f[3,4], f[4,5], f[5], activation=2", "f[3,4], f[4,5], activation=3", "f[2,3,4], f[4,5], f[5], activation=2",
-                          "f[0,4], f[4,5], f[5]", "f[1,1], f[1,1], f[1]", "f[3,0], f[0,2], f[2], activation=3", "f[9,4], f[4,17], activation=1"),
-      .rejects = CN_TEXTS("f[4,3], f[5,7] => inner sizes differ: [4,3] x [5,7]", "f[4,3], f[3,7], f[6] => bias must be [7], got [6]", "f[3], f[3,7] => inner sizes differ", "f[4,3], f[3,7], activation=9 => activation must be 0 to 3",
+CN_OP(linear, CN_LINEAR, .outputs = 1, .cost = linear_cost, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(0), .infer = linear_infer,
+      .forward = linear_forward, .vjp = linear_vjp, .backward = linear_backward, .reference = linear_reference,
+      .samples = CN_TEXTS("f[3,4], f[4,5], f[5]", "f[3,4], f[4,5]", "f[3,4], f[4,5], f[5], activation=1", "f[3,4], f[4,5], f[5], activation=2",
+                          "f[3,4], f[4,5], activation=3", "f[2,3,4], f[4,5], f[5], activation=2", "f[0,4], f[4,5], f[5]", "f[1,1], f[1,1], f[1]",
+                          "f[3,0], f[0,2], f[2], activation=3", "f[9,4], f[4,17], activation=1"),
+      .rejects = CN_TEXTS("f[4,3], f[5,7] => inner sizes differ: [4,3] x [5,7]", "f[4,3], f[3,7], f[6] => bias must be [7], got [6]",
+                          "f[3], f[3,7] => inner sizes differ", "f[4,3], f[3,7], activation=9 => activation must be 0 to 3",
                           "i[2,2]@0:3, f[2,2] => needs inputs of float32 or of float64"));
 
 const cn_op *const cni_ops_linear[] = { &cn_op_linear, NULL };

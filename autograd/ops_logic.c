@@ -59,12 +59,14 @@ BITS(right_shift, b < 0 ? 0 : a >> (b > 63 ? 63 : b))
 static cn_code where_infer(const cn_call *c) {
   const cn_tensor *k = c->x[0], *a = c->x[1], *b = c->x[2];
   cn_dims ab;
-  if (a->dtype != b->dtype) return cn_fail(c->graph, CN_DTYPE, "dtypes differ: %s and %s", cn_dtype_name((cn_dtype)a->dtype), cn_dtype_name((cn_dtype)b->dtype));
+  if (a->dtype != b->dtype)
+    return cn_fail(c->graph, CN_DTYPE, "dtypes differ: %s and %s", cn_dtype_name((cn_dtype)a->dtype), cn_dtype_name((cn_dtype)b->dtype));
   if (a->dtype == CN_STRING || k->dtype == CN_STRING) return cn_fail(c->graph, CN_DTYPE, "texts cannot be chosen among");
   c->sig[0].dtype = (cn_dtype)a->dtype;
   if (cn_dims_broadcast(&a->dims, &b->dims, &ab) && cn_dims_broadcast(&k->dims, &ab, &c->sig[0].dims)) return CN_OK;
   char tk[160], ta[160], tb[160];
-  return cn_fail(c->graph, CN_SHAPE, "shapes do not broadcast: %s, %s and %s", cn_dims_text(&k->dims, tk, sizeof tk), cn_dims_text(&a->dims, ta, sizeof ta), cn_dims_text(&b->dims, tb, sizeof tb));
+  return cn_fail(c->graph, CN_SHAPE, "shapes do not broadcast: %s, %s and %s", cn_dims_text(&k->dims, tk, sizeof tk), cn_dims_text(&a->dims, ta, sizeof ta),
+                 cn_dims_text(&b->dims, tb, sizeof tb));
 }
 static cn_code where_forward(const cn_call *c) {
   const cn_tensor *k = c->x[0], *a = c->x[1], *b = c->x[2];
@@ -94,9 +96,12 @@ static void where_reference(const cn_reference *r) {
     r->y[0][i] = r->x[from][cni_broadcast_index(&c->x[from]->dims, s, i)];
   }
 }
-CN_OP(where, CN_WHERE, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0), .infer = where_infer, .forward = where_forward, .vjp = where_vjp, .reference = where_reference,
+CN_OP(where, CN_WHERE, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0), .infer = where_infer, .forward = where_forward, .vjp = where_vjp,
+      .reference = where_reference,
       .samples = CN_TEXTS("b[3,4], f[3,4], f[3,4]", "b[4], f[3,1], f[]", "b[3,4], f[], f[3,4]", "b[0], f[0], f[]", "i[3]@0:2, f[3], f[3]"),
       .rejects = CN_TEXTS("b[3], f[4], f[4] => shapes do not broadcast: [3], [4] and [4]", "b[3], f[3], i[3]@0:2 => dtypes differ"));
 
-const cn_op *const cni_ops_logic[] = { &cn_op_equal, &cn_op_not_equal, &cn_op_less, &cn_op_less_equal, &cn_op_greater, &cn_op_greater_equal, &cn_op_logical_and, &cn_op_logical_or, &cn_op_logical_xor,
-  &cn_op_bitwise_and, &cn_op_bitwise_or, &cn_op_bitwise_xor, &cn_op_left_shift, &cn_op_right_shift, &cn_op_where, NULL };
+const cn_op *const cni_ops_logic[] = { &cn_op_equal,       &cn_op_not_equal,     &cn_op_less,        &cn_op_less_equal,
+                                       &cn_op_greater,     &cn_op_greater_equal, &cn_op_logical_and, &cn_op_logical_or,
+                                       &cn_op_logical_xor, &cn_op_bitwise_and,   &cn_op_bitwise_or,  &cn_op_bitwise_xor,
+                                       &cn_op_left_shift,  &cn_op_right_shift,   &cn_op_where,       NULL };

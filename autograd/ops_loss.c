@@ -64,7 +64,8 @@ static cn_code sparse_check(const cn_call *c) {
   const int64_t k = c->x[1]->dims.d[class_axis(c)];
   for (int64_t i = 0; i < t->count; i++) {
     const int64_t v = label_at(t, i);
-    if ((v < 0 || v >= k) && (o->ignore_class == CN_NONE || v != o->ignore_class)) return cn_fail(c->graph, CN_INDEX, "label %lld at position %lld is out of range for %lld classes", (long long)v, (long long)i, (long long)k);
+    if ((v < 0 || v >= k) && (o->ignore_class == CN_NONE || v != o->ignore_class))
+      return cn_fail(c->graph, CN_INDEX, "label %lld at position %lld is out of range for %lld classes", (long long)v, (long long)i, (long long)k);
   }
   return CN_OK;
 }
@@ -96,7 +97,9 @@ static const void *class_rows(const cn_call *c, const void *x, cni_buffer **own)
   for (int i = axis + 1; i < d->rank; i++) inner *= d->d[i];
   const size_t slab = (size_t)(d->d[axis] * inner) * w;
   *own = cni_buffer_take(c->graph, slab * (size_t)outer + 1, false);
-  for (int64_t i = 0; *own && i < outer; i++) cni_kernels_for(c->graph, (cn_dtype)c->x[1]->dtype)->transpose2d((char *)(*own)->data + (size_t)i * slab, (const char *)x + (size_t)i * slab, d->d[axis], inner);
+  for (int64_t i = 0; *own && i < outer; i++)
+    cni_kernels_for(c->graph, (cn_dtype)c->x[1]->dtype)
+        ->transpose2d((char *)(*own)->data + (size_t)i * slab, (const char *)x + (size_t)i * slab, d->d[axis], inner);
   return *own ? (*own)->data : NULL;
 }
 static int64_t ignored(const cn_call *c) {
@@ -126,7 +129,9 @@ static cn_code sparse_forward(const cn_call *c) {
   const int64_t *labels = labels_of(c, &own);
   const void *rows = labels ? class_rows(c, c->x[1]->data, &moved) : NULL;
   if (!rows && c->x[1]->count) return labels_drop(c, own), CN_NO_MEMORY;
-  if (o->from_logits) cni_kernels_for(c->graph, (cn_dtype)y->dtype)->sparse_cross_entropy(y->data, c->y[1]->data, rows, labels, y->count, c->x[1]->dims.d[class_axis(c)], ignored(c));
+  if (o->from_logits)
+    cni_kernels_for(c->graph, (cn_dtype)y->dtype)
+        ->sparse_cross_entropy(y->data, c->y[1]->data, rows, labels, y->count, c->x[1]->dims.d[class_axis(c)], ignored(c));
   else sparse_probabilities(c, rows, labels, y);
   labels_drop(c, own);
   labels_drop(c, rows ? moved : NULL);
@@ -137,7 +142,8 @@ static cn_code sparse_backward_logits(const cn_call *c) {
   cni_buffer *own;
   const int64_t *labels = labels_of(c, &own);
   if (!labels) return CN_NO_MEMORY;
-  cni_kernels_for(c->graph, (cn_dtype)c->y[0]->dtype)->sparse_cross_entropy_grad(c->gx[1], c->gy[0], c->x[1]->data, c->y[1]->data, labels, c->y[0]->count, c->x[1]->dims.d[class_axis(c)], ignored(c));
+  cni_kernels_for(c->graph, (cn_dtype)c->y[0]->dtype)
+      ->sparse_cross_entropy_grad(c->gx[1], c->gy[0], c->x[1]->data, c->y[1]->data, labels, c->y[0]->count, c->x[1]->dims.d[class_axis(c)], ignored(c));
   labels_drop(c, own);
   return CN_OK;
 }
@@ -261,18 +267,23 @@ static void sparse_reference(const cn_reference *r) {
     if (o->from_logits) r->y[1][i] = log(sum);
   }
 }
-CN_OP(sparse_categorical_crossentropy, CN_SPARSE_CATEGORICAL_CROSSENTROPY, .outputs = 2, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1), .infer = sparse_infer, .check = sparse_check,
-      .forward = sparse_forward, .vjp = sparse_categorical_crossentropy_vjp, .backward = sparse_backward, .reference = sparse_reference,
-      .samples = CN_TEXTS("i[5]@0:3, f[5,3], from_logits=true", "l[4]@0:10, f[4,10], from_logits=true", "i[2,3]@0:4, f[2,3,4], from_logits=true", "i[2,3]@0:4, f[2,4,3], from_logits=true, axis=1",
-                          "i[5]@0:3, f[5,3]@0.1:0.9", "i[2,3]@0:4, f[2,4,3]@0.1:0.9, axis=1", "i[5]@0:3, f[5,3], from_logits=true, ignore_class=1", "i[5]@0:3, f[5,3]@0.1:0.9, ignore_class=0", "i[4]@0:1, f[4,1], from_logits=true"),
-      .rejects = CN_TEXTS("i[3]@5:6, f[3,4], from_logits=true => label 5 at position 0 is out of range for 4 classes", "i[3]@0:2, f[4,2] => target [3] does not fit output [4,2]", "i[3]@0:2, i[3,2]@0:2 => output must be float32 or float64",
+CN_OP(sparse_categorical_crossentropy, CN_SPARSE_CATEGORICAL_CROSSENTROPY, .outputs = 2, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1),
+      .infer = sparse_infer, .check = sparse_check, .forward = sparse_forward, .vjp = sparse_categorical_crossentropy_vjp, .backward = sparse_backward,
+      .reference = sparse_reference,
+      .samples = CN_TEXTS("i[5]@0:3, f[5,3], from_logits=true", "l[4]@0:10, f[4,10], from_logits=true", "i[2,3]@0:4, f[2,3,4], from_logits=true",
+                          "i[2,3]@0:4, f[2,4,3], from_logits=true, axis=1", "i[5]@0:3, f[5,3]@0.1:0.9", "i[2,3]@0:4, f[2,4,3]@0.1:0.9, axis=1",
+                          "i[5]@0:3, f[5,3], from_logits=true, ignore_class=1", "i[5]@0:3, f[5,3]@0.1:0.9, ignore_class=0",
+                          "i[4]@0:1, f[4,1], from_logits=true"),
+      .rejects = CN_TEXTS("i[3]@5:6, f[3,4], from_logits=true => label 5 at position 0 is out of range for 4 classes",
+                          "i[3]@0:2, f[4,2] => target [3] does not fit output [4,2]", "i[3]@0:2, i[3,2]@0:2 => output must be float32 or float64",
                           "i[]@0:1, f[] => output has no axis of classes"));
 
 /* ---- categorical ---- */
 static cn_code categorical_infer(const cn_call *c) {
   const cn_tensor *t = c->x[0], *x = c->x[1];
   if (floats(c, x) != CN_OK) return CN_DTYPE;
-  if (t->dtype != x->dtype) return cn_fail(c->graph, CN_DTYPE, "dtypes differ: %s and %s", cn_dtype_name((cn_dtype)t->dtype), cn_dtype_name((cn_dtype)x->dtype));
+  if (t->dtype != x->dtype)
+    return cn_fail(c->graph, CN_DTYPE, "dtypes differ: %s and %s", cn_dtype_name((cn_dtype)t->dtype), cn_dtype_name((cn_dtype)x->dtype));
   if (!x->dims.rank) return cn_fail(c->graph, CN_SHAPE, "output has no axis of classes");
   const int axis = cn_axis(c->graph, ((const cn_categorical_crossentropy_args *)c->args)->axis, x->dims.rank);
   if (axis < 0) return CN_INDEX;
@@ -343,15 +354,17 @@ static void categorical_reference(const cn_reference *r) {
     r->y[0][i] = v;
   }
 }
-CN_OP(categorical_crossentropy, CN_CATEGORICAL_CROSSENTROPY, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = categorical_infer, .forward = categorical_forward,
-      .vjp = categorical_crossentropy_vjp, .reference = categorical_reference,
+CN_OP(categorical_crossentropy, CN_CATEGORICAL_CROSSENTROPY, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = categorical_infer,
+      .forward = categorical_forward, .vjp = categorical_crossentropy_vjp, .reference = categorical_reference,
       .samples = CN_TEXTS("f[5,3]@0:1, f[5,3]@0.1:0.9", "f[2,4,3]@0:1, f[2,4,3]@0.1:0.9, axis=1", "f[0,3], f[0,3]"),
-      .rejects = CN_TEXTS("f[3,2], f[4,2] => target [3,2] does not fit output [4,2]", "i[3]@0:2, f[3] => dtypes differ", "f[], f[] => output has no axis of classes"));
+      .rejects = CN_TEXTS("f[3,2], f[4,2] => target [3,2] does not fit output [4,2]", "i[3]@0:2, f[3] => dtypes differ",
+                          "f[], f[] => output has no axis of classes"));
 
 /* ---- binary ---- */
 static cn_code binary_infer(const cn_call *c) {
   if (floats(c, c->x[1]) != CN_OK) return CN_DTYPE;
-  if (c->x[0]->dtype != c->x[1]->dtype) return cn_fail(c->graph, CN_DTYPE, "dtypes differ: %s and %s", cn_dtype_name((cn_dtype)c->x[0]->dtype), cn_dtype_name((cn_dtype)c->x[1]->dtype));
+  if (c->x[0]->dtype != c->x[1]->dtype)
+    return cn_fail(c->graph, CN_DTYPE, "dtypes differ: %s and %s", cn_dtype_name((cn_dtype)c->x[0]->dtype), cn_dtype_name((cn_dtype)c->x[1]->dtype));
   if (!sizes_fit(&c->x[0]->dims, &c->x[1]->dims)) return shapes_differ(c);
   return cn_infer_same(c);
 }
@@ -388,8 +401,9 @@ static void binary_reference(const cn_reference *r) {
     r->y[0][i] = -(t * log(p) + (1 - t) * log(1 - p));
   }
 }
-CN_OP(binary_crossentropy, CN_BINARY_CROSSENTROPY, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = binary_infer, .forward = binary_forward, .vjp = binary_crossentropy_vjp,
-      .reference = binary_reference, .samples = CN_TEXTS("f[3,4]@0:1, f[3,4], from_logits=true", "f[3,4]@0:1, f[3,4]@0.1:0.9", "f[]@0:1, f[], from_logits=true", "f[0], f[0]"),
+CN_OP(binary_crossentropy, CN_BINARY_CROSSENTROPY, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = binary_infer, .forward = binary_forward,
+      .vjp = binary_crossentropy_vjp, .reference = binary_reference,
+      .samples = CN_TEXTS("f[3,4]@0:1, f[3,4], from_logits=true", "f[3,4]@0:1, f[3,4]@0.1:0.9", "f[]@0:1, f[], from_logits=true", "f[0], f[0]"),
       .rejects = CN_TEXTS("f[3,2], f[4,2] => target [3,2] does not fit output [4,2]", "i[3]@0:2, f[3] => dtypes differ"));
 
 const cn_op *const cni_ops_loss[] = { &cn_op_sparse_categorical_crossentropy, &cn_op_categorical_crossentropy, &cn_op_binary_crossentropy, NULL };

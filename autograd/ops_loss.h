@@ -7,8 +7,8 @@
 extern "C" {
 #endif
 
-/* -ln softmax(output)[target] (from_logits), or -ln p[target] of the probabilities p = clip(output, 1e-7, 1 - 1e-7) normalised after the clip. target: labels of any numeric dtype, with output's shape without the class
- * axis; one out of range is an INDEX error that names it. Targets equal to ignore_class give 0. */
+/* -ln softmax(output)[target] (from_logits), or -ln p[target] of the probabilities p = clip(output, 1e-7, 1 - 1e-7) normalised after the clip. target: labels
+ * of any numeric dtype, with output's shape without the class axis; one out of range is an INDEX error that names it. Targets equal to ignore_class give 0. */
 #define CN_SPARSE_CATEGORICAL_CROSSENTROPY(X, S)                                                     \
   CN_IN(X, S, target, "labels")                                                                      \
   CN_IN(X, S, output, "logits or probabilities")                                                     \
@@ -26,7 +26,8 @@ CN_OP_DECLARE(sparse_categorical_crossentropy, CN_SPARSE_CATEGORICAL_CROSSENTROP
   X(S, int64_t, axis, -1, ANY, "axis of the classes")
 CN_OP_DECLARE(categorical_crossentropy, CN_CATEGORICAL_CROSSENTROPY)
 
-/* Elementwise: max(x, 0) - x t + ln(1 + e^-|x|) (from_logits), or -(t ln p + (1 - t) ln(1 - p)) with p = clip(output, 1e-7, 1 - 1e-7); the gradient is 0 where the clip is active. Both of one shape. */
+/* Elementwise: max(x, 0) - x t + ln(1 + e^-|x|) (from_logits), or -(t ln p + (1 - t) ln(1 - p)) with p = clip(output, 1e-7, 1 - 1e-7); the gradient is 0 where
+ * the clip is active. Both of one shape. */
 #define CN_BINARY_CROSSENTROPY(X, S)                                                                 \
   CN_IN(X, S, target, "probabilities of 1")                                                          \
   CN_IN(X, S, output, "logits or probabilities")                                                     \

@@ -18,7 +18,8 @@
 /* Newton's method on erf, from Giles' single-precision start. */
 static double inverse_erf(double y) {
   const double w = -log((1 - y) * (1 + y)), s = sqrt(w);
-  double x = w < 5 ? y * (1.50140941 + (w - 2.5) * (0.246640727 + (w - 2.5) * (-0.00417768164 + (w - 2.5) * -0.00125372503))) : y * (2.83297682 + (s - 3) * (1.00167406 + (s - 3) * 0.00943887047));
+  double x = w < 5 ? y * (1.50140941 + (w - 2.5) * (0.246640727 + (w - 2.5) * (-0.00417768164 + (w - 2.5) * -0.00125372503)))
+                   : y * (2.83297682 + (s - 3) * (1.00167406 + (s - 3) * 0.00943887047));
   for (int i = 0; i < 3; i++) x -= (erf(x) - y) / (M_2_SQRTPI * exp(-x * x));
   return x;
 }
@@ -35,9 +36,12 @@ CNI_VJP(negative) {
 }
 CNI_REFERENCE1(negative, -x)
 static int64_t negative_integer(int64_t a, int64_t b) { return (void)b, (int64_t)(0 - (uint64_t)a); }
-static cn_code negative_forward(const cn_call *c) { return cni_is_float((cn_dtype)c->x[0]->dtype) ? cni_map(c, K->negative, NULL) : cni_integer_map(c, negative_integer); }
+static cn_code negative_forward(const cn_call *c) {
+  return cni_is_float((cn_dtype)c->x[0]->dtype) ? cni_map(c, K->negative, NULL) : cni_integer_map(c, negative_integer);
+}
 static cn_code negative_backward(const cn_call *c) { return cni_map_grad(c, K->negative_grad, NULL); }
-CN_OP(negative, CN_LIST_X, .outputs = 1, .infer = infer_number, .forward = negative_forward, .vjp = negative_vjp, .backward = negative_backward, .reference = negative_reference, SAMPLES(""), TEXT_REJECTS);
+CN_OP(negative, CN_LIST_X, .outputs = 1, .infer = infer_number, .forward = negative_forward, .vjp = negative_vjp, .backward = negative_backward,
+      .reference = negative_reference, SAMPLES(""), TEXT_REJECTS);
 
 CNI_VJP(abs) {
   CNI_UNUSED_VJP;
@@ -47,7 +51,8 @@ CNI_REFERENCE1(abs, fabs(x))
 static int64_t abs_integer(int64_t a, int64_t b) { return (void)b, a < 0 ? (int64_t)(0 - (uint64_t)a) : a; }
 static cn_code abs_forward(const cn_call *c) { return cni_is_float((cn_dtype)c->x[0]->dtype) ? cni_map(c, K->abs, NULL) : cni_integer_map(c, abs_integer); }
 static cn_code abs_backward(const cn_call *c) { return cni_map_grad(c, K->abs_grad, NULL); }
-CN_OP(abs, CN_LIST_X, .outputs = 1, .reads = CN_READS_X(0), .infer = infer_number, .forward = abs_forward, .vjp = abs_vjp, .backward = abs_backward, .reference = abs_reference, SAMPLES("@0.1:2"), TEXT_REJECTS);
+CN_OP(abs, CN_LIST_X, .outputs = 1, .reads = CN_READS_X(0), .infer = infer_number, .forward = abs_forward, .vjp = abs_vjp, .backward = abs_backward,
+      .reference = abs_reference, SAMPLES("@0.1:2"), TEXT_REJECTS);
 
 CNI_VJP(square) {
   CNI_UNUSED_VJP;
@@ -55,9 +60,12 @@ CNI_VJP(square) {
 }
 CNI_REFERENCE1(square, x * x)
 static int64_t square_integer(int64_t a, int64_t b) { return (void)b, (int64_t)((uint64_t)a * (uint64_t)a); }
-static cn_code square_forward(const cn_call *c) { return cni_is_float((cn_dtype)c->x[0]->dtype) ? cni_map(c, K->square, NULL) : cni_integer_map(c, square_integer); }
+static cn_code square_forward(const cn_call *c) {
+  return cni_is_float((cn_dtype)c->x[0]->dtype) ? cni_map(c, K->square, NULL) : cni_integer_map(c, square_integer);
+}
 static cn_code square_backward(const cn_call *c) { return cni_map_grad(c, K->square_grad, NULL); }
-CN_OP(square, CN_LIST_X, .outputs = 1, .reads = CN_READS_X(0), .infer = infer_number, .forward = square_forward, .vjp = square_vjp, .backward = square_backward, .reference = square_reference, SAMPLES(""), TEXT_REJECTS);
+CN_OP(square, CN_LIST_X, .outputs = 1, .reads = CN_READS_X(0), .infer = infer_number, .forward = square_forward, .vjp = square_vjp, .backward = square_backward,
+      .reference = square_reference, SAMPLES(""), TEXT_REJECTS);
 
 CNI_VJP(sqrt) {
   CNI_UNUSED_VJP;
@@ -234,4 +242,8 @@ CNI_VJP(erfinv) {
 CNI_REFERENCE1(erfinv, inverse_erf(x))
 UNARY(erfinv, CN_READS_Y(0), "@-0.8:0.8")
 
-const cn_op *const cni_ops_math[] = { &cn_op_negative, &cn_op_abs, &cn_op_square, &cn_op_sqrt, &cn_op_rsqrt, &cn_op_reciprocal, &cn_op_exp, &cn_op_exp2, &cn_op_expm1, &cn_op_log, &cn_op_log2, &cn_op_log10, &cn_op_log1p, &cn_op_sin, &cn_op_cos, &cn_op_tan, &cn_op_arcsin, &cn_op_arccos, &cn_op_arctan, &cn_op_sinh, &cn_op_cosh, &cn_op_tanh, &cn_op_arcsinh, &cn_op_arccosh, &cn_op_arctanh, &cn_op_erf, &cn_op_erfc, &cn_op_erfinv, NULL };
+const cn_op *const cni_ops_math[] = {
+  &cn_op_negative, &cn_op_abs,   &cn_op_square,  &cn_op_sqrt,    &cn_op_rsqrt,   &cn_op_reciprocal, &cn_op_exp,    &cn_op_exp2,   &cn_op_expm1,  &cn_op_log,
+  &cn_op_log2,     &cn_op_log10, &cn_op_log1p,   &cn_op_sin,     &cn_op_cos,     &cn_op_tan,        &cn_op_arcsin, &cn_op_arccos, &cn_op_arctan, &cn_op_sinh,
+  &cn_op_cosh,     &cn_op_tanh,  &cn_op_arcsinh, &cn_op_arccosh, &cn_op_arctanh, &cn_op_erf,        &cn_op_erfc,   &cn_op_erfinv, NULL
+};

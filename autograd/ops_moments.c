@@ -120,8 +120,10 @@ static void logsumexp_reference(const cn_reference *r) { each_result(r, log_sum_
 
 #define SAMPLES "f[3,4]", "f[3,4], axis=[-1]", "f[2,3,4], axis=[0,2]", "f[5], keepdims=true", "f[2,3,2,2], axis=[0,2], keepdims=true", "f[0,3], axis=[1]"
 #define REJECTS .rejects = CN_TEXTS("f[2,3], axis=[2] => axis 2 is out of range for rank 2", "i[2]@0:3 => works on float32 and float64")
-CN_OP(var, CN_LIST_REDUCE, .outputs = 1, .infer = infer, .forward = var_forward, .vjp = var_vjp, .reads = CN_READS_X(0), .reference = var_reference, .samples = CN_TEXTS(SAMPLES, "f[]", "f[1,7], axis=[0]"), REJECTS);
-CN_OP(std, CN_LIST_REDUCE, .outputs = 1, .infer = infer, .forward = std_forward, .vjp = std_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = std_reference, .samples = CN_TEXTS(SAMPLES), REJECTS);
+CN_OP(var, CN_LIST_REDUCE, .outputs = 1, .infer = infer, .forward = var_forward, .vjp = var_vjp, .reads = CN_READS_X(0), .reference = var_reference,
+      .samples = CN_TEXTS(SAMPLES, "f[]", "f[1,7], axis=[0]"), REJECTS);
+CN_OP(std, CN_LIST_REDUCE, .outputs = 1, .infer = infer, .forward = std_forward, .vjp = std_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0),
+      .reference = std_reference, .samples = CN_TEXTS(SAMPLES), REJECTS);
 
 /* ---- logsumexp ---- */
 static double larger(double s, double x, double first) { return (void)first, x > s || isnan(x) ? x : s; }
@@ -143,7 +145,7 @@ CNI_VJP(logsumexp) { /* from x alone: the result of large x is rounded too much 
   cn_tensor *e = cn_exp(g, cn_subtract(g, x, cn_where(g, cn_isfinite(g, most), most, NUMBER(x, 0))));
   (void)want, gx[0] = cn_multiply(g, cni_kept_axes(g, n, gy[0]), cn_divide(g, e, cn_sum(g, e, .axis = o->axis, .keepdims = true)));
 }
-CN_OP(logsumexp, CN_LIST_REDUCE, .outputs = 1, .infer = infer, .forward = logsumexp_forward, .vjp = logsumexp_vjp, .reads = CN_READS_X(0), .reference = logsumexp_reference,
-      .samples = CN_TEXTS(SAMPLES, "f[]", "f[1,7], axis=[0]"), REJECTS);
+CN_OP(logsumexp, CN_LIST_REDUCE, .outputs = 1, .infer = infer, .forward = logsumexp_forward, .vjp = logsumexp_vjp, .reads = CN_READS_X(0),
+      .reference = logsumexp_reference, .samples = CN_TEXTS(SAMPLES, "f[]", "f[1,7], axis=[0]"), REJECTS);
 
 const cn_op *const cni_ops_moments[] = { &cn_op_var, &cn_op_std, &cn_op_logsumexp, NULL };

@@ -7,10 +7,12 @@ static cn_code in_top_k_infer(const cn_call *c) {
   const cn_tensor *t = c->x[0], *x = c->x[1];
   char a[160], b[160];
   if (!cni_is_float((cn_dtype)x->dtype) || cni_is_float((cn_dtype)t->dtype) || t->dtype == CN_STRING)
-    return cn_fail(c->graph, CN_DTYPE, "needs integer targets and float predictions, got %s and %s", cn_dtype_name((cn_dtype)t->dtype), cn_dtype_name((cn_dtype)x->dtype));
+    return cn_fail(c->graph, CN_DTYPE, "needs integer targets and float predictions, got %s and %s", cn_dtype_name((cn_dtype)t->dtype),
+                   cn_dtype_name((cn_dtype)x->dtype));
   bool fits = x->dims.rank == t->dims.rank + 1;
   for (int i = 0; fits && i < t->dims.rank; i++) fits = t->dims.d[i] == x->dims.d[i] || t->dims.d[i] == CN_UNKNOWN || x->dims.d[i] == CN_UNKNOWN;
-  if (!fits) return cn_fail(c->graph, CN_SHAPE, "targets %s do not fit predictions %s", cn_dims_text(&t->dims, a, sizeof a), cn_dims_text(&x->dims, b, sizeof b));
+  if (!fits)
+    return cn_fail(c->graph, CN_SHAPE, "targets %s do not fit predictions %s", cn_dims_text(&t->dims, a, sizeof a), cn_dims_text(&x->dims, b, sizeof b));
   c->sig[0] = (cn_sig){ CN_BOOL, t->dims };
   return CN_OK;
 }
@@ -40,7 +42,8 @@ static void in_top_k_reference(const cn_reference *r) {
 }
 CN_OP(in_top_k, CN_IN_TOP_K, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = in_top_k_infer, .forward = in_top_k_forward, .reference = in_top_k_reference,
       .samples = CN_TEXTS("i[4]@0:5, f[4,5], k=2", "l[2,3]@-1:5, f[2,3,4], k=1", "i[5]@0:3, f[5,3], k=7", "i[]@0:3, f[3], k=2", "i[0]@0:3, f[0,3], k=1"),
-      .rejects = CN_TEXTS("i[4]@0:3, f[3,5], k=2 => targets [4] do not fit predictions [3,5]", "f[4], f[4,5], k=2 => needs integer targets and float predictions", "i[4]@0:3, f[4,5] => k is required",
+      .rejects = CN_TEXTS("i[4]@0:3, f[3,5], k=2 => targets [4] do not fit predictions [3,5]",
+                          "f[4], f[4,5], k=2 => needs integer targets and float predictions", "i[4]@0:3, f[4,5] => k is required",
                           "i[4]@0:3, f[4,5], k=0 => k must be positive, got 0", "i[4]@0:3, f[4], k=1 => do not fit"));
 
 /* ---- psnr ---- */
@@ -64,8 +67,10 @@ static void psnr_reference(const cn_reference *r) {
   for (int64_t i = 0; i < n; i++) sum += (r->x[0][i] - r->x[1][i]) * (r->x[0][i] - r->x[1][i]);
   r->y[0][0] = 20 * log10(((const cn_psnr_args *)r->call->args)->max_val) - 10 * log10(sum / (double)n);
 }
-CN_OP(psnr, CN_PSNR, .outputs = 1, .infer = psnr_infer, .compose = psnr_compose, .reference = psnr_reference, .samples = CN_TEXTS("f[3,4], f[3,4], max_val=2", "f[5], f[5], max_val=255", "f[], f[], max_val=1"),
-      .rejects = CN_TEXTS("f[3], f[4], max_val=1 => shapes differ: [3] and [4]", "f[3], f[3] => max_val is required", "i[3]@0:3, i[3]@0:3, max_val=1 => needs float32 or float64"));
+CN_OP(psnr, CN_PSNR, .outputs = 1, .infer = psnr_infer, .compose = psnr_compose, .reference = psnr_reference,
+      .samples = CN_TEXTS("f[3,4], f[3,4], max_val=2", "f[5], f[5], max_val=255", "f[], f[], max_val=1"),
+      .rejects = CN_TEXTS("f[3], f[4], max_val=1 => shapes differ: [3] and [4]", "f[3], f[3] => max_val is required",
+                          "i[3]@0:3, i[3]@0:3, max_val=1 => needs float32 or float64"));
 
 /* ---- polar ---- */
 static cn_code polar_infer(const cn_call *c) {
@@ -80,12 +85,13 @@ static void polar_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
 static void polar_reference(const cn_reference *r) {
   const cn_call *c = r->call;
   for (int64_t i = 0; i < c->y[0]->count; i++) {
-    const double size = r->x[0][cni_broadcast_index(&c->x[0]->dims, &c->y[0]->dims, i)], angle = r->x[1][cni_broadcast_index(&c->x[1]->dims, &c->y[0]->dims, i)];
+    const double size = r->x[0][cni_broadcast_index(&c->x[0]->dims, &c->y[0]->dims, i)],
+                 angle = r->x[1][cni_broadcast_index(&c->x[1]->dims, &c->y[0]->dims, i)];
     r->y[0][i] = size * cos(angle);
     r->y[1][i] = size * sin(angle);
   }
 }
-CN_OP(polar, CN_POLAR, .outputs = 2, .infer = polar_infer, .compose = polar_compose, .reference = polar_reference, .samples = CN_TEXTS("f[3,4], f[3,4]", "f[3,1], f[4]", "f[], f[]", "f[0], f[0]"),
-      .rejects = CN_TEXTS("f[3], f[4] => [3]", "i[3]@0:3, i[3]@0:3 => needs"));
+CN_OP(polar, CN_POLAR, .outputs = 2, .infer = polar_infer, .compose = polar_compose, .reference = polar_reference,
+      .samples = CN_TEXTS("f[3,4], f[3,4]", "f[3,1], f[4]", "f[], f[]", "f[0], f[0]"), .rejects = CN_TEXTS("f[3], f[4] => [3]", "i[3]@0:3, i[3]@0:3 => needs"));
 
 const cn_op *const cni_ops_nn[] = { &cn_op_in_top_k, &cn_op_psnr, &cn_op_polar, &cn_op_ctc_loss, &cn_op_ctc_decode, NULL };

@@ -7,7 +7,11 @@
 #include "ops_private.h"
 
 /* ---- norm ---- */
-typedef enum { ROOT_OF_SQUARES, POWER, LARGEST, SMALLEST, NONZERO, COLUMNS_LARGEST, COLUMNS_SMALLEST, ROWS_LARGEST, ROWS_SMALLEST, SINGULAR_SUM, SINGULAR_LARGEST, SINGULAR_SMALLEST, NO_NORM } norm_kind;
+typedef enum {
+  ROOT_OF_SQUARES, POWER, LARGEST, SMALLEST, NONZERO, COLUMNS_LARGEST, COLUMNS_SMALLEST, ROWS_LARGEST, ROWS_SMALLEST, SINGULAR_SUM, SINGULAR_LARGEST,
+  SINGULAR_SMALLEST,
+  NO_NORM
+} norm_kind;
 
 /* The axes: bits of all, and of a matrix norm row and column. */
 typedef struct norm_case { norm_kind kind; double p; uint32_t bits; int row, column; } norm_case;
@@ -23,7 +27,11 @@ static norm_kind vector_kind(const char *ord, double *p) {
   return isinf(*p) ? (*p > 0 ? LARGEST : SMALLEST) : *p == 0 ? NONZERO : *p == 2 ? ROOT_OF_SQUARES : POWER;
 }
 static norm_kind matrix_kind(const char *ord) {
-  static const struct { double p; norm_kind kind; } numbers[] = { { 1, COLUMNS_LARGEST }, { -1, COLUMNS_SMALLEST }, { INFINITY, ROWS_LARGEST }, { -INFINITY, ROWS_SMALLEST }, { 2, SINGULAR_LARGEST }, { -2, SINGULAR_SMALLEST } };
+  static const struct {
+    double p;
+    norm_kind kind;
+  } numbers[] = { { 1, COLUMNS_LARGEST },       { -1, COLUMNS_SMALLEST }, { INFINITY, ROWS_LARGEST },
+                  { -INFINITY, ROWS_SMALLEST }, { 2, SINGULAR_LARGEST },  { -2, SINGULAR_SMALLEST } };
   double p;
   if (!ord || !strcmp(ord, "fro")) return ROOT_OF_SQUARES;
   if (!strcmp(ord, "nuc")) return SINGULAR_SUM;
@@ -63,7 +71,9 @@ static cn_tensor *power_norm(cn_graph *g, cn_tensor *x, double p, cn_ints axes) 
   cn_tensor *size = cn_abs(g, x), *s = cn_sum(g, p == 1 ? size : cn_power(g, size, cn_scalar_like(g, x, p)), .axis = axes);
   return p == 1 ? s : p > 0 ? root(g, s, p) : cn_power(g, s, cn_scalar_like(g, s, 1 / p));
 }
-static cn_tensor *extreme(cn_graph *g, cn_tensor *x, cn_ints axes, bool largest) { return largest ? cn_max(g, x, .axis = axes, .keepdims = true) : cn_min(g, x, .axis = axes, .keepdims = true); }
+static cn_tensor *extreme(cn_graph *g, cn_tensor *x, cn_ints axes, bool largest) {
+  return largest ? cn_max(g, x, .axis = axes, .keepdims = true) : cn_min(g, x, .axis = axes, .keepdims = true);
+}
 /* The largest or smallest sum of |x| along one axis of a matrix. */
 static cn_tensor *sums(cn_graph *g, cn_tensor *x, int along, int over, bool largest) {
   return extreme(g, cn_sum(g, cn_abs(g, x), .axis = CN_INTS(along), .keepdims = true), (cn_ints)CN_INTS(over), largest);
@@ -127,12 +137,16 @@ static void norm_reference(const cn_reference *r) {
   }
 }
 CN_OP(norm, CN_LIST_NORM, .outputs = 1, .infer = norm_infer, .compose = norm_compose, .reference = norm_reference,
-      .samples = CN_TEXTS("f[3,4]", "f[2,3,2], keepdims=true", "f[5], ord=3", "f[5], ord=2", "f[3,4]@distinct, ord=1, axis=[0], keepdims=true", "f[3,4]@0.5:2, ord=0.5, axis=[1]", "f[3,4]@0.5:2, ord=-2, axis=[-1]", "f[3,4]@distinct, ord=inf, axis=[1]",
-                          "f[3,4]@distinct, ord=-inf, axis=[0]", "f[3,4], ord=0, axis=[0]", "f[3,4], ord='fro', axis=[0,1]", "f[2,3,3], axis=[-1,0], keepdims=true", "f[3,4], ord=1", "f[2,3,4], ord=-1, axis=[1,2]",
-                          "f[3,4], ord=inf", "f[2,3,4], ord=-inf, axis=[2,0], keepdims=true", "f[3,4], ord='nuc'", "f[2,3,2], ord=2, axis=[0,2], keepdims=true", "f[3,3]@definite, ord=-2", "f[]", "f[0]", "f[0,3], axis=[1]", "i[3,4]@-4:4",
-                          "b[5]", "f[3,1], ord=3, axis=[1]"),
-      .rejects = CN_TEXTS("f[3], ord='fro' => ord fro is no norm of vectors", "f[3,3], ord=3 => ord 3 is no norm of matrices", "f[2,2,2], ord=2 => a norm goes over one axis or two, got 3", "f[3,3], axis=[2] => axis 2 is out of range for rank 2",
-                          "f[2,2,2], axis=[0,1,2] => a norm goes over one axis or two, got 3", "f[3], axis=[0,0] => axis 0 is given twice", "f[3], ord='most' => ord most is no norm of vectors", "s[3] => string"));
+      .samples = CN_TEXTS("f[3,4]", "f[2,3,2], keepdims=true", "f[5], ord=3", "f[5], ord=2", "f[3,4]@distinct, ord=1, axis=[0], keepdims=true",
+                          "f[3,4]@0.5:2, ord=0.5, axis=[1]", "f[3,4]@0.5:2, ord=-2, axis=[-1]", "f[3,4]@distinct, ord=inf, axis=[1]",
+                          "f[3,4]@distinct, ord=-inf, axis=[0]", "f[3,4], ord=0, axis=[0]", "f[3,4], ord='fro', axis=[0,1]",
+                          "f[2,3,3], axis=[-1,0], keepdims=true", "f[3,4], ord=1", "f[2,3,4], ord=-1, axis=[1,2]", "f[3,4], ord=inf",
+                          "f[2,3,4], ord=-inf, axis=[2,0], keepdims=true", "f[3,4], ord='nuc'", "f[2,3,2], ord=2, axis=[0,2], keepdims=true",
+                          "f[3,3]@definite, ord=-2", "f[]", "f[0]", "f[0,3], axis=[1]", "i[3,4]@-4:4", "b[5]", "f[3,1], ord=3, axis=[1]"),
+      .rejects = CN_TEXTS("f[3], ord='fro' => ord fro is no norm of vectors", "f[3,3], ord=3 => ord 3 is no norm of matrices",
+                          "f[2,2,2], ord=2 => a norm goes over one axis or two, got 3", "f[3,3], axis=[2] => axis 2 is out of range for rank 2",
+                          "f[2,2,2], axis=[0,1,2] => a norm goes over one axis or two, got 3", "f[3], axis=[0,0] => axis 0 is given twice",
+                          "f[3], ord='most' => ord most is no norm of vectors", "s[3] => string"));
 
 /* ---- logdet ---- */
 static cn_code logdet_infer(const cn_call *c) {
@@ -151,8 +165,8 @@ static void logdet_reference(const cn_reference *r) {
   }
 }
 #define NOT_SQUARE "f[2,3] => needs square matrices, got [2,3]", "f[3] => needs matrices, got [3]", "i[2,2]@0:2 => works on float32 and float64"
-CN_OP(logdet, CN_LIST_X, .outputs = 1, .infer = logdet_infer, .compose = logdet_compose, .reference = logdet_reference, .samples = CN_TEXTS("f[3,3]@definite", "f[2,4,4]@definite", "f[1,1]@1:2", "f[0,0]", "f[0,2,2]"),
-      .rejects = CN_TEXTS(NOT_SQUARE));
+CN_OP(logdet, CN_LIST_X, .outputs = 1, .infer = logdet_infer, .compose = logdet_compose, .reference = logdet_reference,
+      .samples = CN_TEXTS("f[3,3]@definite", "f[2,4,4]@definite", "f[1,1]@1:2", "f[0,0]", "f[0,2,2]"), .rejects = CN_TEXTS(NOT_SQUARE));
 
 /* ---- lstsq ---- */
 static cn_code lstsq_infer(const cn_call *c) {
@@ -189,9 +203,11 @@ static void lstsq_reference(const cn_reference *r) {
   }
 }
 CN_OP(lstsq, CN_LIST_LSTSQ, .outputs = 1, .infer = lstsq_infer, .compose = lstsq_compose, .reference = lstsq_reference,
-      .samples = CN_TEXTS("f[3,3]@definite, f[3,2]", "f[4,2], f[4]", "f[2,4], f[2,3]", "f[2,4], f[2]", "f[3,1], f[3,1]", "f[3,3]@definite, f[3], rcond=0.1", "f[2,0], f[2]", "f[0,2], f[0,3]", "f[2,2]@definite, f[2,0]"),
-      .rejects = CN_TEXTS("f[2,2,2], f[2] => a must have rank 2, got [2,2,2]", "f[3,2], f[2] => a and b do not fit: [3,2] x [2]", "f[3,2], f[] => a and b do not fit", "f[3], f[3] => needs matrices, got [3]",
-                          "i[2,2]@0:2, f[2] => works on float32 and float64", "f[2,2], i[2]@0:2 => a and b differ in dtype"));
+      .samples = CN_TEXTS("f[3,3]@definite, f[3,2]", "f[4,2], f[4]", "f[2,4], f[2,3]", "f[2,4], f[2]", "f[3,1], f[3,1]", "f[3,3]@definite, f[3], rcond=0.1",
+                          "f[2,0], f[2]", "f[0,2], f[0,3]", "f[2,2]@definite, f[2,0]"),
+      .rejects = CN_TEXTS("f[2,2,2], f[2] => a must have rank 2, got [2,2,2]", "f[3,2], f[2] => a and b do not fit: [3,2] x [2]",
+                          "f[3,2], f[] => a and b do not fit", "f[3], f[3] => needs matrices, got [3]", "i[2,2]@0:2, f[2] => works on float32 and float64",
+                          "f[2,2], i[2]@0:2 => a and b differ in dtype"));
 
 /* ---- cholesky_inverse ---- */
 static cn_code square_infer(const cn_call *c) { return cni_need_square(c) ? cn_error_code(c->graph) : (cni_sig_like(c, &c->x[0]->dims), (cn_code)CN_OK); }
@@ -221,8 +237,10 @@ static void cholesky_inverse_reference(const cn_reference *r) {
     }
   }
 }
-CN_OP(cholesky_inverse, CN_LIST_CHOLESKY_INVERSE, .outputs = 1, .infer = square_infer, .compose = cholesky_inverse_compose, .reference = cholesky_inverse_reference,
-      .samples = CN_TEXTS("f[3,3]@definite", "f[2,3,3]@definite", "f[3,3]@definite, upper=true", "f[1,1]@1:2", "f[0,0]", "f[0,2,2]"), .rejects = CN_TEXTS(NOT_SQUARE));
+CN_OP(cholesky_inverse, CN_LIST_CHOLESKY_INVERSE, .outputs = 1, .infer = square_infer, .compose = cholesky_inverse_compose,
+      .reference = cholesky_inverse_reference,
+      .samples = CN_TEXTS("f[3,3]@definite", "f[2,3,3]@definite", "f[3,3]@definite, upper=true", "f[1,1]@1:2", "f[0,0]", "f[0,2,2]"),
+      .rejects = CN_TEXTS(NOT_SQUARE));
 
 /* ---- matrix_rank ---- */
 static cn_code matrix_rank_infer(const cn_call *c) {
@@ -240,7 +258,8 @@ static void matrix_rank_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
   }
   cn_tensor *s = cn_svd(g, c->x[0], .compute_uv = false).s;
   if (!s) return;
-  cn_tensor *least = isnan(tol) ? cn_scale(g, cn_max(g, s, .axis = CN_INTS(-1), .keepdims = true), larger_size(c->x[0]) * epsilon_of(c->x[0])) : cn_scalar_like(g, s, tol);
+  cn_tensor *least =
+      isnan(tol) ? cn_scale(g, cn_max(g, s, .axis = CN_INTS(-1), .keepdims = true), larger_size(c->x[0]) * epsilon_of(c->x[0])) : cn_scalar_like(g, s, tol);
   y[0] = cn_sum(g, cn_cast(g, cn_greater(g, s, least), .dtype = "int32"), .axis = CN_INTS(-1));
 }
 static void matrix_rank_reference(const cn_reference *r) {
@@ -252,7 +271,9 @@ static void matrix_rank_reference(const cn_reference *r) {
     for (int64_t i = 0; i < d.k; i++) r->y[0][b] += d.s[i] > (isnan(tol) ? d.s[0] * larger_size(r->call->x[0]) * epsilon_of(r->call->x[0]) : tol);
   }
 }
-CN_OP(matrix_rank, CN_LIST_MATRIX_RANK, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = matrix_rank_infer, .compose = matrix_rank_compose, .reference = matrix_rank_reference,
-      .samples = CN_TEXTS("f[3,3]@definite", "f[2,4,3]", "f[3,3]@0:0", "f[3,4]@1:1", "f[2,5], tol=100", "f[1,1]", "f[0,3]", "f[2,0,3]", "f[0,2,2]"), .rejects = CN_TEXTS("f[3] => needs matrices, got [3]", "i[2,2]@0:2 => works on float32 and float64"));
+CN_OP(matrix_rank, CN_LIST_MATRIX_RANK, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = matrix_rank_infer, .compose = matrix_rank_compose,
+      .reference = matrix_rank_reference,
+      .samples = CN_TEXTS("f[3,3]@definite", "f[2,4,3]", "f[3,3]@0:0", "f[3,4]@1:1", "f[2,5], tol=100", "f[1,1]", "f[0,3]", "f[2,0,3]", "f[0,2,2]"),
+      .rejects = CN_TEXTS("f[3] => needs matrices, got [3]", "i[2,2]@0:2 => works on float32 and float64"));
 
 const cn_op *const cni_ops_norm[] = { &cn_op_norm, &cn_op_logdet, &cn_op_lstsq, &cn_op_cholesky_inverse, &cn_op_matrix_rank, NULL };

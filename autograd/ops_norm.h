@@ -1,4 +1,5 @@
-/* Norms and what else is composed of decompositions. Names and meaning: keras.ops and keras.ops.linalg. Each records the operations that it consists of, and has their gradients of every order. */
+/* Norms and what else is composed of decompositions. Names and meaning: keras.ops and keras.ops.linalg. Each records the operations that it consists of, and
+ * has their gradients of every order. */
 #ifndef CN_AUTOGRAD_OPS_NORM_H
 #define CN_AUTOGRAD_OPS_NORM_H
 #include "op.h"
@@ -16,9 +17,10 @@ extern "C" {
 #define CN_LIST_CHOLESKY_INVERSE(X, S) CN_IN(X, S, x, "[..., n, n], triangular") X(S, bool, upper, false, ANY, "x^T x is inverted, x upper triangular")
 #define CN_LIST_MATRIX_RANK(X, S) CN_IN(X, S, x, "[..., m, n]") X(S, double, tol, CN_NONE_REAL, ANY, "singular values up to it count as 0; None: max(m, n) epsilon times the largest")
 
-/* Of vectors: inf max |x|, -inf min |x|, 0 how many are not 0, else (sum |x|^ord)^(1/ord). Of matrices: fro the root of the sum of squares, nuc, 2, -2 sum, largest, smallest of the singular values, 1, -1 largest, smallest
- * sum of |x| down a column, inf, -inf along a row. Without ord and axis: of all elements, whatever the rank. Integers and bool are cast to float32. VALUE for an ord that the number of axes does not allow. Where a root's sum
- * is 0 its gradient is 0. `cn_norm(g, x, .ord = "2", .axis = CN_INTS(-1))`. */
+/* Of vectors: inf max |x|, -inf min |x|, 0 how many are not 0, else (sum |x|^ord)^(1/ord). Of matrices: fro the root of the sum of squares, nuc, 2, -2 sum,
+ * largest, smallest of the singular values, 1, -1 largest, smallest sum of |x| down a column, inf, -inf along a row. Without ord and axis: of all elements,
+ * whatever the rank. Integers and bool are cast to float32. VALUE for an ord that the number of axes does not allow. Where a root's sum is 0 its gradient is 0.
+ * `cn_norm(g, x, .ord = "2", .axis = CN_INTS(-1))`. */
 CN_OP_DECLARE(norm, CN_LIST_NORM)
 /* log |det x|: [..., n, n] -> [...]. slogdet's second output. */
 CN_OP_DECLARE(logdet, CN_LIST_X)

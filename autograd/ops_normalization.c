@@ -27,9 +27,13 @@ cn_code cni_need_parameter(const cn_call *c, int64_t i, const cn_dims *want) {
   const cn_tensor *p = c->x[i];
   char text[160], got[160];
   if (!cni_given(p)) return CN_OK;
-  if (p->dtype != c->x[0]->dtype) return cn_fail(c->graph, CN_DTYPE, "%s must be %s as x, got %s", c->op->schema.rows[i].name, cn_dtype_name((cn_dtype)c->x[0]->dtype), cn_dtype_name((cn_dtype)p->dtype));
+  if (p->dtype != c->x[0]->dtype)
+    return cn_fail(c->graph, CN_DTYPE, "%s must be %s as x, got %s", c->op->schema.rows[i].name, cn_dtype_name((cn_dtype)c->x[0]->dtype),
+                   cn_dtype_name((cn_dtype)p->dtype));
   const int64_t n = cn_dims_count(want), m = p->count;
-  if (n >= 0 && m >= 0 && n != m) return cn_fail(c->graph, CN_SHAPE, "%s must have shape %s, got %s", c->op->schema.rows[i].name, cn_dims_text(want, text, sizeof text), cn_dims_text(&p->dims, got, sizeof got));
+  if (n >= 0 && m >= 0 && n != m)
+    return cn_fail(c->graph, CN_SHAPE, "%s must have shape %s, got %s", c->op->schema.rows[i].name, cn_dims_text(want, text, sizeof text),
+                   cn_dims_text(&p->dims, got, sizeof got));
   return CN_OK;
 }
 static cn_code infer_rows(const cn_call *c, cn_ints axis, int64_t parameters) {
@@ -62,7 +66,13 @@ static cni_runs rows_of(const cn_call *c, uint32_t *bits) {
 static const void *data_of(const cn_tensor *x) { return cni_given(x) ? x->data : NULL; }
 static cni_standard standard_of(const cn_call *c, int64_t n) {
   const cn_standardize_args *o = c->args;
-  return (cni_standard){ .mean = c->y[1]->data, .rstd = c->y[2]->data, .gamma = data_of(c->x[1]), .beta = data_of(c->x[2]), .n = n, .epsilon = cni_epsilon(o->epsilon), .center = o->center };
+  return (cni_standard){ .mean = c->y[1]->data,
+                         .rstd = c->y[2]->data,
+                         .gamma = data_of(c->x[1]),
+                         .beta = data_of(c->x[2]),
+                         .n = n,
+                         .epsilon = cni_epsilon(o->epsilon),
+                         .center = o->center };
 }
 
 typedef struct rows_job { const cni_kernels *k; cni_standard s; int64_t rows, parts; char *ggamma, *gbeta; size_t w; } rows_job;
@@ -143,7 +153,8 @@ static cn_code standardize_backward(const cn_call *c) {
   cn_code code = CN_NO_MEMORY;
   if (!x->count) return no_rows(c);
   if (!gy && (gy = cni_borrow(g, (size_t)x->count * cni_width_of(c), &zeros))) cni_kernels_of(c)->fill((void *)(uintptr_t)gy, x->count, 0);
-  if (gy && cni_pack(g, &x->dims, dtype, x->data, bits, r, &from) && cni_pack(g, &x->dims, dtype, gy, bits, r, &slope) && (!c->gx[0] || cni_pack_target(g, x->count, dtype, c->gx[0], r, &to))) {
+  if (gy && cni_pack(g, &x->dims, dtype, x->data, bits, r, &from) && cni_pack(g, &x->dims, dtype, gy, bits, r, &slope) &&
+      (!c->gx[0] || cni_pack_target(g, x->count, dtype, c->gx[0], r, &to))) {
     rows_job j = { .k = cni_kernels_of(c), .s = standard_of(c, r.n), .rows = r.outer, .parts = parts_of(g, r.outer, r.n), .w = cni_width_of(c) };
     j.s.x = from.data;
     j.s.gy = slope.data;
@@ -239,8 +250,8 @@ static void standardize_reference(const cn_reference *r) {
                      "f[5,33], f[33], f[33], axis=[-1], epsilon=0.001", "f[0,3], f[3], f[3]", "f[7,1], f[1], f[1], epsilon=1", "f[600,3], f[3], f[3], epsilon=0.01"
 #define ROWS_COMPOSED "f[3,4], f[4], f[4]", "f[3,4]", "f[2,3,4], f[3,4], f[3,4], axis=[1,2]", "f[2,3,4], f[3], axis=[1], epsilon=0.1"
 #define ROWS_REJECTS "f[2,3], f[3], f[3], axis=[2] => axis 2 is out of range for rank 2", "f[2,3], axis=[1,-1] => axis 1 is given twice", "i[2,3]@0:3 => works on float32 and float64, got int32", "f[2,3], i[3]@0:3 => must be float32 as x"
-CN_OP(standardize, CN_LIST_STANDARDIZE, .outputs = 3, .infer = standardize_infer, .forward = standardize_forward, .vjp = standardize_vjp, .backward = standardize_backward,
-      .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1) | CN_READS_Y(2), .reference = standardize_reference,
+CN_OP(standardize, CN_LIST_STANDARDIZE, .outputs = 3, .infer = standardize_infer, .forward = standardize_forward, .vjp = standardize_vjp,
+      .backward = standardize_backward, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1) | CN_READS_Y(2), .reference = standardize_reference,
       .samples = CN_TEXTS(ROWS_SAMPLES, "f[3,4], f[4], f[4], center=false", "f[2,3,4], axis=[0,2], center=false", "f[3], f[], f[], axis=[]"),
       .rejects = CN_TEXTS(ROWS_REJECTS, "f[2,3], f[4] => gamma must have shape [3], got [4]", "f[2,3], f[3], f[2] => beta must have shape [3], got [2]"));
 
@@ -257,7 +268,9 @@ static void layer_normalization_compose(cn_graph *g, const cn_call *c, cn_tensor
   if (cni_given(o->gamma)) y[0] = cn_multiply(g, y[0], parameter(g, o->x, bits_of(c, o->axis), o->gamma));
 }
 /* Room for the statistics of the reference; a group has an element, or there is none to be computed. */
-static double *reference_rows(const cn_call *c) { return c->x[0]->count ? cni_arena_take(c->graph, cni_step_arena(c->graph), (size_t)(2 * c->x[0]->count + 2) * sizeof(double)) : NULL; }
+static double *reference_rows(const cn_call *c) {
+  return c->x[0]->count ? cni_arena_take(c->graph, cni_step_arena(c->graph), (size_t)(2 * c->x[0]->count + 2) * sizeof(double)) : NULL;
+}
 static void rows_reference(const cn_reference *r, cn_ints axis, double epsilon, bool center, bool plain) {
   const cn_tensor *x = r->call->x[0];
   const uint32_t bits = bits_of(r->call, axis);
@@ -274,7 +287,8 @@ static void layer_normalization_reference(const cn_reference *r) {
   const cn_layer_normalization_args *o = r->call->args;
   rows_reference(r, o->axis, o->epsilon, true, o->rms_scaling);
 }
-CN_OP(layer_normalization, CN_LIST_LAYER_NORMALIZATION, .outputs = 1, .infer = layer_normalization_infer, .compose = layer_normalization_compose, .reference = layer_normalization_reference,
+CN_OP(layer_normalization, CN_LIST_LAYER_NORMALIZATION, .outputs = 1, .infer = layer_normalization_infer, .compose = layer_normalization_compose,
+      .reference = layer_normalization_reference,
       .samples = CN_TEXTS(ROWS_COMPOSED, "f[3,4], f[4], rms_scaling=true", "f[2,3,4], f[2,3], f[2,3], axis=[0,1], rms_scaling=true"),
       .rejects = CN_TEXTS(ROWS_REJECTS, "f[2,3], f[4] => gamma must have shape [3], got [4]", "f[2,3], f[3], f[2] => beta must have shape [3], got [2]"));
 
@@ -285,8 +299,11 @@ static cn_code rms_normalization_infer(const cn_call *c) {
   char text[160], got[160];
   if (infer_rows(c, ((const cn_rms_normalization_args *)c->args)->axis, 0)) return cn_error_code(c->graph);
   if (!cni_given(scale)) return CN_OK;
-  if (scale->dtype != x->dtype) return cn_fail(c->graph, CN_DTYPE, "scale must be %s as x, got %s", cn_dtype_name((cn_dtype)x->dtype), cn_dtype_name((cn_dtype)scale->dtype));
-  if (!cn_dims_broadcast(&x->dims, &scale->dims, &both)) return cn_fail(c->graph, CN_SHAPE, "shapes do not broadcast: %s and %s", cn_dims_text(&x->dims, text, sizeof text), cn_dims_text(&scale->dims, got, sizeof got));
+  if (scale->dtype != x->dtype)
+    return cn_fail(c->graph, CN_DTYPE, "scale must be %s as x, got %s", cn_dtype_name((cn_dtype)x->dtype), cn_dtype_name((cn_dtype)scale->dtype));
+  if (!cn_dims_broadcast(&x->dims, &scale->dims, &both))
+    return cn_fail(c->graph, CN_SHAPE, "shapes do not broadcast: %s and %s", cn_dims_text(&x->dims, text, sizeof text),
+                   cn_dims_text(&scale->dims, got, sizeof got));
   return cni_sig_like(c, &both), CN_OK;
 }
 /* Whether the axes are the last ones and the scale has their shape: then it belongs to the rows. */
@@ -313,9 +330,12 @@ static void rms_normalization_reference(const cn_reference *r) {
     r->y[0][i] = r->x[0][at] * rstd[group_of(&x->dims, bits, at, &j)] * (r->x[1] ? r->x[1][cni_broadcast_index(&r->call->x[1]->dims, &y->dims, i)] : 1);
   }
 }
-CN_OP(rms_normalization, CN_LIST_RMS_NORMALIZATION, .outputs = 1, .infer = rms_normalization_infer, .compose = rms_normalization_compose, .reference = rms_normalization_reference,
-      .samples = CN_TEXTS("f[3,4], f[4]", "f[3,4]", "f[2,3,4], f[3,4], axis=[1,2], epsilon=0.1", "f[2,3,4], f[4], axis=[1]", "f[3,4], f[3,1], axis=[0]", "f[0,3], f[3]", "f[5,33], f[33], epsilon=0.001"),
-      .rejects = CN_TEXTS("f[2,3], axis=[2] => axis 2 is out of range for rank 2", "i[2,3]@0:3 => works on float32 and float64", "f[2,3], f[2] => shapes do not broadcast: [2,3] and [2]", "f[2,3], i[3]@0:3 => must be float32 as x"));
+CN_OP(rms_normalization, CN_LIST_RMS_NORMALIZATION, .outputs = 1, .infer = rms_normalization_infer, .compose = rms_normalization_compose,
+      .reference = rms_normalization_reference,
+      .samples = CN_TEXTS("f[3,4], f[4]", "f[3,4]", "f[2,3,4], f[3,4], axis=[1,2], epsilon=0.1", "f[2,3,4], f[4], axis=[1]", "f[3,4], f[3,1], axis=[0]",
+                          "f[0,3], f[3]", "f[5,33], f[33], epsilon=0.001"),
+      .rejects = CN_TEXTS("f[2,3], axis=[2] => axis 2 is out of range for rank 2", "i[2,3]@0:3 => works on float32 and float64",
+                          "f[2,3], f[2] => shapes do not broadcast: [2,3] and [2]", "f[2,3], i[3]@0:3 => must be float32 as x"));
 
 /* ---- normalize ---- */
 static cn_code normalize_infer(const cn_call *c) {
@@ -341,10 +361,13 @@ static void normalize_reference(const cn_reference *r) {
   int64_t j;
   for (int64_t i = 0; sum && i < x->count; i++) sum[i] = 0;
   for (int64_t i = 0; sum && i < x->count; i++) sum[group_of(&x->dims, bits, i, &j)] += pow(fabs(r->x[0][i]), (double)o->order);
-  for (int64_t i = 0; sum && i < x->count; i++) r->y[0][i] = r->x[0][i] / fmax(pow(sum[group_of(&x->dims, bits, i, &j)], 1 / (double)o->order), cni_epsilon(o->epsilon));
+  for (int64_t i = 0; sum && i < x->count; i++)
+    r->y[0][i] = r->x[0][i] / fmax(pow(sum[group_of(&x->dims, bits, i, &j)], 1 / (double)o->order), cni_epsilon(o->epsilon));
 }
 CN_OP(normalize, CN_LIST_NORMALIZE, .outputs = 1, .infer = normalize_infer, .compose = normalize_compose, .reference = normalize_reference,
-      .samples = CN_TEXTS("f[3,4]", "f[3,4], axis=[0], order=1", "f[3,4], axis=[1], order=4", "f[2,3,4], axis=[1,2]", "f[2,3], epsilon=9", "f[3,4], order=3, epsilon=5", "f[0,3]", "f[5]"),
-      .rejects = CN_TEXTS("f[2,3], axis=[2] => axis 2 is out of range for rank 2", "f[2,3], order=0 => order must be positive, got 0", "f[2,3], axis=[0,1], order=1 => order 1 has one axis", "i[2,3]@0:3 => works on float32 and float64"));
+      .samples = CN_TEXTS("f[3,4]", "f[3,4], axis=[0], order=1", "f[3,4], axis=[1], order=4", "f[2,3,4], axis=[1,2]", "f[2,3], epsilon=9",
+                          "f[3,4], order=3, epsilon=5", "f[0,3]", "f[5]"),
+      .rejects = CN_TEXTS("f[2,3], axis=[2] => axis 2 is out of range for rank 2", "f[2,3], order=0 => order must be positive, got 0",
+                          "f[2,3], axis=[0,1], order=1 => order 1 has one axis", "i[2,3]@0:3 => works on float32 and float64"));
 
 const cn_op *const cni_ops_normalization[] = { &cn_op_standardize, &cn_op_layer_normalization, &cn_op_rms_normalization, &cn_op_normalize, NULL };

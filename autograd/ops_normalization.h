@@ -1,5 +1,6 @@
-/* Normalization. Floats only; several inputs have one dtype. `axis`: CN_INTS(1, 2); out of range is an INDEX error, one given twice a VALUE error, parameters of another shape a SHAPE error. Epsilon None: 1e-7.
- * Variances are those of the population (the mean of squared deviations). Names and meaning: keras.ops; standardize, batch_norm_train and group_normalization are Cornu's own, for layers. */
+/* Normalization. Floats only; several inputs have one dtype. `axis`: CN_INTS(1, 2); out of range is an INDEX error, one given twice a VALUE error, parameters
+ * of another shape a SHAPE error. Epsilon None: 1e-7. Variances are those of the population (the mean of squared deviations). Names and meaning: keras.ops;
+ * standardize, batch_norm_train and group_normalization are Cornu's own, for layers. */
 #ifndef CN_AUTOGRAD_OPS_NORMALIZATION_H
 #define CN_AUTOGRAD_OPS_NORMALIZATION_H
 #include "op.h"
@@ -35,25 +36,28 @@ extern "C" {
   X(S, int64_t, groups, 32, ANY, "number of groups, which divides the channels; -1: as many as channels") X(S, int64_t, axis, -1, ANY, "of the channels")  \
   X(S, double, epsilon, 0.001, ANY, "added to the variance")
 
-/* y = (x - mean) rstd gamma + beta over the axes, rstd = 1 / sqrt(mean((x - mean)^2) + epsilon); without `center` the mean counts as 0. Outputs: y, mean, rstd, the last two with the axes as 1. One pass over memory
- * each way. dx = rstd (d - mean(d) - h mean(d h)), d = dy gamma, h = (x - mean) rstd (Ba et al. 2016). */
+/* y = (x - mean) rstd gamma + beta over the axes, rstd = 1 / sqrt(mean((x - mean)^2) + epsilon); without `center` the mean counts as 0. Outputs: y, mean, rstd,
+ * the last two with the axes as 1. One pass over memory each way. dx = rstd (d - mean(d) - h mean(d h)), d = dy gamma, h = (x - mean) rstd (Ba et al. 2016). */
 typedef struct cn_standard { cn_tensor *y, *mean, *rstd; } cn_standard;
 CN_OP_DECLARE(standardize, CN_LIST_STANDARDIZE)
 /* standardize's y. */
 CN_OP_DECLARE(layer_normalization, CN_LIST_LAYER_NORMALIZATION)
 /* x / sqrt(mean(x^2) + epsilon) scale (Zhang and Sennrich 2019). */
 CN_OP_DECLARE(rms_normalization, CN_LIST_RMS_NORMALIZATION)
-/* x / max(norm of x over the axes, epsilon), the norm being the order-th root of the sum of |x|^order. Where the norm is below epsilon dx = dy / epsilon, else (dy - y sum(dy dnorm)) / norm. */
-CN_OP_DECLARE(normalize, CN_LIST_NORMALIZE)/* Mean and variance over the axes in one pass over memory; the moments of nothing are NaN. dx = dmean / n + dvariance 2 (x - mean) / n. */
+/* x / max(norm of x over the axes, epsilon), the norm being the order-th root of the sum of |x|^order. Where the norm is below epsilon dx = dy / epsilon, else
+ * (dy - y sum(dy dnorm)) / norm. */
+CN_OP_DECLARE(normalize, CN_LIST_NORMALIZE)
+/* Mean and variance over the axes in one pass over memory; the moments of nothing are NaN. dx = dmean / n + dvariance 2 (x - mean) / n. */
 CN_OP_DECLARE(moments, CN_LIST_MOMENTS)
 typedef struct cn_moments_result { cn_tensor *mean, *variance; } cn_moments_result;
 /* y = (x - mean) scale / sqrt(variance + epsilon) + offset, the parameters [channels]. */
 CN_OP_DECLARE(batch_normalization, CN_LIST_BATCH_NORMALIZATION)
-/* The same with the batch's own mean and variance [channels] over all axes but `axis`, which are the further outputs; the gradient flows through them (Ioffe and Szegedy 2015):
- * dx = rstd (d - mean(d) - h mean(d h)) + dmean / n + dvariance 2 (x - mean) / n, d = dy gamma, h = (x - mean) rstd. */
+/* The same with the batch's own mean and variance [channels] over all axes but `axis`, which are the further outputs; the gradient flows through them (Ioffe
+ * and Szegedy 2015): dx = rstd (d - mean(d) - h mean(d h)) + dmean / n + dvariance 2 (x - mean) / n, d = dy gamma, h = (x - mean) rstd. */
 CN_OP_DECLARE(batch_norm_train, CN_LIST_BATCH_NORM_TRAIN)
 typedef struct cn_batch_norm_result { cn_tensor *y, *mean, *variance; } cn_batch_norm_result;
-/* y = (x - mean) rstd gamma + beta, mean and rstd of each sample (axis 0) and each group of neighbouring channels (Wu and He 2018). Further outputs: mean, rstd [samples, 1, groups, 1, 1]. */
+/* y = (x - mean) rstd gamma + beta, mean and rstd of each sample (axis 0) and each group of neighbouring channels (Wu and He 2018). Further outputs: mean, rstd
+ * [samples, 1, groups, 1, 1]. */
 CN_OP_DECLARE(group_normalization, CN_LIST_GROUP_NORMALIZATION)
 
 #ifndef __cplusplus

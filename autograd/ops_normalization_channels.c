@@ -38,7 +38,8 @@ static void slopes_part(void *ctx, int64_t begin, int64_t end) {
   const job *j = ctx;
   for (int64_t p = begin; p < end; p++) {
     const int64_t r = begin_of(j, p), at = p * j->s.channels;
-    j->k->channel_slopes(j->first + at, j->second + at, j->gy + offset_of(j, r), j->x + offset_of(j, r), j->mean, begin_of(j, p + 1) - r, j->s.channels, j->s.inner);
+    j->k->channel_slopes(j->first + at, j->second + at, j->gy + offset_of(j, r), j->x + offset_of(j, r), j->mean, begin_of(j, p + 1) - r, j->s.channels,
+                         j->s.inner);
   }
 }
 static int64_t parts_of(const cn_graph *g, span s) {
@@ -60,7 +61,8 @@ static bool sums_take(cn_graph *g, job *j, int64_t more, cni_buffer **buffer, ch
 static void join_moments(const job *j) {
   for (int64_t p = 1; p < j->parts; p++)
     for (int64_t c = 0; c < j->s.channels; c++) {
-      const double have = (double)(begin_of(j, p) * j->s.inner), more = (double)((begin_of(j, p + 1) - begin_of(j, p)) * j->s.inner), *m = j->first + p * j->s.channels + c;
+      const double have = (double)(begin_of(j, p) * j->s.inner), more = (double)((begin_of(j, p + 1) - begin_of(j, p)) * j->s.inner),
+                   *m = j->first + p * j->s.channels + c;
       const double d = *m - j->first[c];
       j->first[c] += d * more / (have + more);
       j->second[c] += j->second[p * j->s.channels + c] + d * d * have * more / (have + more);
@@ -88,7 +90,8 @@ static void affine_part(void *ctx, int64_t begin, int64_t end) {
 }
 static void gradient_part(void *ctx, int64_t begin, int64_t end) {
   const job *j = ctx;
-  j->k->channel_gradient(j->y + offset_of(j, begin), j->gy + offset_of(j, begin), j->x + offset_of(j, begin), j->mean, j->a, j->b, j->c, end - begin, j->s.channels, j->s.inner);
+  j->k->channel_gradient(j->y + offset_of(j, begin), j->gy + offset_of(j, begin), j->x + offset_of(j, begin), j->mean, j->a, j->b, j->c, end - begin,
+                         j->s.channels, j->s.inner);
 }
 static int64_t grain_of(span s) { return CNI_GRAIN / (s.channels * s.inner) + 1; }
 
@@ -182,9 +185,13 @@ CNI_VJP(batch_normalization) {
   cn_tensor *r = cn_rsqrt(g, cn_shift(g, n->x[2], o->epsilon)), *a = cni_given(n->x[4]) ? cn_multiply(g, r, cni_to_shape(g, n->x[4], shape)) : r;
   if (want[0]) gx[0] = cn_multiply(g, gy[0], against(g, a, x, o->axis));
   cn_tensor *plain = want[1] || want[3] ? channel_sums(g, gy[0], x, o->axis, shape) : NULL;
-  cn_tensor *with = want[2] || want[4] ? channel_sums(g, cn_multiply(g, gy[0], cn_subtract(g, n->x[0], against(g, n->x[1], x, o->axis))), x, o->axis, shape) : NULL;
+  cn_tensor *with =
+      want[2] || want[4] ? channel_sums(g, cn_multiply(g, gy[0], cn_subtract(g, n->x[0], against(g, n->x[1], x, o->axis))), x, o->axis, shape) : NULL;
   if (want[1]) gx[1] = cn_negative(g, cn_multiply(g, a, plain));
-  if (want[2]) gx[2] = cni_to_shape(g, cn_scale(g, cn_multiply(g, cni_to_shape(g, cn_multiply(g, a, cn_square(g, r)), &n->x[2]->dims), cni_to_shape(g, with, &n->x[2]->dims)), -0.5), &n->x[2]->dims);
+  if (want[2])
+    gx[2] = cni_to_shape(
+        g, cn_scale(g, cn_multiply(g, cni_to_shape(g, cn_multiply(g, a, cn_square(g, r)), &n->x[2]->dims), cni_to_shape(g, with, &n->x[2]->dims)), -0.5),
+        &n->x[2]->dims);
   if (want[3]) gx[3] = cni_to_shape(g, plain, &n->x[3]->dims);
   if (want[4]) gx[4] = cni_to_shape(g, cn_multiply(g, r, with), &n->x[4]->dims);
 }
@@ -197,12 +204,16 @@ static void batch_normalization_reference(const cn_reference *r) {
     r->y[0][i] = (r->x[0][i] - r->x[1][k]) / sqrt(r->x[2][k] + o->epsilon) * (r->x[4] ? r->x[4][k] : 1) + (r->x[3] ? r->x[3][k] : 0);
   }
 }
-CN_OP(batch_normalization, CN_LIST_BATCH_NORMALIZATION, .outputs = 1, .infer = batch_normalization_infer, .forward = batch_normalization_forward, .vjp = batch_normalization_vjp,
-      .backward = batch_normalization_backward, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_X(2) | CN_READS_X(4), .reference = batch_normalization_reference,
-      .samples = CN_TEXTS("f[4,3], f[3], f[3]@0.5:2, f[3], f[3], axis=-1", "f[2,2,3], f[3], f[3]@0.5:2, axis=-1", "f[3,2,4], f[2], f[2]@0.5:2, f[2], axis=1, epsilon=0.1", "f[3,5], f[3], f[3]@0.5:2, f[3], f[3], axis=0",
+CN_OP(batch_normalization, CN_LIST_BATCH_NORMALIZATION, .outputs = 1, .infer = batch_normalization_infer, .forward = batch_normalization_forward,
+      .vjp = batch_normalization_vjp, .backward = batch_normalization_backward, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_X(2) | CN_READS_X(4),
+      .reference = batch_normalization_reference,
+      .samples = CN_TEXTS("f[4,3], f[3], f[3]@0.5:2, f[3], f[3], axis=-1", "f[2,2,3], f[3], f[3]@0.5:2, axis=-1",
+                          "f[3,2,4], f[2], f[2]@0.5:2, f[2], axis=1, epsilon=0.1", "f[3,5], f[3], f[3]@0.5:2, f[3], f[3], axis=0",
                           "f[0,3], f[3], f[3]@0.5:2, axis=-1", "f[300,65], f[65], f[65]@0.5:2, f[65], f[65], axis=1"),
-      .rejects = CN_TEXTS("f[2,3], f[4], f[4], axis=-1 => mean must have shape [3], got [4]", "f[2,3], f[3], f[2], axis=-1 => variance must have shape [3], got [2]", "f[2,3], f[3], f[3], axis=2 => axis 2 is out of range for rank 2",
-                          "f[2,3], f[3], f[3] => axis is required", "i[2,3]@0:3, f[3], f[3], axis=1 => works on float32 and float64"));
+      .rejects = CN_TEXTS("f[2,3], f[4], f[4], axis=-1 => mean must have shape [3], got [4]",
+                          "f[2,3], f[3], f[2], axis=-1 => variance must have shape [3], got [2]",
+                          "f[2,3], f[3], f[3], axis=2 => axis 2 is out of range for rank 2", "f[2,3], f[3], f[3] => axis is required",
+                          "i[2,3]@0:3, f[3], f[3], axis=1 => works on float32 and float64"));
 
 /* ---- batch_norm_train ---- */
 #define TRAIN ((const cn_batch_norm_train_args *)c->args)
@@ -271,8 +282,10 @@ CNI_VJP(batch_norm_train) {
   const cn_dims *x = &n->x[0]->dims, *shape = &n->y[1]->dims;
   const span s = span_of(x, o->axis);
   const double each = 1 / (double)(s.rows * s.inner);
-  cn_tensor *r = cn_rsqrt(g, cn_shift(g, n->y[2], o->epsilon)), *off = cn_subtract(g, n->x[0], against(g, n->y[1], x, o->axis)), *h = cn_multiply(g, off, against(g, r, x, o->axis));
-  cn_tensor *d = NULL, *plain = gy[0] ? channel_sums(g, gy[0], x, o->axis, shape) : NULL, *with = gy[0] ? channel_sums(g, cn_multiply(g, gy[0], h), x, o->axis, shape) : NULL;
+  cn_tensor *r = cn_rsqrt(g, cn_shift(g, n->y[2], o->epsilon)), *off = cn_subtract(g, n->x[0], against(g, n->y[1], x, o->axis)),
+            *h = cn_multiply(g, off, against(g, r, x, o->axis));
+  cn_tensor *d = NULL, *plain = gy[0] ? channel_sums(g, gy[0], x, o->axis, shape) : NULL,
+            *with = gy[0] ? channel_sums(g, cn_multiply(g, gy[0], h), x, o->axis, shape) : NULL;
   if (want[0] && gy[0]) {
     cn_tensor *f = cni_given(n->x[1]) ? cn_multiply(g, r, cni_to_shape(g, n->x[1], shape)) : r;
     cn_tensor *means = cn_add(g, against(g, cn_scale(g, plain, each), x, o->axis), cn_multiply(g, h, against(g, cn_scale(g, with, each), x, o->axis)));
@@ -300,10 +313,13 @@ static void batch_norm_train_reference(const cn_reference *r) {
     r->y[0][i] = (r->x[0][i] - r->y[1][k]) / sqrt(r->y[2][k] + o->epsilon) * (r->x[1] ? r->x[1][k] : 1) + (r->x[2] ? r->x[2][k] : 0);
   }
 }
-CN_OP(batch_norm_train, CN_LIST_BATCH_NORM_TRAIN, .outputs = 3, .infer = batch_norm_train_infer, .forward = batch_norm_train_forward, .vjp = batch_norm_train_vjp, .backward = batch_norm_train_backward,
-      .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1) | CN_READS_Y(2), .reference = batch_norm_train_reference,
-      .samples = CN_TEXTS("f[4,3], f[3], f[3]", "f[2,2,3]", "f[3,2,4], f[2], axis=1, epsilon=0.1", "f[3,5], f[3], f[3], axis=0", "f[300,65], f[65], f[65]", "f[1,3], epsilon=1"),
-      .rejects = CN_TEXTS("f[2,3], f[4] => gamma must have shape [3], got [4]", "f[2,3], f[3], f[2] => beta must have shape [3], got [2]", "f[2,3], axis=2 => axis 2 is out of range for rank 2", "i[2,3]@0:3 => works on float32 and float64"));
+CN_OP(batch_norm_train, CN_LIST_BATCH_NORM_TRAIN, .outputs = 3, .infer = batch_norm_train_infer, .forward = batch_norm_train_forward,
+      .vjp = batch_norm_train_vjp, .backward = batch_norm_train_backward, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1) | CN_READS_Y(2),
+      .reference = batch_norm_train_reference,
+      .samples = CN_TEXTS("f[4,3], f[3], f[3]", "f[2,2,3]", "f[3,2,4], f[2], axis=1, epsilon=0.1", "f[3,5], f[3], f[3], axis=0", "f[300,65], f[65], f[65]",
+                          "f[1,3], epsilon=1"),
+      .rejects = CN_TEXTS("f[2,3], f[4] => gamma must have shape [3], got [4]", "f[2,3], f[3], f[2] => beta must have shape [3], got [2]",
+                          "f[2,3], axis=2 => axis 2 is out of range for rank 2", "i[2,3]@0:3 => works on float32 and float64"));
 
 /* ---- moments ---- */
 #define MOMENTS ((const cn_moments_args *)c->args)
@@ -360,7 +376,8 @@ CNI_VJP(moments) {
   cni_reduced_dims(&n->x[0]->dims, bits, true, &kept);
   const double each = (double)n->y[0]->count / (double)n->x[0]->count;
   if (gy[0]) gx[0] = cni_spread(g, cn_scale(g, cni_to_shape(g, gy[0], &kept), each), &n->x[0]->dims);
-  if (gy[1]) gx[0] = plus(g, gx[0], cn_multiply(g, cn_scale(g, cni_to_shape(g, gy[1], &kept), 2 * each), cn_subtract(g, n->x[0], cni_to_shape(g, n->y[0], &kept))));
+  if (gy[1])
+    gx[0] = plus(g, gx[0], cn_multiply(g, cn_scale(g, cni_to_shape(g, gy[1], &kept), 2 * each), cn_subtract(g, n->x[0], cni_to_shape(g, n->y[0], &kept))));
 }
 static void moments_reference(const cn_reference *r) {
   const cn_call *c = r->call;
@@ -379,8 +396,11 @@ static void moments_reference(const cn_reference *r) {
     }
   }
 }
-CN_OP(moments, CN_LIST_MOMENTS, .outputs = 2, .infer = moments_infer, .forward = moments_forward, .vjp = moments_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = moments_reference,
-      .samples = CN_TEXTS("f[3,4]", "f[2,3,4], axes=[0]", "f[3,4], axes=[-1], keepdims=true", "f[2,3,4], axes=[1]", "f[2,3,4], axes=[0,2], keepdims=true", "f[5], synchronized=true", "f[300,70], axes=[0]", "f[]", "f[0,3], axes=[1]", "f[2,3], axes=[]"),
-      .rejects = CN_TEXTS("f[2,3], axes=[2] => axis 2 is out of range for rank 2", "f[2,3], axes=[0,0] => axis 0 is given twice", "i[2]@0:3 => works on float32 and float64"));
+CN_OP(moments, CN_LIST_MOMENTS, .outputs = 2, .infer = moments_infer, .forward = moments_forward, .vjp = moments_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0),
+      .reference = moments_reference,
+      .samples = CN_TEXTS("f[3,4]", "f[2,3,4], axes=[0]", "f[3,4], axes=[-1], keepdims=true", "f[2,3,4], axes=[1]", "f[2,3,4], axes=[0,2], keepdims=true",
+                          "f[5], synchronized=true", "f[300,70], axes=[0]", "f[]", "f[0,3], axes=[1]", "f[2,3], axes=[]"),
+      .rejects = CN_TEXTS("f[2,3], axes=[2] => axis 2 is out of range for rank 2", "f[2,3], axes=[0,0] => axis 0 is given twice",
+                          "i[2]@0:3 => works on float32 and float64"));
 
 const cn_op *const cni_ops_normalization_channels[] = { &cn_op_batch_normalization, &cn_op_batch_norm_train, &cn_op_moments, &cn_op_group_normalization, NULL };

@@ -27,7 +27,8 @@ static cn_code infer(const cn_call *c) {
   const int64_t channels = x->d[axis];
   if (o->groups < 1 && o->groups != -1) return cn_fail(c->graph, CN_VALUE, "groups must be positive or -1, got %lld", (long long)o->groups);
   if (channels == CN_UNKNOWN) return cn_fail(c->graph, CN_SHAPE, "the number of channels must be known");
-  if (channels % groups_of(o, channels ? channels : 1)) return cn_fail(c->graph, CN_VALUE, "%lld channels do not make %lld groups", (long long)channels, (long long)o->groups);
+  if (channels % groups_of(o, channels ? channels : 1))
+    return cn_fail(c->graph, CN_VALUE, "%lld channels do not make %lld groups", (long long)channels, (long long)o->groups);
   for (int64_t i = 1; i <= 2; i++)
     if (cni_need_parameter(c, i, &(const cn_dims){ 1, { channels } })) return cn_error_code(c->graph);
   cni_sig_like(c, x);
@@ -108,7 +109,8 @@ static void factors(const job *j, int64_t sample, double *plain, double *with, c
   const double n = group_count(j->s);
   for (int64_t k = 0; k < j->s.groups; k++) {
     const int64_t group = sample * j->s.groups + k, first = k * j->s.width;
-    const double r = number_at(c->y[2]->data, wide, group), gmean = c->gy[1] ? number_at(c->gy[1], wide, group) : 0, grstd = c->gy[2] ? number_at(c->gy[2], wide, group) : 0;
+    const double r = number_at(c->y[2]->data, wide, group), gmean = c->gy[1] ? number_at(c->gy[1], wide, group) : 0,
+                 grstd = c->gy[2] ? number_at(c->gy[2], wide, group) : 0;
     double p = 0, q = 0;
     for (int64_t i = first; i < first + j->s.width; i++) {
       with[i] *= r;
@@ -167,7 +169,8 @@ static void group_normalization_vjp(cn_graph *g, const cn_node *n, cn_tensor *co
   const grouping s = grouping_of(&n->x[0]->dims, n->args);
   const cn_dims wide = { 5, { s.samples, s.before, s.groups, s.width, s.behind } }, parameter = { 5, { 1, 1, s.groups, s.width, 1 } };
   const double each = 1 / group_count(s);
-  cn_tensor *r = n->y[2], *h = cn_multiply(g, cn_subtract(g, cni_to_shape(g, n->x[0], &wide), n->y[1]), r), *d = NULL, *up = gy[0] ? cni_to_shape(g, gy[0], &wide) : NULL;
+  cn_tensor *r = n->y[2], *h = cn_multiply(g, cn_subtract(g, cni_to_shape(g, n->x[0], &wide), n->y[1]), r), *d = NULL,
+            *up = gy[0] ? cni_to_shape(g, gy[0], &wide) : NULL;
   if (want[0] && up) {
     cn_tensor *e = cni_given(n->x[1]) ? cn_multiply(g, up, cni_to_shape(g, n->x[1], &parameter)) : up;
     cn_tensor *m = cn_mean(g, e, .axis = CN_INTS(1, 3, 4), .keepdims = true), *q = cn_mean(g, cn_multiply(g, e, h), .axis = CN_INTS(1, 3, 4), .keepdims = true);
@@ -200,7 +203,10 @@ static void group_normalization_reference(const cn_reference *r) {
 }
 CN_OP(group_normalization, CN_LIST_GROUP_NORMALIZATION, .outputs = 3, .infer = infer, .forward = forward, .vjp = group_normalization_vjp, .backward = backward,
       .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1) | CN_READS_Y(2), .reference = group_normalization_reference,
-      .samples = CN_TEXTS("f[2,3,4], f[4], f[4], groups=2", "f[2,4,3], f[4], f[4], groups=2, axis=1", "f[3,6], f[6], groups=3", "f[2,2,6], groups=1", "f[2,3,2,2], f[3], f[3], groups=-1, axis=1", "f[2,2,4,3], f[4], f[4], groups=2, axis=2, epsilon=0.1",
-                          "f[0,4], f[4], groups=2", "f[3,40,66], f[66], f[66], groups=3"),
-      .rejects = CN_TEXTS("f[2,5], groups=2 => 5 channels do not make 2 groups", "f[2,4], groups=0 => groups must be positive or -1, got 0", "f[4], groups=2 => needs samples and channels", "f[2,4], groups=2, axis=0 => axis 0 is the samples'",
-                          "f[2,4], f[3], groups=2 => gamma must have shape [4], got [3]", "f[2,4], groups=2, axis=2 => axis 2 is out of range for rank 2", "i[2,4]@0:3, groups=2 => works on float32 and float64"));
+      .samples = CN_TEXTS("f[2,3,4], f[4], f[4], groups=2", "f[2,4,3], f[4], f[4], groups=2, axis=1", "f[3,6], f[6], groups=3", "f[2,2,6], groups=1",
+                          "f[2,3,2,2], f[3], f[3], groups=-1, axis=1", "f[2,2,4,3], f[4], f[4], groups=2, axis=2, epsilon=0.1", "f[0,4], f[4], groups=2",
+                          "f[3,40,66], f[66], f[66], groups=3"),
+      .rejects = CN_TEXTS("f[2,5], groups=2 => 5 channels do not make 2 groups", "f[2,4], groups=0 => groups must be positive or -1, got 0",
+                          "f[4], groups=2 => needs samples and channels", "f[2,4], groups=2, axis=0 => axis 0 is the samples'",
+                          "f[2,4], f[3], groups=2 => gamma must have shape [4], got [3]", "f[2,4], groups=2, axis=2 => axis 2 is out of range for rank 2",
+                          "i[2,4]@0:3, groups=2 => works on float32 and float64"));

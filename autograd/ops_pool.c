@@ -35,12 +35,14 @@ static bool pooled_dims(const cn_call *c, const options *o, const cn_dims *x, cn
   const int r = x->rank - 2;
   char text[160];
   if (r < 1 || r > 3) return cn_fail(c->graph, CN_SHAPE, "needs rank 3, 4 or 5, got %s", cn_dims_text(x, text, sizeof text)), false;
-  if (strcmp(o->padding, "valid") != 0 && strcmp(o->padding, "same") != 0) return cn_fail(c->graph, CN_VALUE, "padding must be \"valid\" or \"same\", got \"%s\"", o->padding), false;
+  if (strcmp(o->padding, "valid") != 0 && strcmp(o->padding, "same") != 0)
+    return cn_fail(c->graph, CN_VALUE, "padding must be \"valid\" or \"same\", got \"%s\"", o->padding), false;
   *y = *x;
   for (int i = 0; i < r; i++) {
     const int axis = i + (channels_first(o->format) ? 2 : 1);
     y->d[axis] = out_size(o, x->d[axis], entry(&o->pool, i), entry(&o->stride, i));
-    if (r == 3 && y->d[axis] == 0 && x->d[axis] > 0) return cn_fail(c->graph, CN_SHAPE, "the window is larger than axis %d of %s", axis, cn_dims_text(x, text, sizeof text)), false;
+    if (r == 3 && y->d[axis] == 0 && x->d[axis] > 0)
+      return cn_fail(c->graph, CN_SHAPE, "the window is larger than axis %d of %s", axis, cn_dims_text(x, text, sizeof text)), false;
     if (o->adaptive && x->d[axis] == 0) return cn_fail(c->graph, CN_SHAPE, "axis %d has no elements", axis), false;
   }
   return true;
@@ -93,7 +95,15 @@ static int64_t most_taps(const geometry *s) {
 
 /* ---- running ---- */
 /* All windows' positions, once: [windows, most], and their counts. The samples share them. */
-typedef struct job { const cni_kernels *k; geometry s; size_t w; int64_t most, windows, positions, *counts, *taps; char *y; const char *x; int32_t *index; } job;
+typedef struct job {
+  const cni_kernels *k;
+  geometry s;
+  size_t w;
+  int64_t most, windows, positions, *counts, *taps;
+  char *y;
+  const char *x;
+  int32_t *index;
+} job;
 static bool job_take(const cn_call *c, const geometry *s, job *j, cni_buffer **buffer) {
   *j = (job){ .k = cni_kernels_of(c), .s = *s, .w = cni_width_of(c), .most = most_taps(s), .windows = volume(s->out), .positions = volume(s->in) };
   size_t numbers, bytes;
@@ -108,7 +118,8 @@ static void max_part(void *ctx, int64_t begin, int64_t end) {
   const job *j = ctx;
   for (int64_t i = begin; i < end; i++) {
     const int64_t n = i / j->windows, w = i % j->windows;
-    j->k->pool_max(j->y + (size_t)(i * j->s.c) * j->w, j->index + i * j->s.c, j->x + (size_t)(n * j->positions * j->s.c) * j->w, j->taps + w * j->most, j->counts[w], j->s.c);
+    j->k->pool_max(j->y + (size_t)(i * j->s.c) * j->w, j->index + i * j->s.c, j->x + (size_t)(n * j->positions * j->s.c) * j->w, j->taps + w * j->most,
+                   j->counts[w], j->s.c);
   }
 }
 static void mean_part(void *ctx, int64_t begin, int64_t end) {
@@ -182,7 +193,14 @@ static cn_code max_forward(const cn_call *c) {
 }
 static cn_code max_backward(const cn_call *c) {
   const geometry s = of_call(c);
-  job j = { .k = cni_kernels_of(c), .s = s, .w = cni_width_of(c), .windows = volume(s.out), .positions = volume(s.in), .y = c->gx[0], .x = c->gy[0], .index = c->y[1]->data };
+  job j = { .k = cni_kernels_of(c),
+            .s = s,
+            .w = cni_width_of(c),
+            .windows = volume(s.out),
+            .positions = volume(s.in),
+            .y = c->gx[0],
+            .x = c->gy[0],
+            .index = c->y[1]->data };
   if (c->gx[0] && c->x[0]->count) cni_parallel(c->graph, s.n, grain_of(s.c * j.positions), max_grad_part, &j);
   return CN_OK;
 }
@@ -191,7 +209,9 @@ static void max_vjp(cn_graph *g, const cn_node *n, cn_tensor *const *gy, const b
   const geometry s = geometry_of(&o, &n->x[0]->dims);
   const cn_dims in = { 3, { s.n, volume(s.in), s.c } }, out = { 3, { s.n, volume(s.out), s.c } };
   (void)want;
-  if (gy[0]) gx[0] = cni_to_shape(g, cn_scatter_along_axis(g, cni_to_shape(g, gy[0], &out), cni_to_shape(g, n->y[1], &out), .shape = cni_sizes(&in), .axis = 1), &n->x[0]->dims);
+  if (gy[0])
+    gx[0] = cni_to_shape(g, cn_scatter_along_axis(g, cni_to_shape(g, gy[0], &out), cni_to_shape(g, n->y[1], &out), .shape = cni_sizes(&in), .axis = 1),
+                         &n->x[0]->dims);
 }
 
 /* ---- average ---- */
@@ -311,20 +331,27 @@ static void unpool_reference(const cn_reference *r) {
       x "[1,2,2,2,1], pool_size=3 => the window is larger than axis 1", x "[1,4,1], pool_size=2, data_format='last' => data_format")
 #define ADAPTIVE(form) "f[2,6,2]" form ", output_size=2", "f[1,7,2]" form ", output_size=3", "f[1,4,5,2]" form ", output_size=[2,3]", "f[1,2,3,5]" form ", output_size=2, data_format='channels_first'", "f[1,2,3,4,1]" form ", output_size=[1,2,3]", "f[1,3,1]" form ", output_size=5"
 #define ADAPTIVE_REJECTS .rejects = CN_TEXTS("f[1,4,1] => output_size is required", "f[1,4], output_size=2 => needs rank 3, 4 or 5", "f[1,0,2], output_size=2 => axis 1 has no elements", "i[1,4,1]@0:3, output_size=2 => works on float32 and float64")
-CN_OP(max_pool, CN_LIST_POOL, .outputs = 2, .infer = max_infer, .forward = max_forward, .vjp = max_vjp, .backward = max_backward, .reads = CN_READS_Y(1), .reference = max_reference,
-      .samples = CN_TEXTS(WINDOWS("@distinct")), REJECTS("f"));
-CN_OP(average_pool, CN_LIST_POOL, .outputs = 1, .infer = average_infer, .forward = average_forward, .vjp = average_pool_vjp, .backward = average_backward, .reference = average_reference, .samples = CN_TEXTS(WINDOWS("")),
-      REJECTS("f"));
-CN_OP(adaptive_max_pool, CN_LIST_ADAPTIVE_POOL, .outputs = 2, .infer = max_infer, .forward = max_forward, .vjp = max_vjp, .backward = max_backward, .reads = CN_READS_Y(1), .reference = max_reference,
-      .samples = CN_TEXTS(ADAPTIVE("@distinct")), ADAPTIVE_REJECTS);
-CN_OP(adaptive_average_pool, CN_LIST_ADAPTIVE_POOL, .outputs = 1, .infer = average_infer, .forward = average_forward, .vjp = adaptive_average_pool_vjp, .backward = average_backward, .reference = average_reference,
-      .samples = CN_TEXTS(ADAPTIVE("")), ADAPTIVE_REJECTS);
-CN_OP(average_unpool, CN_LIST_UNPOOL, .outputs = 1, .infer = unpool_infer, .forward = unpool_forward, .vjp = average_unpool_vjp, .backward = unpool_backward, .reference = unpool_reference,
-      .samples = CN_TEXTS("f[2,3,2], pool_size=2, shape=[2,6,2]", "f[1,5,5,1], pool_size=2, strides=1, padding='same', shape=[1,5,5,1]", "f[2,3,4], pool_size=3, strides=2, padding='same', data_format='channels_first', shape=[2,3,7]"),
-      .rejects = CN_TEXTS("f[2,3,2], pool_size=2, shape=[2,8,2] => x must have shape [2,4,2], got [2,3,2]", "f[2,3,2], shape=[2,6,2] => pool_size is required", "i[1,2,1]@0:3, pool_size=2, shape=[1,4,1] => works on float32 and float64",
+CN_OP(max_pool, CN_LIST_POOL, .outputs = 2, .infer = max_infer, .forward = max_forward, .vjp = max_vjp, .backward = max_backward, .reads = CN_READS_Y(1),
+      .reference = max_reference, .samples = CN_TEXTS(WINDOWS("@distinct")), REJECTS("f"));
+CN_OP(average_pool, CN_LIST_POOL, .outputs = 1, .infer = average_infer, .forward = average_forward, .vjp = average_pool_vjp, .backward = average_backward,
+      .reference = average_reference, .samples = CN_TEXTS(WINDOWS("")), REJECTS("f"));
+CN_OP(adaptive_max_pool, CN_LIST_ADAPTIVE_POOL, .outputs = 2, .infer = max_infer, .forward = max_forward, .vjp = max_vjp, .backward = max_backward,
+      .reads = CN_READS_Y(1), .reference = max_reference, .samples = CN_TEXTS(ADAPTIVE("@distinct")), ADAPTIVE_REJECTS);
+CN_OP(adaptive_average_pool, CN_LIST_ADAPTIVE_POOL, .outputs = 1, .infer = average_infer, .forward = average_forward, .vjp = adaptive_average_pool_vjp,
+      .backward = average_backward, .reference = average_reference, .samples = CN_TEXTS(ADAPTIVE("")), ADAPTIVE_REJECTS);
+CN_OP(average_unpool, CN_LIST_UNPOOL, .outputs = 1, .infer = unpool_infer, .forward = unpool_forward, .vjp = average_unpool_vjp, .backward = unpool_backward,
+      .reference = unpool_reference,
+      .samples = CN_TEXTS("f[2,3,2], pool_size=2, shape=[2,6,2]", "f[1,5,5,1], pool_size=2, strides=1, padding='same', shape=[1,5,5,1]",
+                          "f[2,3,4], pool_size=3, strides=2, padding='same', data_format='channels_first', shape=[2,3,7]"),
+      .rejects = CN_TEXTS("f[2,3,2], pool_size=2, shape=[2,8,2] => x must have shape [2,4,2], got [2,3,2]", "f[2,3,2], shape=[2,6,2] => pool_size is required",
+                          "i[1,2,1]@0:3, pool_size=2, shape=[1,4,1] => works on float32 and float64",
                           "f[2,3], pool_size=2, shape=[2,6] => needs rank 3, 4 or 5"));
-CN_OP(adaptive_average_unpool, CN_LIST_ADAPTIVE_UNPOOL, .outputs = 1, .infer = unpool_infer, .forward = unpool_forward, .vjp = adaptive_average_unpool_vjp, .backward = unpool_backward, .reference = unpool_reference,
+CN_OP(adaptive_average_unpool, CN_LIST_ADAPTIVE_UNPOOL, .outputs = 1, .infer = unpool_infer, .forward = unpool_forward, .vjp = adaptive_average_unpool_vjp,
+      .backward = unpool_backward, .reference = unpool_reference,
       .samples = CN_TEXTS("f[1,3,2], output_size=3, shape=[1,7,2]", "f[1,2,2,2], output_size=2, data_format='channels_first', shape=[1,2,3,5]"),
-      .rejects = CN_TEXTS("f[1,3,2], output_size=2, shape=[1,7,2] => x must have shape [1,2,2], got [1,3,2]", "f[1,3,2], shape=[1,7,2] => output_size is required"));
+      .rejects = CN_TEXTS("f[1,3,2], output_size=2, shape=[1,7,2] => x must have shape [1,2,2], got [1,3,2]",
+                          "f[1,3,2], shape=[1,7,2] => output_size is required"));
 
-const cn_op *const cni_ops_pool[] = { &cn_op_max_pool, &cn_op_average_pool, &cn_op_adaptive_max_pool, &cn_op_adaptive_average_pool, &cn_op_average_unpool, &cn_op_adaptive_average_unpool, NULL };
+const cn_op *const cni_ops_pool[] = {
+  &cn_op_max_pool, &cn_op_average_pool, &cn_op_adaptive_max_pool, &cn_op_adaptive_average_pool, &cn_op_average_unpool, &cn_op_adaptive_average_unpool, NULL
+};

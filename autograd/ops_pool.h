@@ -1,5 +1,6 @@
-/* Pooling over 1, 2 or 3 spatial axes: inputs [n, spatial ..., c] (channels_last, also for None) or [n, c, spatial ...] (channels_first). Floats only. Sizes that are not positive, another rank, an unknown padding or
- * data format are refused. Names and meaning: keras.ops; average_unpool and adaptive_average_unpool are Cornu's own. */
+/* Pooling over 1, 2 or 3 spatial axes: inputs [n, spatial ..., c] (channels_last, also for None) or [n, c, spatial ...] (channels_first). Floats only. Sizes
+ * that are not positive, another rank, an unknown padding or data format are refused. Names and meaning: keras.ops; average_unpool and adaptive_average_unpool
+ * are Cornu's own. */
 #ifndef CN_AUTOGRAD_OPS_POOL_H
 #define CN_AUTOGRAD_OPS_POOL_H
 #include "op.h"
@@ -19,8 +20,8 @@ extern "C" {
   CN_IN(X, S, x, "of adaptive_average_pool's result's shape") X(S, cn_size, output_size, { { 0 } }, POSITIVE, "spatial sizes of x") CN_POOL_FORMAT_(X, S) \
   X(S, cn_ints, shape, CN_EMPTY_INTS, ANY, "of the pooled input")
 
-/* The largest element of each window; the gradient goes to the first of those that tie. The second output (int32) is its place among the spatial positions. A window larger than the input has no place: size 0 (an error
- * with three spatial axes). */
+/* The largest element of each window; the gradient goes to the first of those that tie. The second output (int32) is its place among the spatial positions. A
+ * window larger than the input has no place: size 0 (an error with three spatial axes). */
 CN_OP_DECLARE(max_pool, CN_LIST_POOL)
 /* The mean over each window; padding does not count. */
 CN_OP_DECLARE(average_pool, CN_LIST_POOL)

@@ -3,17 +3,14 @@
 #define CN_AUTOGRAD_OPS_PRIVATE_H
 #include "op.h"
 
-extern const cn_op *const cni_ops_activation[], *const cni_ops_activation_options[], *const cni_ops_binary[], *const cni_ops_logic[], *const cni_ops_loss[], *const cni_ops_math[], *const cni_ops_product[],
-    *const cni_ops_random[], *const cni_ops_cast[], *const cni_ops_moments[], *const cni_ops_simple[], *const cni_ops_softmax[];
-extern const cn_op *const cni_ops_index[], *const cni_ops_item[], *const cni_ops_join[], *const cni_ops_rearrange[], *const cni_ops_reduce[], *const cni_ops_scan[], *const cni_ops_shape[], *const cni_ops_slice[], *const cni_ops_sort[];
-extern const cn_op *const cni_ops_einsum[], *const cni_ops_linalg[], *const cni_ops_linear[];
-extern const cn_op *const cni_ops_diagonal[], *const cni_ops_factor[], *const cni_ops_spectral[], *const cni_ops_norm[], *const cni_ops_fft[], *const cni_ops_frames[];
-extern const cn_op *const cni_ops_conv[], *const cni_ops_conv_general[];
-extern const cn_op *const cni_ops_normalization[], *const cni_ops_normalization_channels[], *const cni_ops_pool[];
-extern const cn_op *const cni_ops_attention[], *const cni_ops_nn[];
-extern const cn_op *const cni_ops_create[], *const cni_ops_special[], *const cni_ops_scatter[], *const cni_ops_segment[], *const cni_ops_assemble[], *const cni_ops_quantile[];
-extern const cn_op *const cni_ops_nan[], *const cni_ops_search[], *const cni_ops_series[], *const cni_ops_space[];
-extern const cn_op *const cni_ops_image[], *const cni_ops_image_filter[], *const cni_ops_image_resize[], *const cni_ops_image_sample[];
-extern const cn_op *const cni_ops_blocks[], *const cni_ops_sets[], *const cni_ops_signal[];
+typedef const cn_op *const cni_family;
+extern cni_family cni_ops_activation[], cni_ops_activation_options[], cni_ops_binary[], cni_ops_logic[], cni_ops_loss[], cni_ops_math[], cni_ops_product[];
+extern cni_family cni_ops_random[], cni_ops_cast[], cni_ops_moments[], cni_ops_simple[], cni_ops_softmax[], cni_ops_index[], cni_ops_item[], cni_ops_join[];
+extern cni_family cni_ops_rearrange[], cni_ops_reduce[], cni_ops_scan[], cni_ops_shape[], cni_ops_slice[], cni_ops_sort[], cni_ops_einsum[], cni_ops_linalg[];
+extern cni_family cni_ops_linear[], cni_ops_diagonal[], cni_ops_factor[], cni_ops_spectral[], cni_ops_norm[], cni_ops_fft[], cni_ops_frames[], cni_ops_conv[];
+extern cni_family cni_ops_conv_general[], cni_ops_normalization[], cni_ops_normalization_channels[], cni_ops_pool[], cni_ops_attention[], cni_ops_nn[];
+extern cni_family cni_ops_create[], cni_ops_special[], cni_ops_scatter[], cni_ops_segment[], cni_ops_assemble[], cni_ops_quantile[], cni_ops_nan[];
+extern cni_family cni_ops_search[], cni_ops_series[], cni_ops_space[], cni_ops_image[], cni_ops_image_filter[], cni_ops_image_resize[];
+extern cni_family cni_ops_image_sample[], cni_ops_blocks[], cni_ops_sets[], cni_ops_signal[];
 
 #endif

@@ -28,8 +28,10 @@ static cn_code matmul_infer(const cn_call *c) {
   char ta[160], tb[160];
   products s;
   if (a->dtype != b->dtype || !cni_is_float((cn_dtype)a->dtype))
-    return cn_fail(c->graph, CN_DTYPE, "needs two inputs of float32 or of float64, got %s and %s", cn_dtype_name((cn_dtype)a->dtype), cn_dtype_name((cn_dtype)b->dtype));
-  if (!a->dims.rank || !b->dims.rank) return cn_fail(c->graph, CN_SHAPE, "a number has no inner size: %s x %s", cn_dims_text(&a->dims, ta, sizeof ta), cn_dims_text(&b->dims, tb, sizeof tb));
+    return cn_fail(c->graph, CN_DTYPE, "needs two inputs of float32 or of float64, got %s and %s", cn_dtype_name((cn_dtype)a->dtype),
+                   cn_dtype_name((cn_dtype)b->dtype));
+  if (!a->dims.rank || !b->dims.rank)
+    return cn_fail(c->graph, CN_SHAPE, "a number has no inner size: %s x %s", cn_dims_text(&a->dims, ta, sizeof ta), cn_dims_text(&b->dims, tb, sizeof tb));
   if (!shape_of(c->args, &a->dims, &b->dims, &s))
     return cn_fail(c->graph, CN_SHAPE, "inner sizes differ: %s x %s", cn_dims_text(&a->dims, ta, sizeof ta), cn_dims_text(&b->dims, tb, sizeof tb));
   cn_dims *y = &c->sig[0].dims;
@@ -76,8 +78,19 @@ static cn_code matmul_forward(const cn_call *c) {
   const stacks p = stacks_of(c);
   const int64_t m = p.s.m, n = p.s.n, k = p.s.k;
   const size_t w = width_of(a);
-  cni_gemm_args e = { .dtype = (cn_dtype)a->dtype, .transpose_a = p.ta, .transpose_b = p.tb, .m = p.tall ? m * p.count : m, .n = n, .k = k, .a = a->data, .b = b->data, .c = c->y[0]->data,
-                      .batch = p.tall ? 1 : p.count, .stride_a = p.na == 1 ? 0 : m * k, .stride_b = p.nb == 1 ? 0 : k * n, .stride_c = m * n };
+  cni_gemm_args e = { .dtype = (cn_dtype)a->dtype,
+                      .transpose_a = p.ta,
+                      .transpose_b = p.tb,
+                      .m = p.tall ? m * p.count : m,
+                      .n = n,
+                      .k = k,
+                      .a = a->data,
+                      .b = b->data,
+                      .c = c->y[0]->data,
+                      .batch = p.tall ? 1 : p.count,
+                      .stride_a = p.na == 1 ? 0 : m * k,
+                      .stride_b = p.nb == 1 ? 0 : k * n,
+                      .stride_c = m * n };
   if (!c->y[0]->count) return CN_OK;
   if (p.tall || is_regular(&p)) return cni_gemm(c->graph, &e);
   e.batch = 1;
@@ -172,12 +185,14 @@ static cn_tensor *as_matrices(cn_graph *g, cn_tensor *t, bool row, bool column) 
 static void matmul_vjp(cn_graph *g, const cn_node *n, cn_tensor *const *gy, const bool *want, cn_tensor **gx) {
   const cn_matmul_args *o = n->args;
   const bool va = n->x[0]->dims.rank == 1, vb = n->x[1]->dims.rank == 1;
-  cn_tensor *a = va ? cn_expand_dims(g, n->x[0], .axis = CN_INTS(0)) : n->x[0], *b = vb ? cn_expand_dims(g, n->x[1], .axis = CN_INTS(1)) : n->x[1], *d = as_matrices(g, gy[0], va, vb);
+  cn_tensor *a = va ? cn_expand_dims(g, n->x[0], .axis = CN_INTS(0)) : n->x[0], *b = vb ? cn_expand_dims(g, n->x[1], .axis = CN_INTS(1)) : n->x[1],
+            *d = as_matrices(g, gy[0], va, vb);
   const bool ta = o->transpose_a && !va, tb = o->transpose_b && !vb;
   if (!a || !b || !d) return;
   if (want[0]) gx[0] = to_shape(g, ta ? cn_matmul(g, b, d, .transpose_a = tb, .transpose_b = true) : cn_matmul(g, d, b, .transpose_b = !tb), n->x[0], false);
   if (want[1] && a->dims.rank > 2 && b->dims.rank == 2 && !ta && !tb) { /* one deep product instead of a stack that is summed */
-    const int64_t k = a->dims.d[a->dims.rank - 1], columns = d->dims.d[d->dims.rank - 1], rows = cn_dims_count(&d->dims) && columns ? cn_dims_count(&d->dims) / columns : 0;
+    const int64_t k = a->dims.d[a->dims.rank - 1], columns = d->dims.d[d->dims.rank - 1],
+                  rows = cn_dims_count(&d->dims) && columns ? cn_dims_count(&d->dims) / columns : 0;
     gx[1] = to_shape(g, cn_matmul(g, cn_reshape(g, a, CN_INTS(rows, k)), cn_reshape(g, d, CN_INTS(rows, columns)), .transpose_a = true), n->x[1], vb);
   } else if (want[1]) {
     gx[1] = to_shape(g, tb ? cn_matmul(g, d, a, .transpose_a = true, .transpose_b = ta) : cn_matmul(g, a, d, .transpose_a = !ta), n->x[1], vb);
@@ -196,7 +211,8 @@ static void matmul_reference(const cn_reference *r) {
   for (int64_t i = 0; i < count; i++)
     for (int64_t row = 0; row < s.m; row++)
       for (int64_t col = 0; col < s.n; col++) {
-        const double *a = r->x[0] + cni_broadcast_index(&s.batch_a, &batch, i) * s.m * s.k, *b = r->x[1] + cni_broadcast_index(&s.batch_b, &batch, i) * s.k * s.n;
+        const double *a = r->x[0] + cni_broadcast_index(&s.batch_a, &batch, i) * s.m * s.k,
+                     *b = r->x[1] + cni_broadcast_index(&s.batch_b, &batch, i) * s.k * s.n;
         double sum = 0;
         for (int64_t p = 0; p < s.k; p++) sum += a[ta ? p * s.m + row : row * s.k + p] * b[tb ? col * s.k + p : p * s.n + col];
         r->y[0][(i * s.m + row) * s.n + col] = sum;
@@ -207,11 +223,13 @@ static double matmul_cost(const cn_call *c) {
   shape_of(c->args, &c->x[0]->dims, &c->x[1]->dims, &s);
   return 2 * (double)c->y[0]->count * (double)s.k;
 }
-CN_OP(matmul, CN_MATMUL, .outputs = 1, .cost = matmul_cost, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = matmul_infer, .forward = matmul_forward, .vjp = matmul_vjp, .backward = matmul_backward,
-      .reference = matmul_reference,
-      .samples = CN_TEXTS("f[3,4], f[4,5]", "f[4,3], f[4,5], transpose_a=true", "f[3,4], f[5,4], transpose_b=true", "f[4,3], f[5,4], transpose_a=true, transpose_b=true", "f[4], f[4]", "f[4], f[4,3]", "f[3,4], f[4]",
-                          "f[2,3,4], f[4,5]", "f[2,3,4], f[2,4,5]", "f[2,1,3,4], f[3,4,2]", "f[2,4,3], f[1,5,4], transpose_a=true, transpose_b=true", "f[0,3], f[3,2]", "f[2,0], f[0,3]", "f[1,1], f[1,1]", "f[2,3,4], f[4]"),
-      .rejects = CN_TEXTS("f[4,3], f[5,7] => inner sizes differ: [4,3] x [5,7]", "f[], f[3] => a number has no inner size", "f[2,3,4], f[3,4,5] => leading axes do not broadcast",
-                          "i[2,2]@0:3, i[2,2]@0:3 => needs two inputs of float32 or of float64"));
+CN_OP(matmul, CN_MATMUL, .outputs = 1, .cost = matmul_cost, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = matmul_infer, .forward = matmul_forward,
+      .vjp = matmul_vjp, .backward = matmul_backward, .reference = matmul_reference,
+      .samples = CN_TEXTS("f[3,4], f[4,5]", "f[4,3], f[4,5], transpose_a=true", "f[3,4], f[5,4], transpose_b=true",
+                          "f[4,3], f[5,4], transpose_a=true, transpose_b=true", "f[4], f[4]", "f[4], f[4,3]", "f[3,4], f[4]", "f[2,3,4], f[4,5]",
+                          "f[2,3,4], f[2,4,5]", "f[2,1,3,4], f[3,4,2]", "f[2,4,3], f[1,5,4], transpose_a=true, transpose_b=true", "f[0,3], f[3,2]",
+                          "f[2,0], f[0,3]", "f[1,1], f[1,1]", "f[2,3,4], f[4]"),
+      .rejects = CN_TEXTS("f[4,3], f[5,7] => inner sizes differ: [4,3] x [5,7]", "f[], f[3] => a number has no inner size",
+                          "f[2,3,4], f[3,4,5] => leading axes do not broadcast", "i[2,2]@0:3, i[2,2]@0:3 => needs two inputs of float32 or of float64"));
 
 const cn_op *const cni_ops_product[] = { &cn_op_matmul, NULL };

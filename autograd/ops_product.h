@@ -7,8 +7,9 @@
 extern "C" {
 #endif
 
-/* a b of the last two axes, the others broadcast: [..., m, k] x [..., k, n] -> [..., m, n]. A vector is a row on the left, a column on the right, and its axis of size 1 goes again. With transpose_a (transpose_b) the
- * last two axes of a (b) are swapped; not for vectors. SHAPE `inner sizes differ: [4,3] x [5,7]`. da = gy b^T, db = a^T gy. NumPy's matmul. */
+/* a b of the last two axes, the others broadcast: [..., m, k] x [..., k, n] -> [..., m, n]. A vector is a row on the left, a column on the right, and its axis
+ * of size 1 goes again. With transpose_a (transpose_b) the last two axes of a (b) are swapped; not for vectors. SHAPE `inner sizes differ: [4,3] x [5,7]`. da =
+ * gy b^T, db = a^T gy. NumPy's matmul. */
 #define CN_MATMUL(X, S)                                                                \
   CN_IN(X, S, a, "left")                                                               \
   CN_IN(X, S, b, "right")                                                              \
@@ -16,7 +17,8 @@ extern "C" {
   X(S, bool, transpose_b, false, ANY, "whether b's last two axes are swapped")
 CN_OP_DECLARE(matmul, CN_MATMUL)
 
-/* act(x kernel + bias): [..., d] x [d, units] + [units] -> [..., units]; one fused operation. activation: 0 none, 1 relu, 2 tanh, 3 sigmoid. Cornu's own; what Dense calls. */
+/* act(x kernel + bias): [..., d] x [d, units] + [units] -> [..., units]; one fused operation. activation: 0 none, 1 relu, 2 tanh, 3 sigmoid. Cornu's own; what
+ * Dense calls. */
 #define CN_LINEAR(X, S)                                                                \
   CN_IN(X, S, x, "input of rank 2 or more")                                            \
   CN_IN(X, S, kernel, "[d, units]")                                                    \

@@ -81,7 +81,10 @@ static cn_tensor *lanes(cn_graph *g, cn_tensor *x, uint32_t bits) {
 static cn_tensor *between(cn_graph *g, cn_tensor *x, cn_tensor *q, method m) {
   const int64_t n = x->dims.d[x->dims.rank - 1];
   cn_tensor *sorted = cn_sort(g, x), *rank = cn_scale(g, q, (double)(n - 1));
-  cn_tensor *low = m == NEAREST ? cn_round(g, rank) : m == HIGHER ? cn_ceil(g, rank) : cn_floor(g, rank), *below = cn_take(g, sorted, cn_cast(g, low, .dtype = "int32"), .axis = -1);
+  cn_tensor *low = m == NEAREST  ? cn_round(g, rank)
+                   : m == HIGHER ? cn_ceil(g, rank)
+                                 : cn_floor(g, rank),
+            *below = cn_take(g, sorted, cn_cast(g, low, .dtype = "int32"), .axis = -1);
   if (m != LINEAR && m != MIDPOINT) return below;
   cn_tensor *above = cn_take(g, sorted, cn_cast(g, cn_ceil(g, rank), .dtype = "int32"), .axis = -1);
   if (m == MIDPOINT) return cn_scale(g, cn_add(g, below, above), 0.5);
@@ -92,7 +95,10 @@ static cn_tensor *between_numbers(cn_graph *g, cn_tensor *x, cn_tensor *q, metho
   const cn_ints last = CN_INTS(-1);
   cn_tensor *count = cn_sum(g, cn_cast(g, cn_logical_not(g, cn_isnan(g, x)), .dtype = cn_dtype_name((cn_dtype)x->dtype)), .axis = last, .keepdims = true);
   cn_tensor *sorted = cn_sort(g, x), *rank = cn_multiply(g, cn_maximum(g, cn_shift(g, count, -1), cn_scalar_like(g, x, 0)), q);
-  cn_tensor *low = m == NEAREST ? cn_round(g, rank) : m == HIGHER ? cn_ceil(g, rank) : cn_floor(g, rank), *below = cn_take_along_axis(g, sorted, cn_cast(g, low, .dtype = "int32"), .axis = -1);
+  cn_tensor *low = m == NEAREST  ? cn_round(g, rank)
+                   : m == HIGHER ? cn_ceil(g, rank)
+                                 : cn_floor(g, rank),
+            *below = cn_take_along_axis(g, sorted, cn_cast(g, low, .dtype = "int32"), .axis = -1);
   if (m != LINEAR && m != MIDPOINT) return below;
   cn_tensor *above = cn_take_along_axis(g, sorted, cn_cast(g, cn_ceil(g, rank), .dtype = "int32"), .axis = -1);
   if (m == MIDPOINT) return cn_scale(g, cn_add(g, below, above), 0.5);
@@ -168,7 +174,11 @@ static void nanmedian_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
 }
 static double quantile_of(const double *v, int64_t n, double q, int m) {
   const double rank = q * (double)(n - 1), low = v[(int64_t)floor(rank)], high = v[(int64_t)ceil(rank)];
-  return m == LOWER ? low : m == HIGHER ? high : m == NEAREST ? v[(int64_t)rint(rank)] : m == MIDPOINT ? (low + high) / 2 : low + (high - low) * (rank - floor(rank));
+  return m == LOWER      ? low
+         : m == HIGHER   ? high
+         : m == NEAREST  ? v[(int64_t)rint(rank)]
+         : m == MIDPOINT ? (low + high) / 2
+                         : low + (high - low) * (rank - floor(rank));
 }
 static void quantile_values(const cn_reference *r, double unit) {
   const cn_quantile_args *o = r->call->args;
@@ -191,17 +201,24 @@ CN_OP(nanmedian, CN_LIST_REDUCE, .outputs = 1, .infer = reduce_infer, .compose =
 
 #define QUANTILE_REJECTS "f[3,4], f[], axis=[2] => axis 2 is out of range for rank 2", "f[0], f[] => axis 0 has no elements", "f[3], f[2,2] => q must have rank 0 or 1, got rank 2", "f[3], f[]@0:1, method='cubic' => method must be"
 CN_OP(quantile, CN_LIST_QUANTILE, .outputs = 1, .infer = quantile_infer, .check = quantile_check, .compose = quantile_compose, .reference = quantile_reference,
-      .samples = CN_TEXTS("f[3,5]@distinct, f[]@0.1:0.9, axis=[1]", "f[5]@distinct, f[3]@0.1:0.9", "f[2,3,4]@distinct, f[2]@0.1:0.9, axis=[0,2], keepdims=true", "f[7]@distinct, f[2]@0.27:0.3, method='lower'",
-                          "f[7]@distinct, f[2]@0.27:0.3, method='higher'", "f[7]@distinct, f[]@0.27:0.3, method='midpoint'", "f[7]@distinct, f[]@0.27:0.3, method='nearest'"),
+      .samples = CN_TEXTS("f[3,5]@distinct, f[]@0.1:0.9, axis=[1]", "f[5]@distinct, f[3]@0.1:0.9", "f[2,3,4]@distinct, f[2]@0.1:0.9, axis=[0,2], keepdims=true",
+                          "f[7]@distinct, f[2]@0.27:0.3, method='lower'", "f[7]@distinct, f[2]@0.27:0.3, method='higher'",
+                          "f[7]@distinct, f[]@0.27:0.3, method='midpoint'", "f[7]@distinct, f[]@0.27:0.3, method='nearest'"),
       .rejects = CN_TEXTS(QUANTILE_REJECTS, "f[3], f[]@1.5:2 => q must be in 0 .. 1"));
-CN_OP(percentile, CN_LIST_QUANTILE, .outputs = 1, .infer = quantile_infer, .check = percentile_check, .compose = percentile_compose, .reference = percentile_reference,
-      .samples = CN_TEXTS("f[3,5]@distinct, f[]@10:90, axis=[1]", "f[5]@distinct, f[3]@10:90", "f[2,3]@distinct, f[2]@10:90, axis=[0], keepdims=true"), .rejects = CN_TEXTS(QUANTILE_REJECTS, "f[3], f[]@150:200 => q must be in 0 .. 100"));
-CN_OP(nanquantile, CN_LIST_QUANTILE, .outputs = 1, .infer = quantile_infer, .check = quantile_check, .compose = nanquantile_compose, .reference = quantile_reference,
-      .samples = CN_TEXTS("f[3,5]@distinct, f[]@0.1:0.9, axis=[1]", "f[5]@distinct, f[3]@0.1:0.9", "f[2,3,4]@distinct, f[2]@0.1:0.9, axis=[0,2], keepdims=true", "f[7]@distinct, f[2]@0.27:0.3, method='lower'",
-                          "f[7]@distinct, f[2]@0.27:0.3, method='higher'", "f[7]@distinct, f[]@0.27:0.3, method='midpoint'", "f[7]@distinct, f[]@0.27:0.3, method='nearest'"),
+CN_OP(percentile, CN_LIST_QUANTILE, .outputs = 1, .infer = quantile_infer, .check = percentile_check, .compose = percentile_compose,
+      .reference = percentile_reference,
+      .samples = CN_TEXTS("f[3,5]@distinct, f[]@10:90, axis=[1]", "f[5]@distinct, f[3]@10:90", "f[2,3]@distinct, f[2]@10:90, axis=[0], keepdims=true"),
+      .rejects = CN_TEXTS(QUANTILE_REJECTS, "f[3], f[]@150:200 => q must be in 0 .. 100"));
+CN_OP(nanquantile, CN_LIST_QUANTILE, .outputs = 1, .infer = quantile_infer, .check = quantile_check, .compose = nanquantile_compose,
+      .reference = quantile_reference,
+      .samples = CN_TEXTS("f[3,5]@distinct, f[]@0.1:0.9, axis=[1]", "f[5]@distinct, f[3]@0.1:0.9", "f[2,3,4]@distinct, f[2]@0.1:0.9, axis=[0,2], keepdims=true",
+                          "f[7]@distinct, f[2]@0.27:0.3, method='lower'", "f[7]@distinct, f[2]@0.27:0.3, method='higher'",
+                          "f[7]@distinct, f[]@0.27:0.3, method='midpoint'", "f[7]@distinct, f[]@0.27:0.3, method='nearest'"),
       .rejects = CN_TEXTS(QUANTILE_REJECTS, "f[3], f[]@1.5:2 => q must be in 0 .. 1"));
-CN_OP(nanpercentile, CN_LIST_QUANTILE, .outputs = 1, .infer = quantile_infer, .check = percentile_check, .compose = nanpercentile_compose, .reference = percentile_reference,
-      .samples = CN_TEXTS("f[3,5]@distinct, f[]@10:90, axis=[1]", "f[5]@distinct, f[3]@10:90", "f[2,3]@distinct, f[2]@10:90, axis=[0], keepdims=true"), .rejects = CN_TEXTS(QUANTILE_REJECTS, "f[3], f[]@150:200 => q must be in 0 .. 100"));
+CN_OP(nanpercentile, CN_LIST_QUANTILE, .outputs = 1, .infer = quantile_infer, .check = percentile_check, .compose = nanpercentile_compose,
+      .reference = percentile_reference,
+      .samples = CN_TEXTS("f[3,5]@distinct, f[]@10:90, axis=[1]", "f[5]@distinct, f[3]@10:90", "f[2,3]@distinct, f[2]@10:90, axis=[0], keepdims=true"),
+      .rejects = CN_TEXTS(QUANTILE_REJECTS, "f[3], f[]@150:200 => q must be in 0 .. 100"));
 
 /* ---- average ---- */
 static bool along_axis(const cn_call *c) {
@@ -216,7 +233,8 @@ static cn_code average_infer(const cn_call *c) {
   if (o->axis != CN_NONE && cn_axis(c->graph, o->axis, x->rank) < 0) return CN_INDEX;
   if (cni_given(c->x[1])) {
     if (c->x[0]->dtype != c->x[1]->dtype) return cn_fail(c->graph, CN_DTYPE, "x and weights must have one dtype");
-    if (!cn_dims_equal(x, &c->x[1]->dims) && !along_axis(c)) return cn_fail(c->graph, CN_SHAPE, "weights must have x's shape, or one number an element of axis");
+    if (!cn_dims_equal(x, &c->x[1]->dims) && !along_axis(c))
+      return cn_fail(c->graph, CN_SHAPE, "weights must have x's shape, or one number an element of axis");
   }
   c->sig[0].dtype = (cn_dtype)c->x[0]->dtype;
   cni_reduced_dims(x, o->axis == CN_NONE ? ~0u : 1u << cni_wrap(o->axis, x->rank), false, &c->sig[0].dims);
@@ -249,6 +267,9 @@ static void average_reference(const cn_reference *r) {
 }
 CN_OP(average, CN_LIST_AVERAGE, .outputs = 1, .infer = average_infer, .compose = average_compose, .reference = average_reference,
       .samples = CN_TEXTS("f[3,4], f[3,4]@0.5:2, axis=1", "f[3,4], f[3]@0.5:2, axis=0", "f[3,4], _, axis=none", "f[2,3], _, axis=-1", "f[2,3], f[2,3]@0.5:2"),
-      .rejects = CN_TEXTS("f[3,4], _, axis=2 => axis 2 is out of range for rank 2", "f[3,4], f[2], axis=0 => weights must have x's shape", "i[3]@0:2, _ => float32 and float64"));
+      .rejects = CN_TEXTS("f[3,4], _, axis=2 => axis 2 is out of range for rank 2", "f[3,4], f[2], axis=0 => weights must have x's shape",
+                          "i[3]@0:2, _ => float32 and float64"));
 
-const cn_op *const cni_ops_quantile[] = { &cn_op_ptp, &cn_op_median, &cn_op_quantile, &cn_op_percentile, &cn_op_average, &cn_op_nanquantile, &cn_op_nanpercentile, &cn_op_nanmedian, NULL };
+const cn_op *const cni_ops_quantile[] = { &cn_op_ptp,           &cn_op_median,    &cn_op_quantile,
+                                          &cn_op_percentile,    &cn_op_average,   &cn_op_nanquantile,
+                                          &cn_op_nanpercentile, &cn_op_nanmedian, NULL };

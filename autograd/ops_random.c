@@ -24,7 +24,8 @@ static cn_code infer_shape(const cn_call *c, const cn_ints *shape, cn_dtype dtyp
 }
 static cn_code infer_float(const cn_call *c, const cn_ints *shape, const char *name) {
   cn_dtype d;
-  if (!name || !cn_dtype_from_name(name, &d) || !cni_is_float(d)) return cn_fail(c->graph, CN_DTYPE, "dtype must be float32 or float64, got %s", name ? name : "None");
+  if (!name || !cn_dtype_from_name(name, &d) || !cni_is_float(d))
+    return cn_fail(c->graph, CN_DTYPE, "dtype must be float32 or float64, got %s", name ? name : "None");
   return infer_shape(c, shape, d);
 }
 
@@ -71,8 +72,9 @@ static void integers_reference(const cn_reference *r) {
     r->y[0][i] = (double)v;
   }
 }
-CN_OP(random_integers, CN_RANDOM_INTEGERS, .outputs = 1, .flags = CN_OP_RANDOM | CN_OP_NO_GRADIENT, .infer = integers_infer, .forward = integers_forward, .reference = integers_reference,
-      .samples = CN_TEXTS("shape=[3,4], maxval=10, seed=3", "shape=[0], maxval=2, seed=1"), .rejects = CN_TEXTS("shape=[3], minval=4, maxval=4 => no integer is in [4, 4)", "shape=[3] => maxval is required"));
+CN_OP(random_integers, CN_RANDOM_INTEGERS, .outputs = 1, .flags = CN_OP_RANDOM | CN_OP_NO_GRADIENT, .infer = integers_infer, .forward = integers_forward,
+      .reference = integers_reference, .samples = CN_TEXTS("shape=[3,4], maxval=10, seed=3", "shape=[0], maxval=2, seed=1"),
+      .rejects = CN_TEXTS("shape=[3], minval=4, maxval=4 => no integer is in [4, 4)", "shape=[3] => maxval is required"));
 
 /* ---- dropout ---- */
 /* Where the pattern starts: kept in the second output, for backward. */
@@ -80,10 +82,12 @@ static cn_stream saved(const cn_tensor *t) { return (cn_stream){ (uint64_t)((con
 
 /* Whether a pattern of noise_shape spreads over x. */
 static cn_code noise_fits(cn_graph *g, cn_ints noise_shape, const cn_dims *x) {
-  if (noise_shape.n >= 0 && noise_shape.n != x->rank) return cn_fail(g, CN_SHAPE, "noise_shape has %lld sizes, the input's rank is %d", (long long)noise_shape.n, x->rank);
+  if (noise_shape.n >= 0 && noise_shape.n != x->rank)
+    return cn_fail(g, CN_SHAPE, "noise_shape has %lld sizes, the input's rank is %d", (long long)noise_shape.n, x->rank);
   for (int64_t i = 0; i < noise_shape.n; i++) {
     const int64_t s = noise_shape.v[i];
-    if (s != 1 && s != -1 && s != CN_NONE && s != x->d[i] && x->d[i] != CN_UNKNOWN) return cn_fail(g, CN_SHAPE, "size %lld of noise_shape does not fit axis %lld of size %lld", (long long)s, (long long)i, (long long)x->d[i]);
+    if (s != 1 && s != -1 && s != CN_NONE && s != x->d[i] && x->d[i] != CN_UNKNOWN)
+      return cn_fail(g, CN_SHAPE, "size %lld of noise_shape does not fit axis %lld of size %lld", (long long)s, (long long)i, (long long)x->d[i]);
   }
   return CN_OK;
 }
@@ -170,10 +174,13 @@ static void dropout_reference(const cn_reference *r) {
     r->y[0][i] = o->rate < 1 && u >= o->rate ? r->x[0][i] / (1 - o->rate) : 0;
   }
 }
-CN_OP(dropout, CN_DROPOUT_OP, .outputs = 2, .flags = CN_OP_RANDOM, .reads = CN_READS_Y(1), .infer = dropout_infer, .forward = dropout_forward, .vjp = dropout_vjp, .backward = dropout_backward,
-      .reference = dropout_reference,
-      .samples = CN_TEXTS("f[3,4], rate=0.4, seed=5", "f[100], rate=0.1, seed=5", "f[3,4], rate=0, seed=1", "f[3,4], rate=1, seed=1", "f[3,4,2], rate=0.5, seed=3, noise_shape=[3,1,2]", "f[0], rate=0.5, seed=1"),
-      .rejects = CN_TEXTS("f[3], rate=1.5 => rate must be in [0, 1], got 1.5", "f[3] => rate is required", "f[3,4], rate=0.5, noise_shape=[3] => noise_shape has 1 sizes, the input's rank is 2", "i[3]@0:3, rate=0.5 => needs float32 or float64"));
+CN_OP(dropout, CN_DROPOUT_OP, .outputs = 2, .flags = CN_OP_RANDOM, .reads = CN_READS_Y(1), .infer = dropout_infer, .forward = dropout_forward,
+      .vjp = dropout_vjp, .backward = dropout_backward, .reference = dropout_reference,
+      .samples = CN_TEXTS("f[3,4], rate=0.4, seed=5", "f[100], rate=0.1, seed=5", "f[3,4], rate=0, seed=1", "f[3,4], rate=1, seed=1",
+                          "f[3,4,2], rate=0.5, seed=3, noise_shape=[3,1,2]", "f[0], rate=0.5, seed=1"),
+      .rejects = CN_TEXTS("f[3], rate=1.5 => rate must be in [0, 1], got 1.5", "f[3] => rate is required",
+                          "f[3,4], rate=0.5, noise_shape=[3] => noise_shape has 1 sizes, the input's rank is 2",
+                          "i[3]@0:3, rate=0.5 => needs float32 or float64"));
 
 /* ---- numbers like a tensor ---- */
 static cn_code infer_like(const cn_call *c, cn_ints noise_shape) {
@@ -193,4 +200,5 @@ static cn_code infer_like(const cn_call *c, cn_ints noise_shape) {
 LIKE(random_uniform_like, CN_RANDOM_UNIFORM_LIKE, cn_random_fill_uniform, minval, maxval, "f[2], noise_shape=[] => noise_shape has 0 sizes")
 LIKE(random_normal_like, CN_RANDOM_NORMAL_LIKE, cn_random_fill_normal, mean, stddev, "f[2], stddev=-1 => stddev must not be negative, got -1")
 
-const cn_op *const cni_ops_random[] = { &cn_op_random_uniform, &cn_op_random_normal, &cn_op_random_truncated_normal, &cn_op_random_integers, &cn_op_dropout, &cn_op_random_uniform_like, &cn_op_random_normal_like, NULL };
+const cn_op *const cni_ops_random[] = { &cn_op_random_uniform, &cn_op_random_normal,       &cn_op_random_truncated_normal, &cn_op_random_integers,
+                                        &cn_op_dropout,        &cn_op_random_uniform_like, &cn_op_random_normal_like,      NULL };

@@ -1,5 +1,5 @@
-/* Random tensors and dropout. Numbers come from a Philox stream (core/random.h): the caller's (`stream`, whose counter advances), one made from `seed` (the same numbers at every call), or the graph's. No gradient, but
- * dropout's. */
+/* Random tensors and dropout. Numbers come from a Philox stream (core/random.h): the caller's (`stream`, whose counter advances), one made from `seed` (the
+ * same numbers at every call), or the graph's. No gradient, but dropout's. */
 #ifndef CN_AUTOGRAD_OPS_RANDOM_H
 #define CN_AUTOGRAD_OPS_RANDOM_H
 #include "op.h"
@@ -53,8 +53,8 @@ CN_OP_DECLARE(random_integers, CN_RANDOM_INTEGERS)
 CN_OP_DECLARE(random_uniform_like, CN_RANDOM_UNIFORM_LIKE)
 CN_OP_DECLARE(random_normal_like, CN_RANDOM_NORMAL_LIKE)
 
-/* u >= rate ? x / (1 - rate) : 0 with u uniform in [0, 1) (Srivastava et al. 2014). noise_shape: the pattern's shape, 1 where it is shared along an axis, -1 for x's size. The second output holds the numbers that the
- * backward pass needs to draw the pattern again. */
+/* u >= rate ? x / (1 - rate) : 0 with u uniform in [0, 1) (Srivastava et al. 2014). noise_shape: the pattern's shape, 1 where it is shared along an axis, -1
+ * for x's size. The second output holds the numbers that the backward pass needs to draw the pattern again. */
 #define CN_DROPOUT_OP(X, S)                                                                            \
   CN_IN(X, S, x, "input")                                                                              \
   X(S, double, rate, CN_REQUIRED_REAL, UNIT, "probability of 0")                                       \

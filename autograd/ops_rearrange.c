@@ -50,7 +50,8 @@ static int64_t flip_source(const cn_call *c, const int64_t *at) {
 }
 CNI_PICKED(flip)
 CN_OP(flip, CN_LIST_FLIP, .outputs = 1, .infer = flip_infer, .forward = flip_forward, .vjp = flip_vjp, .reference = flip_reference,
-      .samples = CN_TEXTS("f[3,4]", "f[3,4], axis=[-1]", "f[2,3,4], axis=[0,2]", "f[]", "f[0,3]"), .rejects = CN_TEXTS("f[3], axis=[1] => axis 1 is out of range for rank 1"));
+      .samples = CN_TEXTS("f[3,4]", "f[3,4], axis=[-1]", "f[2,3,4], axis=[0,2]", "f[]", "f[0,3]"),
+      .rejects = CN_TEXTS("f[3], axis=[1] => axis 1 is out of range for rank 1"));
 
 /* ---- roll ---- */
 /* Places that each axis of `dims` is rolled by, in [0, size). Without axes, dims is the flattened shape. */
@@ -117,8 +118,10 @@ static int64_t roll_source(const cn_call *c, const int64_t *at) {
 }
 CNI_PICKED(roll)
 CN_OP(roll, CN_LIST_ROLL, .outputs = 1, .infer = roll_infer, .forward = roll_forward, .vjp = roll_vjp, .reference = roll_reference,
-      .samples = CN_TEXTS("f[3,4], shift=[2]", "f[3,4], shift=[-1], axis=[1]", "f[5], shift=[7], axis=[0]", "f[3,4], shift=[1,2], axis=[0,1]", "f[], shift=[1]", "f[0,3], shift=[1], axis=[0]"),
-      .rejects = CN_TEXTS("f[2,3], shift=[1], axis=[2] => axis 2 is out of range for rank 2", "f[2,3], shift=[1,2], axis=[0] => shift has 2 entries for 1 axes"));
+      .samples = CN_TEXTS("f[3,4], shift=[2]", "f[3,4], shift=[-1], axis=[1]", "f[5], shift=[7], axis=[0]", "f[3,4], shift=[1,2], axis=[0,1]", "f[], shift=[1]",
+                          "f[0,3], shift=[1], axis=[0]"),
+      .rejects = CN_TEXTS("f[2,3], shift=[1], axis=[2] => axis 2 is out of range for rank 2",
+                          "f[2,3], shift=[1,2], axis=[0] => shift has 2 entries for 1 axes"));
 
 /* ---- rot90 ---- */
 static bool rot90_plane(cn_graph *g, const cn_rot90_args *o, int rank, int *a, int *b) {
@@ -274,8 +277,10 @@ static void repeat_reference(const cn_reference *r) {
         for (int64_t b = 0; b < s.inner; b++) *y++ = r->x[0][(a * s.n + i) * s.inner + b];
 }
 CN_OP(repeat, CN_LIST_REPEAT, .outputs = 1, .infer = repeat_infer, .forward = repeat_forward, .vjp = repeat_vjp, .reference = repeat_reference,
-      .samples = CN_TEXTS("f[3,2], repeats=[2]", "f[3,2], repeats=[2], axis=-1", "f[3,2], repeats=[1,0,3], axis=0", "f[], repeats=[3]", "f[2,2], repeats=[0], axis=0", "f[2,3,2], repeats=[1,2,1], axis=1"),
-      .rejects = CN_TEXTS("f[3], repeats=[1,2], axis=0 => repeats has 2 entries for 3 elements", "f[3], repeats=[-1] => must not be negative", "f[2], repeats=[9223372036854775807,1], axis=0 => the result is too large", "f[3], repeats=[2], axis=1 => out of range"));
+      .samples = CN_TEXTS("f[3,2], repeats=[2]", "f[3,2], repeats=[2], axis=-1", "f[3,2], repeats=[1,0,3], axis=0", "f[], repeats=[3]",
+                          "f[2,2], repeats=[0], axis=0", "f[2,3,2], repeats=[1,2,1], axis=1"),
+      .rejects = CN_TEXTS("f[3], repeats=[1,2], axis=0 => repeats has 2 entries for 3 elements", "f[3], repeats=[-1] => must not be negative",
+                          "f[2], repeats=[9223372036854775807,1], axis=0 => the result is too large", "f[3], repeats=[2], axis=1 => out of range"));
 
 /* ---- tile ---- */
 /* Shapes of x and of the repeats, both filled up with ones in front to the same rank, which is returned. */
@@ -293,7 +298,8 @@ static cn_code tile_infer(const cn_call *c) {
   const cn_tile_args *o = c->args;
   int64_t n[CN_MAX_RANK], times[CN_MAX_RANK];
   if (cni_refuse_strings(c)) return CN_DTYPE;
-  if (o->repeats.n < 0 || o->repeats.n > CN_MAX_RANK) return cn_fail(c->graph, CN_SHAPE, "repeats has %lld entries, at most %d are possible", (long long)o->repeats.n, CN_MAX_RANK);
+  if (o->repeats.n < 0 || o->repeats.n > CN_MAX_RANK)
+    return cn_fail(c->graph, CN_SHAPE, "repeats has %lld entries, at most %d are possible", (long long)o->repeats.n, CN_MAX_RANK);
   cn_dims y = { tile_shapes(o, &c->x[0]->dims, n, times), { 0 } };
   for (int i = 0; i < y.rank; i++) {
     if (times[i] < 0) return cn_fail(c->graph, CN_VALUE, "repeats must not be negative, got %lld", (long long)times[i]);
@@ -343,7 +349,8 @@ static int64_t tile_source(const cn_call *c, const int64_t *at) {
 }
 CNI_PICKED(tile)
 CN_OP(tile, CN_LIST_TILE, .outputs = 1, .infer = tile_infer, .forward = tile_forward, .vjp = tile_vjp, .reference = tile_reference,
-      .samples = CN_TEXTS("f[3], repeats=[2]", "f[2,3], repeats=[1,2]", "f[2,3], repeats=[3]", "f[2], repeats=[2,1,3]", "f[], repeats=[2]", "f[2,3], repeats=[0,1]", "f[2,3,2], repeats=[2,2,2]"),
+      .samples = CN_TEXTS("f[3], repeats=[2]", "f[2,3], repeats=[1,2]", "f[2,3], repeats=[3]", "f[2], repeats=[2,1,3]", "f[], repeats=[2]",
+                          "f[2,3], repeats=[0,1]", "f[2,3,2], repeats=[2,2,2]"),
       .rejects = CN_TEXTS("f[3], repeats=[-2] => repeats must not be negative"));
 
 const cn_op *const cni_ops_rearrange[] = { &cn_op_flip, &cn_op_roll, &cn_op_rot90, &cn_op_repeat, &cn_op_tile, NULL };

@@ -132,7 +132,8 @@ static cn_code extremum_infer(const cn_call *c, cni_reduction kind, double initi
   if (code || !isnan(initial)) return code;
   const uint32_t bits = bits_of(c);
   for (int i = 0; i < x->rank; i++)
-    if (bits & 1u << i && x->d[i] == 0 && cn_dims_count(&c->sig[0].dims) != 0) return cn_fail(c->graph, CN_VALUE, "axis %d is empty and has no %s", i, kind == CNI_MAX ? "largest element" : "smallest element");
+    if (bits & 1u << i && x->d[i] == 0 && cn_dims_count(&c->sig[0].dims) != 0)
+      return cn_fail(c->graph, CN_VALUE, "axis %d is empty and has no %s", i, kind == CNI_MAX ? "largest element" : "smallest element");
   return CN_OK;
 }
 static cn_code extremum_forward(const cn_call *c, cni_reduction kind, double initial) {
@@ -198,8 +199,10 @@ static void max_reference(const cn_reference *r) { reference(r, initial_or(r, -I
 static void min_reference(const cn_reference *r) { reference(r, initial_or(r, INFINITY), smaller); }
 static void amax_reference(const cn_reference *r) { reference(r, -INFINITY, larger); }
 static void amin_reference(const cn_reference *r) { reference(r, INFINITY, smaller); }
-CN_OP(max, CN_LIST_EXTREMUM, EXTREMUM_OP(max), .samples = CN_TEXTS(DISTINCT, "i[3,4]@0:9, axis=[1]", "f[3]@distinct, initial=100", "f[2,0], axis=[1], initial=1"), .rejects = CN_TEXTS(REJECTS, EMPTY));
-CN_OP(min, CN_LIST_EXTREMUM, EXTREMUM_OP(min), .samples = CN_TEXTS(DISTINCT, "l[3,4]@0:9, axis=[1]", "f[3]@distinct, initial=-100", "f[2,0], axis=[1], initial=1"), .rejects = CN_TEXTS(REJECTS, EMPTY));
+CN_OP(max, CN_LIST_EXTREMUM, EXTREMUM_OP(max),
+      .samples = CN_TEXTS(DISTINCT, "i[3,4]@0:9, axis=[1]", "f[3]@distinct, initial=100", "f[2,0], axis=[1], initial=1"), .rejects = CN_TEXTS(REJECTS, EMPTY));
+CN_OP(min, CN_LIST_EXTREMUM, EXTREMUM_OP(min),
+      .samples = CN_TEXTS(DISTINCT, "l[3,4]@0:9, axis=[1]", "f[3]@distinct, initial=-100", "f[2,0], axis=[1], initial=1"), .rejects = CN_TEXTS(REJECTS, EMPTY));
 CN_OP(amax, CN_LIST_REDUCE, EXTREMUM_OP(amax), .samples = CN_TEXTS(DISTINCT), .rejects = CN_TEXTS(REJECTS, EMPTY));
 CN_OP(amin, CN_LIST_REDUCE, EXTREMUM_OP(amin), .samples = CN_TEXTS(DISTINCT), .rejects = CN_TEXTS(REJECTS, EMPTY));
 
@@ -237,8 +240,9 @@ static void tie_shares_reference(const cn_reference *r) {
     }
   }
 }
-CN_OP(tie_shares, CN_LIST_TIE_SHARES, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = tie_shares_infer, .forward = tie_shares_forward, .reference = tie_shares_reference,
-      .samples = CN_TEXTS("f[3,4], f[3], axis=[1]", "f[2], f[]"), .rejects = CN_TEXTS("f[3,4], f[3], axis=[0] => y has 3 elements", "i[2]@0:3, i[]@0:3 => works on float32 and float64"));
+CN_OP(tie_shares, CN_LIST_TIE_SHARES, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = tie_shares_infer, .forward = tie_shares_forward,
+      .reference = tie_shares_reference, .samples = CN_TEXTS("f[3,4], f[3], axis=[1]", "f[2], f[]"),
+      .rejects = CN_TEXTS("f[3,4], f[3], axis=[0] => y has 3 elements", "i[2]@0:3, i[]@0:3 => works on float32 and float64"));
 
 /* ---- prod ---- */
 REDUCTION(prod, CNI_PROD)
@@ -283,13 +287,14 @@ REFERENCE(any, 0, y != 0 || x != 0)
 REFERENCE(all, 1, y != 0 && x != 0)
 REFERENCE(count_nonzero, 0, y + (x != 0))
 #define TRUTH_SAMPLES "b[3,4]", "b[2,3,2], axis=[0,-1]", "i[3,4]@0:2, axis=[1]", "f[3]", "b[0]", "b[0,2], axis=[0]"
-CN_OP(any, CN_LIST_REDUCE, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = any_infer, .forward = any_forward, .reference = any_reference, .samples = CN_TEXTS(TRUTH_SAMPLES, "b[2,3], axis=[1], keepdims=true"),
-      .rejects = CN_TEXTS(REJECTS));
-CN_OP(all, CN_LIST_REDUCE, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = all_infer, .forward = all_forward, .reference = all_reference, .samples = CN_TEXTS(TRUTH_SAMPLES, "b[2,3], axis=[1], keepdims=true"),
-      .rejects = CN_TEXTS(REJECTS));
+CN_OP(any, CN_LIST_REDUCE, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = any_infer, .forward = any_forward, .reference = any_reference,
+      .samples = CN_TEXTS(TRUTH_SAMPLES, "b[2,3], axis=[1], keepdims=true"), .rejects = CN_TEXTS(REJECTS));
+CN_OP(all, CN_LIST_REDUCE, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = all_infer, .forward = all_forward, .reference = all_reference,
+      .samples = CN_TEXTS(TRUTH_SAMPLES, "b[2,3], axis=[1], keepdims=true"), .rejects = CN_TEXTS(REJECTS));
 static cn_code count_nonzero_infer(const cn_call *c) { return infer(c, CNI_COUNT, false); }
 static cn_code count_nonzero_forward(const cn_call *c) { return forward(c, CNI_COUNT); }
-CN_OP(count_nonzero, CN_LIST_COUNT_NONZERO, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = count_nonzero_infer, .forward = count_nonzero_forward, .reference = count_nonzero_reference,
-      .samples = CN_TEXTS(TRUTH_SAMPLES), .rejects = CN_TEXTS(REJECTS));
+CN_OP(count_nonzero, CN_LIST_COUNT_NONZERO, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = count_nonzero_infer, .forward = count_nonzero_forward,
+      .reference = count_nonzero_reference, .samples = CN_TEXTS(TRUTH_SAMPLES), .rejects = CN_TEXTS(REJECTS));
 
-const cn_op *const cni_ops_reduce[] = { &cn_op_sum, &cn_op_mean, &cn_op_max, &cn_op_min, &cn_op_amax, &cn_op_amin, &cn_op_prod, &cn_op_any, &cn_op_all, &cn_op_count_nonzero, &cn_op_tie_shares, NULL };
+const cn_op *const cni_ops_reduce[] = { &cn_op_sum,  &cn_op_mean, &cn_op_max, &cn_op_min,           &cn_op_amax,       &cn_op_amin,
+                                        &cn_op_prod, &cn_op_any,  &cn_op_all, &cn_op_count_nonzero, &cn_op_tie_shares, NULL };

@@ -1,5 +1,6 @@
-/* Reductions over any axes. `axis`: CN_INTS(0, 2), or None (the default) for all; `keepdims` leaves axes of size 1. An axis out of range is an INDEX error, one given twice a VALUE error. Names and meaning:
- * keras.ops. Sums of float32 are exact to a few units in the last place at any length (pairwise or blocked accumulation); threads do not change the bits. */
+/* Reductions over any axes. `axis`: CN_INTS(0, 2), or None (the default) for all; `keepdims` leaves axes of size 1. An axis out of range is an INDEX error, one
+ * given twice a VALUE error. Names and meaning: keras.ops. Sums of float32 are exact to a few units in the last place at any length (pairwise or blocked
+ * accumulation); threads do not change the bits. */
 #ifndef CN_AUTOGRAD_OPS_REDUCE_H
 #define CN_AUTOGRAD_OPS_REDUCE_H
 #include "op.h"
@@ -40,7 +41,8 @@ CN_OP_DECLARE(count_nonzero, CN_LIST_COUNT_NONZERO)
 /* Index of the first largest (smallest) element, NaN being both: int32. */
 CN_OP_DECLARE(argmax, CN_LIST_ARGUMENT)
 CN_OP_DECLARE(argmin, CN_LIST_ARGUMENT)
-/* 1/k for each of the k elements of x that equal y (its reduction over axis, with or without keepdims), 0 for the others: how max and min share their gradient. Carries no gradient itself. */
+/* 1/k for each of the k elements of x that equal y (its reduction over axis, with or without keepdims), 0 for the others: how max and min share their gradient.
+ * Carries no gradient itself. */
 CN_OP_DECLARE(tie_shares, CN_LIST_TIE_SHARES)
 
 #ifndef __cplusplus

@@ -50,7 +50,8 @@ typedef void (*reduce_loop)(void *y, const void *x, int64_t outer, int64_t n, in
   LOOP(name##_max, T, T, T, lowest, STEP_MAX)   \
   LOOP(name##_min, T, T, T, highest, STEP_MIN)
 
-/* Sums of floats: rows in blocks of 8 x 32 partial sums, joined in double; columns in blocks of 256 rows. The order does not depend on threads or instruction set. */
+/* Sums of floats: rows in blocks of 8 x 32 partial sums, joined in double; columns in blocks of 256 rows. The order does not depend on threads or instruction
+ * set. */
 #define FLOAT_SUM(T, name, STEP)                                                                                  \
   static double name##_row(const T *x, int64_t n) {                                                               \
     double total = 0;                                                                                             \

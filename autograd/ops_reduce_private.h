@@ -3,7 +3,10 @@
 #define CN_AUTOGRAD_OPS_REDUCE_PRIVATE_H
 #include "ops_layout_private.h"
 
-typedef enum { CNI_SUM, CNI_MEAN /* without the division */, CNI_PROD, CNI_MAX, CNI_MIN, CNI_ANY, CNI_ALL, CNI_COUNT, CNI_SQUARES /* sum of squares */, CNI_REDUCTIONS } cni_reduction;
+typedef enum {
+  CNI_SUM, CNI_MEAN /* without the division */, CNI_PROD, CNI_MAX, CNI_MIN, CNI_ANY, CNI_ALL, CNI_COUNT, CNI_SQUARES /* sum of squares */,
+  CNI_REDUCTIONS
+} cni_reduction;
 
 /* dtype of a reduction's result; CN_STRING where it does not exist. */
 cn_dtype cni_reduction_dtype(cni_reduction kind, cn_dtype x);

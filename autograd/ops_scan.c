@@ -5,7 +5,9 @@
 #include "ops_private.h"
 
 typedef cn_cumsum_args scan_args; /* cumprod's are the same */
-static cni_runs scan_runs(const scan_args *o, const cn_tensor *x) { return o->axis == CN_NONE ? (cni_runs){ 1, x->count, 1, false } : cni_axis_runs(&x->dims, cni_wrap(o->axis, x->dims.rank)); }
+static cni_runs scan_runs(const scan_args *o, const cn_tensor *x) {
+  return o->axis == CN_NONE ? (cni_runs){ 1, x->count, 1, false } : cni_axis_runs(&x->dims, cni_wrap(o->axis, x->dims.rank));
+}
 
 static cn_code scan_infer(const cn_call *c) {
   const scan_args *o = c->args;
@@ -44,7 +46,8 @@ SCAN(i32_prod, int32_t, int32_t, int64_t, 1, *)
 SCAN(i64_prod, int64_t, int64_t, int64_t, 1, *)
 SCAN(u8_prod, uint8_t, int32_t, int64_t, 1, *)
 typedef void (*scan_loop)(const void *x, void *y, cni_runs r);
-static const scan_loop sums[] = { f32_sum, f64_sum, i32_sum, i64_sum, u8_sum, u8_sum }, products[] = { f32_prod, f64_prod, i32_prod, i64_prod, u8_prod, u8_prod };
+static const scan_loop sums[] = { f32_sum, f64_sum, i32_sum, i64_sum, u8_sum, u8_sum },
+                       products[] = { f32_prod, f64_prod, i32_prod, i64_prod, u8_prod, u8_prod };
 
 static cn_code cumsum_forward(const cn_call *c) { return sums[c->x[0]->dtype](c->x[0]->data, c->y[0]->data, scan_runs(c->args, c->x[0])), CN_OK; }
 static cn_code cumprod_forward(const cn_call *c) { return products[c->x[0]->dtype](c->x[0]->data, c->y[0]->data, scan_runs(c->args, c->x[0])), CN_OK; }
@@ -90,7 +93,9 @@ static cn_tensor *linear_scan(cn_graph *g, cn_tensor *a, cn_tensor *b, int64_t a
 cn_tensor *cni_products_before(cn_graph *g, cn_tensor *x, int64_t axis) { return cumprod(g, shifted(g, x, axis, 1), axis); }
 cn_tensor *cni_products_behind(cn_graph *g, cn_tensor *x, int64_t axis) { return flip(g, cni_products_before(g, flip(g, x, axis), axis), axis); }
 /* t_i = gy_i + a_{i+1} t_{i+1}: the recurrence run backwards. */
-static cn_tensor *scan_back(cn_graph *g, cn_tensor *a, cn_tensor *gy, int64_t axis) { return flip(g, linear_scan(g, shifted(g, flip(g, a, axis), axis, 0), flip(g, gy, axis), axis), axis); }
+static cn_tensor *scan_back(cn_graph *g, cn_tensor *a, cn_tensor *gy, int64_t axis) {
+  return flip(g, linear_scan(g, shifted(g, flip(g, a, axis), axis, 0), flip(g, gy, axis), axis), axis);
+}
 
 CNI_VJP(cumsum) {
   (void)want;
@@ -126,10 +131,10 @@ static void cumsum_reference(const cn_reference *r) { scan_reference(r, false); 
 static void cumprod_reference(const cn_reference *r) { scan_reference(r, true); }
 #define SAMPLES "f[3,4], axis=0", "f[2,3,2], axis=-2", "f[6], axis=0", "f[2,3]", "f[]", "f[0,3], axis=0", "f[3,0], axis=0", "f[2,1], axis=1"
 #define REJECTS "f[3], axis=1 => axis 1 is out of range for rank 1", "s[2], axis=0 => string"
-CN_OP(cumsum, CN_LIST_SCAN, .outputs = 1, .infer = scan_infer, .forward = cumsum_forward, .vjp = cumsum_vjp, .backward = cumsum_backward, .reference = cumsum_reference,
-      .samples = CN_TEXTS(SAMPLES, "i[2,3]@-4:4, axis=1", "b[5], axis=0"), .rejects = CN_TEXTS(REJECTS));
-CN_OP(cumprod, CN_LIST_SCAN, .outputs = 1, .infer = scan_infer, .forward = cumprod_forward, .vjp = cumprod_vjp, .reads = CN_READS_X(0), .reference = cumprod_reference,
-      .samples = CN_TEXTS(SAMPLES, "l[2,3]@-4:4, axis=1"), .rejects = CN_TEXTS(REJECTS));
+CN_OP(cumsum, CN_LIST_SCAN, .outputs = 1, .infer = scan_infer, .forward = cumsum_forward, .vjp = cumsum_vjp, .backward = cumsum_backward,
+      .reference = cumsum_reference, .samples = CN_TEXTS(SAMPLES, "i[2,3]@-4:4, axis=1", "b[5], axis=0"), .rejects = CN_TEXTS(REJECTS));
+CN_OP(cumprod, CN_LIST_SCAN, .outputs = 1, .infer = scan_infer, .forward = cumprod_forward, .vjp = cumprod_vjp, .reads = CN_READS_X(0),
+      .reference = cumprod_reference, .samples = CN_TEXTS(SAMPLES, "l[2,3]@-4:4, axis=1"), .rejects = CN_TEXTS(REJECTS));
 
 /* ---- linear_scan ---- */
 static cn_code linear_scan_infer(const cn_call *c) {
@@ -148,7 +153,9 @@ static cn_code linear_scan_infer(const cn_call *c) {
   }
 RECURRENCE(float)
 RECURRENCE(double)
-static cni_runs recurrence_runs(const cn_call *c) { return cni_axis_runs(&c->x[0]->dims, cni_wrap(((const cn_linear_scan_args *)c->args)->axis, c->x[0]->dims.rank)); }
+static cni_runs recurrence_runs(const cn_call *c) {
+  return cni_axis_runs(&c->x[0]->dims, cni_wrap(((const cn_linear_scan_args *)c->args)->axis, c->x[0]->dims.rank));
+}
 static cn_code linear_scan_forward(const cn_call *c) {
   if (c->x[0]->dtype == CN_F64) recurrence_double(c->x[0]->data, c->x[1]->data, c->y[0]->data, recurrence_runs(c));
   else recurrence_float(c->x[0]->data, c->x[1]->data, c->y[0]->data, recurrence_runs(c));
@@ -171,8 +178,9 @@ static void linear_scan_reference(const cn_reference *r) {
       }
     }
 }
-CN_OP(linear_scan, CN_LIST_LINEAR_SCAN, .outputs = 1, .infer = linear_scan_infer, .forward = linear_scan_forward, .vjp = linear_scan_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0),
-      .reference = linear_scan_reference, .samples = CN_TEXTS("f[3,4], f[3,4]", "f[5,2], f[5,2], axis=0", "f[1], f[1]", "f[2,0], f[2,0]", "f[2,3,2], f[2,3,2], axis=1"),
+CN_OP(linear_scan, CN_LIST_LINEAR_SCAN, .outputs = 1, .infer = linear_scan_infer, .forward = linear_scan_forward, .vjp = linear_scan_vjp,
+      .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = linear_scan_reference,
+      .samples = CN_TEXTS("f[3,4], f[3,4]", "f[5,2], f[5,2], axis=0", "f[1], f[1]", "f[2,0], f[2,0]", "f[2,3,2], f[2,3,2], axis=1"),
       .rejects = CN_TEXTS("f[3], f[4] => b must have shape [3], got [4]", "i[3]@0:2, i[3]@0:2 => works on float32 and float64"));
 
 /* ---- diff ---- */
@@ -180,7 +188,8 @@ static cn_code diff_infer(const cn_call *c) {
   const cn_diff_args *o = c->args;
   cn_dims y = c->x[0]->dims;
   if (cni_refuse_strings(c)) return CN_DTYPE;
-  if (c->x[0]->dtype == CN_U8 || c->x[0]->dtype == CN_BOOL) return cn_fail(c->graph, CN_DTYPE, "needs a dtype with a sign, got %s", cn_dtype_name((cn_dtype)c->x[0]->dtype));
+  if (c->x[0]->dtype == CN_U8 || c->x[0]->dtype == CN_BOOL)
+    return cn_fail(c->graph, CN_DTYPE, "needs a dtype with a sign, got %s", cn_dtype_name((cn_dtype)c->x[0]->dtype));
   const int axis = cn_axis(c->graph, o->axis, y.rank);
   if (axis < 0) return CN_INDEX;
   if (y.d[axis] != CN_UNKNOWN) y.d[axis] = y.d[axis] > o->n ? y.d[axis] - o->n : 0;
@@ -248,6 +257,7 @@ static void diff_reference(const cn_reference *r) {
       }
 }
 CN_OP(diff, CN_LIST_DIFF, .outputs = 1, .infer = diff_infer, .forward = diff_forward, .vjp = diff_vjp, .reference = diff_reference,
-      .samples = CN_TEXTS("f[3,5], axis=1", "f[5], n=3", "f[4,2], n=2, axis=0", "f[2], n=2", "f[3], n=0", "i[4]@-5:5", "f[0,3]"), .rejects = CN_TEXTS("f[] => axis -1 is out of range for rank 0", "b[3] => needs a dtype with a sign"));
+      .samples = CN_TEXTS("f[3,5], axis=1", "f[5], n=3", "f[4,2], n=2, axis=0", "f[2], n=2", "f[3], n=0", "i[4]@-5:5", "f[0,3]"),
+      .rejects = CN_TEXTS("f[] => axis -1 is out of range for rank 0", "b[3] => needs a dtype with a sign"));
 
 const cn_op *const cni_ops_scan[] = { &cn_op_cumsum, &cn_op_cumprod, &cn_op_linear_scan, &cn_op_diff, NULL };

@@ -1,4 +1,5 @@
-/* Running sums and products along an axis, and differences. Floats and integers (uint8 and bool give int32). Names and meaning: keras.ops; linear_scan is the recurrence that their gradients are made of. */
+/* Running sums and products along an axis, and differences. Floats and integers (uint8 and bool give int32). Names and meaning: keras.ops; linear_scan is the
+ * recurrence that their gradients are made of. */
 #ifndef CN_AUTOGRAD_OPS_SCAN_H
 #define CN_AUTOGRAD_OPS_SCAN_H
 #include "op.h"

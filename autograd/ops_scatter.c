@@ -28,7 +28,8 @@ static cn_code check_places(const cn_call *c, int64_t input, const cn_dims *to) 
   const int64_t k = x->dims.d[x->dims.rank - 1];
   for (int64_t i = 0; i < x->count; i++)
     if (cni_index_at(x, i) < 0 || cni_index_at(x, i) >= to->d[i % k])
-      return cn_fail(c->graph, CN_INDEX, "index %lld is out of range for axis %lld of size %lld", (long long)cni_index_at(x, i), (long long)(i % k), (long long)to->d[i % k]);
+      return cn_fail(c->graph, CN_INDEX, "index %lld is out of range for axis %lld of size %lld", (long long)cni_index_at(x, i), (long long)(i % k),
+                     (long long)to->d[i % k]);
   return CN_OK;
 }
 
@@ -93,7 +94,8 @@ static void scatter_reference(const cn_reference *r) {
 }
 CN_OP(scatter, CN_LIST_SCATTER, .outputs = 1, .infer = scatter_infer, .check = scatter_check, .compose = scatter_compose, .reference = scatter_reference,
       .samples = CN_TEXTS("i[3,2]@0:1, f[3], shape=[3,2]", "i[2,1]@0:5, f[2], shape=[6]", "l[2,2,1]@0:2, f[2,2,3], shape=[4,3]", "i[0,1]@0:1, f[0], shape=[3]"),
-      .rejects = CN_TEXTS("i[2,1]@9:9.5, f[2], shape=[4] => index 9 is out of range for axis 0 of size 4", "i[2,1]@0:1, f[3], shape=[4] => must have shape [2]", "i[2,2]@0:1, f[2], shape=[4] => at most 1 axes"));
+      .rejects = CN_TEXTS("i[2,1]@9:9.5, f[2], shape=[4] => index 9 is out of range for axis 0 of size 4", "i[2,1]@0:1, f[3], shape=[4] => must have shape [2]",
+                          "i[2,2]@0:1, f[2], shape=[4] => at most 1 axes"));
 
 /* ---- scatter_update ---- */
 static const char *const reductions[] = { "add", "max", "min", "mul" };
@@ -112,7 +114,9 @@ static cn_code update_infer(const cn_call *c) {
   return code;
 }
 static cn_code update_check(const cn_call *c) { return check_places(c, 1, &c->x[0]->dims); }
-static double combined(int how, double a, double b) { return how == SET ? b : how == ADD ? a + b : how == MUL ? a * b : (how == MAX ? b > a : b < a) || isnan(b) ? b : a; }
+static double combined(int how, double a, double b) {
+  return how == SET ? b : how == ADD ? a + b : how == MUL ? a * b : (how == MAX ? b > a : b < a) || isnan(b) ? b : a;
+}
 /* Integers stay exact, and wrap. */
 static int64_t combined_whole(int how, int64_t a, int64_t b) {
   if (how == ADD) return (int64_t)((uint64_t)a + (uint64_t)b);
@@ -156,7 +160,8 @@ static void set_vjp(cn_graph *g, const cn_node *n, cn_tensor *gy, const bool *wa
   if (want[2]) gx[2] = cn_where(g, stays(g, n->x[0], n->x[1], n->x[2]), at_places(g, gy, n->x[1], n->x[2]), zero);
 }
 static void extreme_vjp(cn_graph *g, const cn_node *n, cn_tensor *gy, cn_tensor **gx) {
-  cn_tensor *zero = cn_scalar_like(g, gy, 0), *one = cn_scalar_like(g, gy, 1), *in = cn_equal(g, n->x[0], n->y[0]), *up = cn_equal(g, n->x[2], at_places(g, n->y[0], n->x[1], n->x[2]));
+  cn_tensor *zero = cn_scalar_like(g, gy, 0), *one = cn_scalar_like(g, gy, 1), *in = cn_equal(g, n->x[0], n->y[0]),
+            *up = cn_equal(g, n->x[2], at_places(g, n->y[0], n->x[1], n->x[2]));
   cn_tensor *count = cn_add(g, cn_where(g, in, one, zero), cn_scatter(g, n->x[1], cn_where(g, up, one, zero), .shape = cni_sizes(&gy->dims)));
   cn_tensor *share = cn_divide(g, gy, count);
   gx[0] = cn_where(g, in, share, zero);
@@ -168,7 +173,9 @@ CNI_VJP(update) {
   if (how == MAX || how == MIN) { extreme_vjp(g, n, gy[0], gx); return; }
   cn_tensor *ones = how == MUL ? cn_full(g, (cn_dtype)gy[0]->dtype, &n->x[0]->dims, 1) : NULL;
   gx[0] = how == ADD ? gy[0] : cn_multiply(g, gy[0], cn_scatter_update(g, ones, n->x[1], n->x[2], .reduction = "mul"));
-  gx[2] = how == ADD ? at_places(g, gy[0], n->x[1], n->x[2]) : cn_divide(g, at_places(g, cn_multiply(g, gy[0], cn_scatter_update(g, n->x[0], n->x[1], n->x[2], .reduction = "mul")), n->x[1], n->x[2]), n->x[2]);
+  gx[2] = how == ADD ? at_places(g, gy[0], n->x[1], n->x[2])
+                     : cn_divide(g, at_places(g, cn_multiply(g, gy[0], cn_scatter_update(g, n->x[0], n->x[1], n->x[2], .reduction = "mul")), n->x[1], n->x[2]),
+                                 n->x[2]);
 }
 static void update_reference(const cn_reference *r) {
   const cn_call *c = r->call;
@@ -179,11 +186,14 @@ static void update_reference(const cn_reference *r) {
     *to = combined(how, *to, r->x[2][e]);
   }
 }
-CN_OP(scatter_update, CN_LIST_SCATTER_UPDATE, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_X(2) | CN_READS_Y(0), .infer = update_infer, .check = update_check, .forward = update_forward,
-      .vjp = update_vjp, .reference = update_reference,
-      .samples = CN_TEXTS("f[4,3], i[3,2]@0:2, f[3]", "f[4,3], i[2,1]@0:3, f[2,3]", "f[4,3], i[3,2]@0:1, f[3], reduction='add'", "f[3], i[4,1]@0:2, f[4], reduction='max'", "f[3], i[4,1]@0:2, f[4], reduction='min'",
-                          "f[3]@0.5:2, i[4,1]@0:2, f[4]@0.5:2, reduction='mul'", "f[3], i[0,1]@0:2, f[0]",
-                          "l[3]@0:9, i[4,1]@0:2, l[4]@0:9, reduction='add'", "i[3]@0:9, l[4,1]@0:2, i[4]@0:9, reduction='mul'", "i[3]@-9:9, i[4,1]@0:2, i[4]@-9:9, reduction='max'", "b[3], i[2,1]@0:2, b[2], reduction='min'"),
-      .rejects = CN_TEXTS("f[3], i[2,1]@0:1, f[3] => must have shape [2], got [3]", "f[3], i[2,1]@5:5.5, f[2] => index 5 is out of range", "f[3], i[2,1]@0:1, f[2], reduction='sum' => reduction must be"));
+CN_OP(scatter_update, CN_LIST_SCATTER_UPDATE, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_X(2) | CN_READS_Y(0), .infer = update_infer,
+      .check = update_check, .forward = update_forward, .vjp = update_vjp, .reference = update_reference,
+      .samples = CN_TEXTS("f[4,3], i[3,2]@0:2, f[3]", "f[4,3], i[2,1]@0:3, f[2,3]", "f[4,3], i[3,2]@0:1, f[3], reduction='add'",
+                          "f[3], i[4,1]@0:2, f[4], reduction='max'", "f[3], i[4,1]@0:2, f[4], reduction='min'",
+                          "f[3]@0.5:2, i[4,1]@0:2, f[4]@0.5:2, reduction='mul'", "f[3], i[0,1]@0:2, f[0]", "l[3]@0:9, i[4,1]@0:2, l[4]@0:9, reduction='add'",
+                          "i[3]@0:9, l[4,1]@0:2, i[4]@0:9, reduction='mul'", "i[3]@-9:9, i[4,1]@0:2, i[4]@-9:9, reduction='max'",
+                          "b[3], i[2,1]@0:2, b[2], reduction='min'"),
+      .rejects = CN_TEXTS("f[3], i[2,1]@0:1, f[3] => must have shape [2], got [3]", "f[3], i[2,1]@5:5.5, f[2] => index 5 is out of range",
+                          "f[3], i[2,1]@0:1, f[2], reduction='sum' => reduction must be"));
 
 const cn_op *const cni_ops_scatter[] = { &cn_op_scatter, &cn_op_scatter_update, NULL };

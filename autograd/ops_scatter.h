@@ -1,4 +1,5 @@
-/* Sums and the like over groups of rows, and writing to places that indices name. Indices are int32 or int64. Numbers of any dtype but uint8 and bool. Names and meaning: keras.ops (TensorFlow). */
+/* Sums and the like over groups of rows, and writing to places that indices name. Indices are int32 or int64. Numbers of any dtype but uint8 and bool. Names
+ * and meaning: keras.ops (TensorFlow). */
 #ifndef CN_AUTOGRAD_OPS_SCATTER_H
 #define CN_AUTOGRAD_OPS_SCATTER_H
 #include "op.h"
@@ -15,8 +16,8 @@ extern "C" {
   CN_IN(X, S, inputs, "input") CN_IN(X, S, indices, "[..., k]: places in the first k axes") CN_IN(X, S, updates, "the new values")         \
   X(S, const char *, reduction, NULL, ANY, "None: the last update stays; add, max, min or mul: how updates and input combine")
 
-/* y[s] = sum (largest, smallest, product) of the rows of data whose id is s: [num_segments] + data.shape[1:]. Rows with a negative id are left out, an id from num_segments on is an INDEX error. Nothing gives 0, the
- * lowest number, the highest, 1. The gradient of max and min is shared equally among rows that tie. */
+/* y[s] = sum (largest, smallest, product) of the rows of data whose id is s: [num_segments] + data.shape[1:]. Rows with a negative id are left out, an id from
+ * num_segments on is an INDEX error. Nothing gives 0, the lowest number, the highest, 1. The gradient of max and min is shared equally among rows that tie. */
 CN_OP_DECLARE(segment_sum, CN_LIST_SEGMENT)
 CN_OP_DECLARE(segment_max, CN_LIST_SEGMENT)
 CN_OP_DECLARE(segment_min, CN_LIST_SEGMENT)

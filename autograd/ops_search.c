@@ -16,7 +16,8 @@ static cn_code search_infer(const cn_call *c, int sorted, int values) {
 static bool on_the_right(const cn_call *c) { return !strcmp(((const cn_searchsorted_args *)c->args)->side, "right"); }
 static cn_code searchsorted_infer(const cn_call *c) {
   const char *side = ((const cn_searchsorted_args *)c->args)->side;
-  if (!side || (strcmp(side, "left") && strcmp(side, "right"))) return cn_fail(c->graph, CN_VALUE, "side must be left or right, got \"%s\"", side ? side : "None");
+  if (!side || (strcmp(side, "left") && strcmp(side, "right")))
+    return cn_fail(c->graph, CN_VALUE, "side must be left or right, got \"%s\"", side ? side : "None");
   return search_infer(c, 0, 1);
 }
 static cn_code digitize_infer(const cn_call *c) { return search_infer(c, 1, 0); }
@@ -48,16 +49,19 @@ static int64_t count_before(const double *s, int64_t n, double v, bool right) {
 static void searchsorted_reference(const cn_reference *r) {
   for (int64_t i = 0; i < r->call->x[1]->count; i++) r->y[0][i] = (double)count_before(r->x[0], r->call->x[0]->count, r->x[1][i], on_the_right(r->call));
 }
-CN_OP(searchsorted, CN_LIST_SEARCHSORTED, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = searchsorted_infer, .forward = searchsorted_forward, .reference = searchsorted_reference,
-      .samples = CN_TEXTS("f[1]@0:1, f[5]@-1:2", "f[1]@0:1, f[2,3]@-1:2, side='right'", "i[1]@3:4, i[4]@0:6", "i[1]@3:4, l[4]@0:6, side='right'", "f[0], f[3]", "f[1], f[0]", "f[1], f[]", "i[1]@0:2, f[3]"),
-      .rejects = CN_TEXTS("f[2,2], f[3] => sorted_sequence must have rank 1, got rank 2", "f[2], f[3], side='middle' => side must be left or right", "f[2], s[2] => string"));
+CN_OP(searchsorted, CN_LIST_SEARCHSORTED, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = searchsorted_infer, .forward = searchsorted_forward,
+      .reference = searchsorted_reference,
+      .samples = CN_TEXTS("f[1]@0:1, f[5]@-1:2", "f[1]@0:1, f[2,3]@-1:2, side='right'", "i[1]@3:4, i[4]@0:6", "i[1]@3:4, l[4]@0:6, side='right'", "f[0], f[3]",
+                          "f[1], f[0]", "f[1], f[]", "i[1]@0:2, f[3]"),
+      .rejects = CN_TEXTS("f[2,2], f[3] => sorted_sequence must have rank 1, got rank 2", "f[2], f[3], side='middle' => side must be left or right",
+                          "f[2], s[2] => string"));
 
 static void digitize_compose(cn_graph *g, const cn_call *c, cn_tensor **y) { y[0] = cn_searchsorted(g, c->x[1], c->x[0], .side = "right"); }
 static void digitize_reference(const cn_reference *r) {
   for (int64_t i = 0; i < r->call->x[0]->count; i++) r->y[0][i] = (double)count_before(r->x[1], r->call->x[1]->count, r->x[0][i], true);
 }
-CN_OP(digitize, CN_LIST_DIGITIZE, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = digitize_infer, .compose = digitize_compose, .reference = digitize_reference,
-      .samples = CN_TEXTS("f[5]@-1:2, f[1]@0:1", "i[2,3]@0:6, i[1]@3:4", "f[], f[0]", "f[0], f[1]", "i[3]@0:3, f[1]@1:2"),
+CN_OP(digitize, CN_LIST_DIGITIZE, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = digitize_infer, .compose = digitize_compose,
+      .reference = digitize_reference, .samples = CN_TEXTS("f[5]@-1:2, f[1]@0:1", "i[2,3]@0:6, i[1]@3:4", "f[], f[0]", "f[0], f[1]", "i[3]@0:3, f[1]@1:2"),
       .rejects = CN_TEXTS("f[3], f[2,2] => bins must have rank 1, got rank 2", "s[2], f[1] => string"));
 
 /* ---- bincount ---- */
@@ -73,7 +77,8 @@ static cn_code bincount_infer(const cn_call *c) {
   const cn_dims *x = &c->x[0]->dims;
   const bool weighted = cni_given(c->x[1]);
   if (cni_need_indices(c, 0)) return CN_DTYPE;
-  if (weighted && (c->x[1]->dtype == CN_STRING || c->x[1]->dtype == CN_BOOL)) return cn_fail(c->graph, CN_DTYPE, "weights must be numbers, got %s", cn_dtype_name((cn_dtype)c->x[1]->dtype));
+  if (weighted && (c->x[1]->dtype == CN_STRING || c->x[1]->dtype == CN_BOOL))
+    return cn_fail(c->graph, CN_DTYPE, "weights must be numbers, got %s", cn_dtype_name((cn_dtype)c->x[1]->dtype));
   if (x->rank != 1 && x->rank != 2) return cn_fail(c->graph, CN_SHAPE, "x must have rank 1 or 2, got rank %d", x->rank);
   if (weighted && cni_need_shape(c, 1, x)) return CN_SHAPE;
   if (((const cn_bincount_args *)c->args)->sparse) return cn_fail(c->graph, CN_VALUE, "sparse must be false: there are no sparse tensors");
@@ -114,10 +119,12 @@ static void bincount_reference(const cn_reference *r) {
     r->y[0][k] = sum;
   }
 }
-CN_OP(bincount, CN_LIST_BINCOUNT, .outputs = 1, .flags = CN_OP_DATA_SHAPE, .reads = CN_READS_X(0), .infer = bincount_infer, .check = bincount_check, .forward = bincount_forward, .vjp = bincount_vjp,
-      .reference = bincount_reference,
-      .samples = CN_TEXTS("i[9]@0:5, _, minlength=0", "l[4]@0:3, _, minlength=6", "i[6]@0:3, f[6], minlength=2", "i[2,5]@0:3, f[2,5], minlength=4", "i[2,3]@0:3, i[2,3]@-5:5", "i[0]@0:3, f[0], minlength=2", "i[0]@0:3, _, sparse=false"),
-      .rejects = CN_TEXTS("f[3], _ => int32", "i[2,2,2]@0:3, _ => x must have rank 1 or 2, got rank 3", "i[3]@0:3, f[2] => must have shape [3], got [2]", "i[2]@-3:-2, _ => x must not be negative, got",
-                          "i[2]@0:3, _, sparse=true => sparse must be false", "i[2]@0:3, _, minlength=-1 => minlength must not be negative"));
+CN_OP(bincount, CN_LIST_BINCOUNT, .outputs = 1, .flags = CN_OP_DATA_SHAPE, .reads = CN_READS_X(0), .infer = bincount_infer, .check = bincount_check,
+      .forward = bincount_forward, .vjp = bincount_vjp, .reference = bincount_reference,
+      .samples = CN_TEXTS("i[9]@0:5, _, minlength=0", "l[4]@0:3, _, minlength=6", "i[6]@0:3, f[6], minlength=2", "i[2,5]@0:3, f[2,5], minlength=4",
+                          "i[2,3]@0:3, i[2,3]@-5:5", "i[0]@0:3, f[0], minlength=2", "i[0]@0:3, _, sparse=false"),
+      .rejects = CN_TEXTS("f[3], _ => int32", "i[2,2,2]@0:3, _ => x must have rank 1 or 2, got rank 3", "i[3]@0:3, f[2] => must have shape [3], got [2]",
+                          "i[2]@-3:-2, _ => x must not be negative, got", "i[2]@0:3, _, sparse=true => sparse must be false",
+                          "i[2]@0:3, _, minlength=-1 => minlength must not be negative"));
 
 const cn_op *const cni_ops_search[] = { &cn_op_searchsorted, &cn_op_digitize, &cn_op_bincount, NULL };

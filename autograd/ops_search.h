@@ -18,13 +18,14 @@ extern "C" {
   CN_IN(X, S, sorted_sequence, "rank 1, ascending") CN_IN(X, S, values, "of any shape") X(S, const char *, side, "left", ANY, "left: in front of equal elements; right: behind them")
 #define CN_LIST_DIGITIZE(X, S) CN_IN(X, S, x, "values") CN_IN(X, S, bins, "edges, rank 1, ascending")
 
-/* start + i (stop - start) / (num - 1), i = 0 .. num - 1, the last being stop; without endpoint divided by num. start and stop, of one dtype, are broadcast; the new axis stands at `axis`. With an integer dtype, rounded down.
- * From C, cn_linspace of tensor.h gives one axis of a dtype; this is for tensors and for programs that call operations by name. The difference is NaN where there is none. */
+/* start + i (stop - start) / (num - 1), i = 0 .. num - 1, the last being stop; without endpoint divided by num. start and stop, of one dtype, are broadcast;
+ * the new axis stands at `axis`. With an integer dtype, rounded down. From C, cn_linspace of tensor.h gives one axis of a dtype; this is for tensors and for
+ * programs that call operations by name. The difference is NaN where there is none. */
 CN_OP_DECLARE(linspace, CN_LIST_LINSPACE)
 /* base to the power of linspace. */
 CN_OP_DECLARE(logspace, CN_LIST_LOGSPACE)
-/* y[k]: how often k is in x (in each row of x for rank 2), or the sum of the weights where it is: int32, or the weights' dtype. Its size is the largest element + 1, or minlength. A negative element is a VALUE error.
- * dweights = dy[x]. */
+/* y[k]: how often k is in x (in each row of x for rank 2), or the sum of the weights where it is: int32, or the weights' dtype. Its size is the largest element
+ * + 1, or minlength. A negative element is a VALUE error. dweights = dy[x]. */
 CN_OP_DECLARE(bincount, CN_LIST_BINCOUNT)
 /* Where each value would have to be inserted to keep the order: int32 of values' shape. NaN comes last. No gradient. */
 CN_OP_DECLARE(searchsorted, CN_LIST_SEARCHSORTED)

@@ -23,7 +23,8 @@ static cn_code infer(const cn_call *c) {
   if (cni_need_indices(c, 1)) return CN_DTYPE;
   if (d == CN_STRING || d == CN_U8 || d == CN_BOOL) return cn_fail(c->graph, CN_DTYPE, "needs floats, int32 or int64, got %s", cn_dtype_name(d));
   if (ids->rank != 1) return cn_fail(c->graph, CN_SHAPE, "segment_ids must have rank 1, got rank %d", ids->rank);
-  if (!x->rank || (x->d[0] != ids->d[0] && x->d[0] != CN_UNKNOWN && ids->d[0] != CN_UNKNOWN)) return cn_fail(c->graph, CN_SHAPE, "data must have a row for each of the segment_ids");
+  if (!x->rank || (x->d[0] != ids->d[0] && x->d[0] != CN_UNKNOWN && ids->d[0] != CN_UNKNOWN))
+    return cn_fail(c->graph, CN_SHAPE, "data must have a row for each of the segment_ids");
   cni_sig_like(c, x);
   c->sig[0].dims.d[0] = segments(c);
   return CN_OK;
@@ -31,7 +32,8 @@ static cn_code infer(const cn_call *c) {
 static cn_code check(const cn_call *c) {
   const int64_t n = segments(c);
   for (int64_t i = 0; i < c->x[1]->count; i++)
-    if (cni_index_at(c->x[1], i) >= n) return cn_fail(c->graph, CN_INDEX, "segment_ids[%lld] = %lld is out of range [0, %lld)", (long long)i, (long long)cni_index_at(c->x[1], i), (long long)n);
+    if (cni_index_at(c->x[1], i) >= n)
+      return cn_fail(c->graph, CN_INDEX, "segment_ids[%lld] = %lld is out of range [0, %lld)", (long long)i, (long long)cni_index_at(c->x[1], i), (long long)n);
   return CN_OK;
 }
 
@@ -54,7 +56,8 @@ TYPED(double, -DBL_MAX, DBL_MAX)
 TYPED(int32_t, INT32_MIN, INT32_MAX)
 TYPED(int64_t, INT64_MIN, INT64_MAX)
 static cn_code run(const cn_call *c, kind k) {
-  static void (*const typed[CN_DTYPES])(const cn_call *c, kind k) = { [CN_F32] = run_float, [CN_F64] = run_double, [CN_I32] = run_int32_t, [CN_I64] = run_int64_t };
+  static void (*const typed[CN_DTYPES])(const cn_call *c,
+                                        kind k) = { [CN_F32] = run_float, [CN_F64] = run_double, [CN_I32] = run_int32_t, [CN_I64] = run_int64_t };
   return typed[c->x[0]->dtype](c, k), CN_OK;
 }
 
@@ -81,7 +84,8 @@ static void extreme_vjp(cn_graph *g, const cn_node *n, cn_tensor *const *gy, con
 /* The product of the others: of those that are not 0, unless another one is 0. */
 CNI_VJP(segment_prod) {
   cn_tensor *x = n->x[0], *none = cn_scalar_like(g, x, 0), *one = cn_scalar_like(g, x, 1), *zero = cn_equal(g, x, none), *safe = cn_where(g, zero, one, x);
-  cn_tensor *product = rows_of(g, cn_segment_prod(g, safe, n->x[1], .num_segments = n->y[0]->dims.d[0]), n->x[1]), *zeros = rows_of(g, counted(g, n, zero), n->x[1]);
+  cn_tensor *product = rows_of(g, cn_segment_prod(g, safe, n->x[1], .num_segments = n->y[0]->dims.d[0]), n->x[1]),
+            *zeros = rows_of(g, counted(g, n, zero), n->x[1]);
   cn_tensor *others = cn_where(g, cn_equal(g, zeros, cn_where(g, zero, one, none)), cn_divide(g, product, safe), none);
   (void)want;
   gx[0] = cn_multiply(g, rows_of(g, gy[0], n->x[1]), others);

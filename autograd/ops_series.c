@@ -14,7 +14,8 @@ static cn_code trapezoid_infer(const cn_call *c) {
   if (axis < 0) return CN_INDEX;
   if (cni_given(c->x[1])) {
     if (c->x[0]->dtype != c->x[1]->dtype) return cn_fail(c->graph, CN_DTYPE, "y and x must have one dtype");
-    if (!cn_dims_equal(y, x) && (x->rank != 1 || x->d[0] != y->d[axis])) return cn_fail(c->graph, CN_SHAPE, "x must have y's shape, or one number an element of axis");
+    if (!cn_dims_equal(y, x) && (x->rank != 1 || x->d[0] != y->d[axis]))
+      return cn_fail(c->graph, CN_SHAPE, "x must have y's shape, or one number an element of axis");
   }
   c->sig[0].dtype = (cn_dtype)c->x[0]->dtype;
   cni_reduced_dims(y, 1u << axis, false, &c->sig[0].dims);
@@ -60,8 +61,10 @@ static void trapezoid_reference(const cn_reference *r) {
   }
 }
 CN_OP(trapezoid, CN_LIST_TRAPEZOID, .outputs = 1, .infer = trapezoid_infer, .compose = trapezoid_compose, .reference = trapezoid_reference,
-      .samples = CN_TEXTS("f[5], _, dx=1", "f[5], f[5]", "f[3,4], _, dx=0.5, axis=0", "f[3,4], f[3], axis=0", "f[2,3,4], f[2,3,4], axis=1", "f[1], _, dx=2", "f[2,0], _, dx=2", "f[4,4], f[4], axis=-1"),
-      .rejects = CN_TEXTS("f[3,4], _, axis=2 => axis 2 is out of range for rank 2", "f[3,4], f[3] => x must have y's shape", "i[3]@0:3, _ => float32 and float64", "f[], _ => axis -1 is out of range for rank 0"));
+      .samples = CN_TEXTS("f[5], _, dx=1", "f[5], f[5]", "f[3,4], _, dx=0.5, axis=0", "f[3,4], f[3], axis=0", "f[2,3,4], f[2,3,4], axis=1", "f[1], _, dx=2",
+                          "f[2,0], _, dx=2", "f[4,4], f[4], axis=-1"),
+      .rejects = CN_TEXTS("f[3,4], _, axis=2 => axis 2 is out of range for rank 2", "f[3,4], f[3] => x must have y's shape",
+                          "i[3]@0:3, _ => float32 and float64", "f[], _ => axis -1 is out of range for rank 0"));
 
 /* ---- vander ---- */
 static int64_t columns_of(const cn_call *c) {
@@ -95,7 +98,8 @@ static void vander_reference(const cn_reference *r) {
 }
 CN_OP(vander, CN_LIST_VANDER, .outputs = 1, .infer = vander_infer, .compose = vander_compose, .reference = vander_reference,
       .samples = CN_TEXTS("f[4]", "f[3], N=5", "f[3], N=2, increasing=true", "f[3], N=1", "f[3], N=0", "f[0]", "i[4]@-1:2", "l[3]@-3:3, N=4, increasing=true"),
-      .rejects = CN_TEXTS("f[2,2] => x must have rank 1, got rank 2", "f[2], N=-1 => N must not be negative", "b[2] => needs floats, int32 or int64, got bool"));
+      .rejects = CN_TEXTS("f[2,2] => x must have rank 1, got rank 2", "f[2], N=-1 => N must not be negative",
+                          "b[2] => needs floats, int32 or int64, got bool"));
 
 /* ---- fliplr, flipud ---- */
 #define FLIP(op, k)                                                                                                                   \

@@ -13,7 +13,8 @@ extern "C" {
   X(S, int64_t, axis, -1, ANY, "of y, that is summed up")
 #define CN_LIST_VANDER(X, S) CN_IN(X, S, x, "rank 1") X(S, int64_t, N, CN_NONE, NONNEGATIVE, "columns; None: as many as x has elements") X(S, bool, increasing, false, ANY, "whether the powers grow from left to right")
 
-/* sum, prod, mean, var, std, max and min of the elements that are no NaN; where there are none 0, 1, and NaN for the others. No gradient goes to a NaN. Dtypes as without nan. */
+/* sum, prod, mean, var, std, max and min of the elements that are no NaN; where there are none 0, 1, and NaN for the others. No gradient goes to a NaN. Dtypes
+ * as without nan. */
 CN_OP_DECLARE(nansum, CN_LIST_REDUCE)
 CN_OP_DECLARE(nanprod, CN_LIST_REDUCE)
 CN_OP_DECLARE(nanmean, CN_LIST_REDUCE)

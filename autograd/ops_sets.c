@@ -50,8 +50,9 @@ static void bitwise_not_reference(const cn_reference *r) {
   const int d = r->call->x[0]->dtype;
   for (int64_t i = 0; i < r->call->y[0]->count; i++) r->y[0][i] = d == CN_BOOL ? 1 - r->x[0][i] : d == CN_U8 ? 255 - r->x[0][i] : -r->x[0][i] - 1;
 }
-CN_OP(bitwise_not, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = bitwise_not_infer, .forward = bitwise_not_forward, .reference = bitwise_not_reference,
-      .samples = CN_TEXTS("i[3,4]@-9:9", "l[5]@-9:9", "b[7]", "i[]@0:3", "i[0]@0:3"), .rejects = CN_TEXTS("f[3] => needs integers or bool, got float32", "s[3] => needs integers or bool, got string"));
+CN_OP(bitwise_not, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = bitwise_not_infer, .forward = bitwise_not_forward,
+      .reference = bitwise_not_reference, .samples = CN_TEXTS("i[3,4]@-9:9", "l[5]@-9:9", "b[7]", "i[]@0:3", "i[0]@0:3"),
+      .rejects = CN_TEXTS("f[3] => needs integers or bool, got float32", "s[3] => needs integers or bool, got string"));
 
 static cn_code isreal_infer(const cn_call *c) {
   if (cni_refuse_strings(c)) return CN_DTYPE;
@@ -60,21 +61,28 @@ static cn_code isreal_infer(const cn_call *c) {
 }
 static cn_code isreal_forward(const cn_call *c) { return cni_fill(c->y[0], 1), CN_OK; }
 CNI_REFERENCE1(isreal, x == x || x != x)
-CN_OP(isreal, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = isreal_infer, .forward = isreal_forward, .reference = isreal_reference, .samples = CN_TEXTS("f[3,4]", "i[2]@0:3", "f[]", "f[0]"), .rejects = CN_TEXTS("s[3] => string"));
+CN_OP(isreal, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = isreal_infer, .forward = isreal_forward, .reference = isreal_reference,
+      .samples = CN_TEXTS("f[3,4]", "i[2]@0:3", "f[]", "f[0]"), .rejects = CN_TEXTS("s[3] => string"));
 
 /* ---- ldexp, nextafter ---- */
 static cn_code ldexp_infer(const cn_call *c) {
   if (cni_need_float(c, 0)) return CN_DTYPE;
-  if (cni_is_float((cn_dtype)c->x[1]->dtype) || c->x[1]->dtype == CN_STRING || c->x[1]->dtype == CN_BOOL) return cn_fail(c->graph, CN_DTYPE, "b must be integers, got %s", cn_dtype_name((cn_dtype)c->x[1]->dtype));
+  if (cni_is_float((cn_dtype)c->x[1]->dtype) || c->x[1]->dtype == CN_STRING || c->x[1]->dtype == CN_BOOL)
+    return cn_fail(c->graph, CN_DTYPE, "b must be integers, got %s", cn_dtype_name((cn_dtype)c->x[1]->dtype));
   c->sig[0].dtype = (cn_dtype)c->x[0]->dtype;
   char a[160], b[160];
   if (cn_dims_broadcast(&c->x[0]->dims, &c->x[1]->dims, &c->sig[0].dims)) return CN_OK;
-  return cn_fail(c->graph, CN_SHAPE, "shapes do not broadcast: %s and %s", cn_dims_text(&c->x[0]->dims, a, sizeof a), cn_dims_text(&c->x[1]->dims, b, sizeof b));
+  return cn_fail(c->graph, CN_SHAPE, "shapes do not broadcast: %s and %s", cn_dims_text(&c->x[0]->dims, a, sizeof a),
+                 cn_dims_text(&c->x[1]->dims, b, sizeof b));
 }
-static void ldexp_compose(cn_graph *g, const cn_call *c, cn_tensor **y) { y[0] = cn_multiply(g, c->x[0], cn_exp2(g, cn_cast(g, c->x[1], .dtype = cn_dtype_name((cn_dtype)c->x[0]->dtype)))); }
+static void ldexp_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
+  y[0] = cn_multiply(g, c->x[0], cn_exp2(g, cn_cast(g, c->x[1], .dtype = cn_dtype_name((cn_dtype)c->x[0]->dtype))));
+}
 CNI_REFERENCE2(ldexp, ldexp(a, (int)b))
-CN_OP(ldexp, CN_LIST_AB, .outputs = 1, .infer = ldexp_infer, .compose = ldexp_compose, .reference = ldexp_reference, .samples = CN_TEXTS("f[3,4], i[3,4]@-5:5", "f[3,1], l[4]@-5:5", "f[], i[3]@0:3", "f[0], i[0]@0:3"),
-      .rejects = CN_TEXTS("i[3]@0:3, i[3]@0:3 => float32 and float64", "f[3], f[3] => b must be integers, got float32", "f[3], i[4]@0:3 => shapes do not broadcast: [3] and [4]"));
+CN_OP(ldexp, CN_LIST_AB, .outputs = 1, .infer = ldexp_infer, .compose = ldexp_compose, .reference = ldexp_reference,
+      .samples = CN_TEXTS("f[3,4], i[3,4]@-5:5", "f[3,1], l[4]@-5:5", "f[], i[3]@0:3", "f[0], i[0]@0:3"),
+      .rejects = CN_TEXTS("i[3]@0:3, i[3]@0:3 => float32 and float64", "f[3], f[3] => b must be integers, got float32",
+                          "f[3], i[4]@0:3 => shapes do not broadcast: [3] and [4]"));
 
 static cn_code nextafter_forward(const cn_call *c) {
   const cn_tensor *a = c->x[0], *b = c->x[1];
@@ -86,7 +94,8 @@ static cn_code nextafter_forward(const cn_call *c) {
   return CN_OK;
 }
 CNI_REFERENCE2(nextafter, a == b ? a : a + (b > a ? 1 : -1) * (r->call->y[0]->dtype == CN_F32 ? 1.2e-7 : 2.3e-16) / 2 * fabs(a))
-CN_OP(nextafter, CN_LIST_AB, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = cn_infer_broadcast_float, .forward = nextafter_forward, .reference = nextafter_reference, .samples = CN_TEXTS("f[3,4], f[3,4]", "f[3,1], f[4]", "f[], f[2]", "f[0], f[0]"),
+CN_OP(nextafter, CN_LIST_AB, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = cn_infer_broadcast_float, .forward = nextafter_forward,
+      .reference = nextafter_reference, .samples = CN_TEXTS("f[3,4], f[3,4]", "f[3,1], f[4]", "f[], f[2]", "f[0], f[0]"),
       .rejects = CN_TEXTS("i[3]@0:3, i[3]@0:3 => float32 or float64", "f[3], f[4] => [3]"));
 
 /* ---- saturate_cast, view ---- */
@@ -117,20 +126,23 @@ static void saturate_cast_reference(const cn_reference *r) {
   }
 }
 CN_OP(saturate_cast, CN_CAST, .outputs = 1, .infer = saturate_cast_infer, .compose = saturate_cast_compose, .reference = saturate_cast_reference,
-      .samples = CN_TEXTS("f[3,4]@-300:300, dtype='uint8'", "f[5]@-1e12:1e12, dtype='int32'", "i[6]@-300:300, dtype='uint8'", "l[6]@-9e9:9e9, dtype='int32'", "f[3], dtype='float64'", "i[3]@-3:3, dtype='bool'", "b[3], dtype='int32'", "f[0], dtype='int64'"),
+      .samples = CN_TEXTS("f[3,4]@-300:300, dtype='uint8'", "f[5]@-1e12:1e12, dtype='int32'", "i[6]@-300:300, dtype='uint8'", "l[6]@-9e9:9e9, dtype='int32'",
+                          "f[3], dtype='float64'", "i[3]@-3:3, dtype='bool'", "b[3], dtype='int32'", "f[0], dtype='int64'"),
       .rejects = CN_TEXTS("f[3], dtype='complex' => dtype \"complex\" is not one to cast to", "s[3], dtype='int32' => string", "f[3] => dtype \"None\""));
 
 static cn_code view_infer(const cn_call *c) {
   const cn_view_args *o = c->args;
   cn_dtype to;
   if (cni_refuse_strings(c)) return CN_DTYPE;
-  if (!o->dtype || !cn_dtype_from_name(o->dtype, &to) || to == CN_STRING || to == CN_BOOL || c->x[0]->dtype == CN_BOOL) return cn_fail(c->graph, CN_VALUE, "numbers of %s have no view as \"%s\"", cn_dtype_name((cn_dtype)c->x[0]->dtype), o->dtype ? o->dtype : "None");
+  if (!o->dtype || !cn_dtype_from_name(o->dtype, &to) || to == CN_STRING || to == CN_BOOL || c->x[0]->dtype == CN_BOOL)
+    return cn_fail(c->graph, CN_VALUE, "numbers of %s have no view as \"%s\"", cn_dtype_name((cn_dtype)c->x[0]->dtype), o->dtype ? o->dtype : "None");
   const int64_t from = (int64_t)cni_width_of(c), into = (int64_t)cn_dtype_size(to);
   cni_sig_like(c, &c->x[0]->dims);
   c->sig[0].dtype = to;
   if (from == into) return CN_OK;
   int64_t *d = &c->sig[0].dims.d[c->sig[0].dims.rank - 1];
-  if (!c->sig[0].dims.rank || (*d != CN_UNKNOWN && *d * from % into)) return cn_fail(c->graph, CN_SHAPE, "the bytes of the last axis are no whole numbers of %s", o->dtype);
+  if (!c->sig[0].dims.rank || (*d != CN_UNKNOWN && *d * from % into))
+    return cn_fail(c->graph, CN_SHAPE, "the bytes of the last axis are no whole numbers of %s", o->dtype);
   if (*d != CN_UNKNOWN) *d = *d * from / into;
   return CN_OK;
 }
@@ -150,8 +162,11 @@ static void view_reference(const cn_reference *r) {
   }
 }
 CN_OP(view, CN_CAST, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = view_infer, .forward = view_forward, .reference = view_reference,
-      .samples = CN_TEXTS("i[3,4]@0:9, dtype='uint8'", "l[2,3]@0:9, dtype='int32'", "i[3,4]@0:9, dtype='int64'", "i[3]@1065353216:1073741824, dtype='float32'", "l[]@0:9, dtype='int64'", "i[0]@0:3, dtype='uint8'"),
-      .rejects = CN_TEXTS("i[3]@0:9, dtype='int64' => the bytes of the last axis are no whole numbers of int64", "i[3]@0:9, dtype='bool' => numbers of int32 have no view as \"bool\"", "s[3], dtype='int32' => string", "i[]@0:9, dtype='uint8' => the bytes of the last axis"));
+      .samples = CN_TEXTS("i[3,4]@0:9, dtype='uint8'", "l[2,3]@0:9, dtype='int32'", "i[3,4]@0:9, dtype='int64'", "i[3]@1065353216:1073741824, dtype='float32'",
+                          "l[]@0:9, dtype='int64'", "i[0]@0:3, dtype='uint8'"),
+      .rejects = CN_TEXTS("i[3]@0:9, dtype='int64' => the bytes of the last axis are no whole numbers of int64",
+                          "i[3]@0:9, dtype='bool' => numbers of int32 have no view as \"bool\"", "s[3], dtype='int32' => string",
+                          "i[]@0:9, dtype='uint8' => the bytes of the last axis"));
 
 /* ---- isin ---- */
 static cn_code isin_infer(const cn_call *c) {
@@ -177,7 +192,9 @@ static void isin_reference(const cn_reference *r) {
   }
 }
 CN_OP(isin, CN_LIST_ISIN, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = isin_infer, .forward = isin_forward, .reference = isin_reference,
-      .samples = CN_TEXTS("i[3,4]@0:9, i[5]@0:9", "l[6]@0:5, i[2,2]@0:5, invert=true", "f[4]@0:2, b[3]", "i[]@0:3, i[0]@0:3", "i[0]@0:3, i[2]@0:3, assume_unique=true"), .rejects = CN_TEXTS("s[3], f[2] => string", "f[3], s[2] => string"));
+      .samples = CN_TEXTS("i[3,4]@0:9, i[5]@0:9", "l[6]@0:5, i[2,2]@0:5, invert=true", "f[4]@0:2, b[3]", "i[]@0:3, i[0]@0:3",
+                          "i[0]@0:3, i[2]@0:3, assume_unique=true"),
+      .rejects = CN_TEXTS("s[3], f[2] => string", "f[3], s[2] => string"));
 
 /* ---- nonzero ---- */
 static int64_t nonzero_count(const cn_call *c) { return c->x[0]->dims.rank ? c->x[0]->dims.rank : (cn_fail(c->graph, CN_SHAPE, "x must have an axis"), -1); }
@@ -208,8 +225,9 @@ static void nonzero_reference(const cn_reference *r) {
       if (r->x[0][i] != 0) r->y[k][n++] = (double)(i / step % d->d[k]);
   }
 }
-CN_OP(nonzero, CN_LIST_X, .outputs = 0, .count = nonzero_count, .flags = CN_OP_NO_GRADIENT | CN_OP_DATA_SHAPE, .infer = nonzero_infer, .forward = nonzero_forward, .reference = nonzero_reference,
-      .samples = CN_TEXTS("b[3,4]", "i[5]@-1:2", "f[2,3,2]", "b[0,2]"), .rejects = CN_TEXTS("f[] => x must have an axis", "s[3] => string"));
+CN_OP(nonzero, CN_LIST_X, .outputs = 0, .count = nonzero_count, .flags = CN_OP_NO_GRADIENT | CN_OP_DATA_SHAPE, .infer = nonzero_infer,
+      .forward = nonzero_forward, .reference = nonzero_reference, .samples = CN_TEXTS("b[3,4]", "i[5]@-1:2", "f[2,3,2]", "b[0,2]"),
+      .rejects = CN_TEXTS("f[] => x must have an axis", "s[3] => string"));
 
 /* ---- multi_hot, argpartition ---- */
 static cn_code multi_hot_infer(const cn_call *c) {
@@ -218,7 +236,8 @@ static cn_code multi_hot_infer(const cn_call *c) {
   cn_dtype dtype = CN_F32;
   if (cni_need_indices(c, 0)) return CN_DTYPE;
   if (o->sparse) return cn_fail(c->graph, CN_VALUE, "sparse must be false: there are no sparse tensors");
-  if (o->dtype && (!cn_dtype_from_name(o->dtype, &dtype) || dtype == CN_STRING || dtype == CN_BOOL)) return cn_fail(c->graph, CN_DTYPE, "dtype \"%s\" is not one of numbers", o->dtype);
+  if (o->dtype && (!cn_dtype_from_name(o->dtype, &dtype) || dtype == CN_STRING || dtype == CN_BOOL))
+    return cn_fail(c->graph, CN_DTYPE, "dtype \"%s\" is not one of numbers", o->dtype);
   if (!x->rank || x->rank == CN_MAX_RANK) return cn_fail(c->graph, CN_SHAPE, "inputs must have rank 1 to %d", CN_MAX_RANK - 1);
   const int at = cn_axis(c->graph, o->axis, x->rank + 1), gone = x->rank > 1;
   if (at < 0) return CN_INDEX;
@@ -248,9 +267,13 @@ static void multi_hot_reference(const cn_reference *r) {
       if ((double)k == r->x[0][i]) r->y[0][cni_flat(y, to)] = 1;
     }
 }
-CN_OP(multi_hot, CN_LIST_MULTI_HOT, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = multi_hot_infer, .compose = multi_hot_compose, .reference = multi_hot_reference,
-      .samples = CN_TEXTS("i[2,3]@0:5, num_classes=5", "l[4]@0:5, num_classes=6", "i[2,3,2]@0:4, num_classes=4", "i[2,3]@0:4, num_classes=4, axis=0, dtype='int32'", "i[0,3]@0:4, num_classes=4"),
-      .rejects = CN_TEXTS("f[2,3], num_classes=5 => int32", "i[2]@0:3 => num_classes is required", "i[2]@0:3, num_classes=3, sparse=true => sparse must be false", "i[]@0:3, num_classes=3 => inputs must have rank 1 to 7", "i[2]@0:3, num_classes=3, axis=2 => axis 2 is out of range for rank 2"));
+CN_OP(multi_hot, CN_LIST_MULTI_HOT, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = multi_hot_infer, .compose = multi_hot_compose,
+      .reference = multi_hot_reference,
+      .samples = CN_TEXTS("i[2,3]@0:5, num_classes=5", "l[4]@0:5, num_classes=6", "i[2,3,2]@0:4, num_classes=4",
+                          "i[2,3]@0:4, num_classes=4, axis=0, dtype='int32'", "i[0,3]@0:4, num_classes=4"),
+      .rejects = CN_TEXTS("f[2,3], num_classes=5 => int32", "i[2]@0:3 => num_classes is required",
+                          "i[2]@0:3, num_classes=3, sparse=true => sparse must be false", "i[]@0:3, num_classes=3 => inputs must have rank 1 to 7",
+                          "i[2]@0:3, num_classes=3, axis=2 => axis 2 is out of range for rank 2"));
 
 static cn_code argpartition_infer(const cn_call *c) {
   const cn_argpartition_args *o = c->args;
@@ -264,7 +287,9 @@ static cn_code argpartition_infer(const cn_call *c) {
   cni_sig_like(c, flat ? &all : &c->x[0]->dims);
   return c->sig[0].dtype = CN_I32, CN_OK;
 }
-static void argpartition_compose(cn_graph *g, const cn_call *c, cn_tensor **y) { y[0] = cn_argsort(g, c->x[0], .axis = ((const cn_argpartition_args *)c->args)->axis); }
+static void argpartition_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
+  y[0] = cn_argsort(g, c->x[0], .axis = ((const cn_argpartition_args *)c->args)->axis);
+}
 /* The place that each element has in the sorted order. */
 static void argpartition_reference(const cn_reference *r) {
   const int64_t axis = ((const cn_argpartition_args *)r->call->args)->axis;
@@ -274,16 +299,20 @@ static void argpartition_reference(const cn_reference *r) {
     for (int64_t i = 0; i < l.n; i++) {
       const int64_t base = k / l.inner * l.n * l.inner + k % l.inner;
       int64_t rank = 0;
-      for (int64_t j = 0; j < l.n; j++) rank += r->x[0][base + j * l.inner] < r->x[0][base + i * l.inner] || (j < i && r->x[0][base + j * l.inner] == r->x[0][base + i * l.inner]);
+      for (int64_t j = 0; j < l.n; j++)
+        rank += r->x[0][base + j * l.inner] < r->x[0][base + i * l.inner] || (j < i && r->x[0][base + j * l.inner] == r->x[0][base + i * l.inner]);
       r->y[0][base + rank * l.inner] = (double)i;
     }
 }
-CN_OP(argpartition, CN_LIST_ARGPARTITION, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = argpartition_infer, .compose = argpartition_compose, .reference = argpartition_reference,
-      .samples = CN_TEXTS("f[7], kth=2", "f[3,4], kth=1, axis=0", "i[2,5]@0:9, kth=-1", "f[2,3], kth=3, axis=none"),
-      .rejects = CN_TEXTS("f[3], kth=3 => kth 3 is out of range for 3 elements", "f[3] => kth is required", "f[3], kth=0, axis=1 => axis 1 is out of range for rank 1", "s[3], kth=0 => string"));
+CN_OP(argpartition, CN_LIST_ARGPARTITION, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = argpartition_infer, .compose = argpartition_compose,
+      .reference = argpartition_reference, .samples = CN_TEXTS("f[7], kth=2", "f[3,4], kth=1, axis=0", "i[2,5]@0:9, kth=-1", "f[2,3], kth=3, axis=none"),
+      .rejects = CN_TEXTS("f[3], kth=3 => kth 3 is out of range for 3 elements", "f[3] => kth is required",
+                          "f[3], kth=0, axis=1 => axis 1 is out of range for rank 1", "s[3], kth=0 => string"));
 
 /* ---- without NaN ---- */
-static cn_tensor *replaced(cn_graph *g, cn_tensor *x, double by) { return x && cni_is_float((cn_dtype)x->dtype) ? cn_where(g, cn_isnan(g, x), NUMBER(x, by), x) : x; }
+static cn_tensor *replaced(cn_graph *g, cn_tensor *x, double by) {
+  return x && cni_is_float((cn_dtype)x->dtype) ? cn_where(g, cn_isnan(g, x), NUMBER(x, by), x) : x;
+}
 static cn_code nanarg_infer(const cn_call *c) {
   const cn_nanargmax_args *o = c->args;
   uint32_t bits = ~0u;
@@ -304,7 +333,8 @@ static void nanarg_compose(cn_graph *g, const cn_call *c, cn_tensor **y, bool mo
   cn_tensor *x = replaced(g, c->x[0], most ? -INFINITY : INFINITY);
   const cn_ints none = CN_NONE_INTS, one = { &o->axis, 1 };
   y[0] = most ? cn_argmax(g, x, .axis = o->axis, .keepdims = o->keepdims) : cn_argmin(g, x, .axis = o->axis, .keepdims = o->keepdims);
-  if (y[0] && cni_is_float((cn_dtype)c->x[0]->dtype)) y[0] = cn_where(g, cn_all(g, cn_isnan(g, c->x[0]), .axis = o->axis == CN_NONE ? none : one, .keepdims = o->keepdims), NUMBER(y[0], -1), y[0]);
+  if (y[0] && cni_is_float((cn_dtype)c->x[0]->dtype))
+    y[0] = cn_where(g, cn_all(g, cn_isnan(g, c->x[0]), .axis = o->axis == CN_NONE ? none : one, .keepdims = o->keepdims), NUMBER(y[0], -1), y[0]);
 }
 static void nanargmax_compose(cn_graph *g, const cn_call *c, cn_tensor **y) { nanarg_compose(g, c, y, true); }
 static void nanargmin_compose(cn_graph *g, const cn_call *c, cn_tensor **y) { nanarg_compose(g, c, y, false); }
@@ -329,8 +359,12 @@ NANARG(nanargmax)
 NANARG(nanargmin)
 
 static cn_code nancum_infer(const cn_call *c) { return cn_op_cumsum.infer(c); }
-static void nancumsum_compose(cn_graph *g, const cn_call *c, cn_tensor **y) { y[0] = cn_cumsum(g, replaced(g, c->x[0], 0), .axis = ((const cn_cumsum_args *)c->args)->axis); }
-static void nancumprod_compose(cn_graph *g, const cn_call *c, cn_tensor **y) { y[0] = cn_cumprod(g, replaced(g, c->x[0], 1), .axis = ((const cn_cumsum_args *)c->args)->axis); }
+static void nancumsum_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
+  y[0] = cn_cumsum(g, replaced(g, c->x[0], 0), .axis = ((const cn_cumsum_args *)c->args)->axis);
+}
+static void nancumprod_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
+  y[0] = cn_cumprod(g, replaced(g, c->x[0], 1), .axis = ((const cn_cumsum_args *)c->args)->axis);
+}
 static void nancum_reference(const cn_reference *r, bool product) {
   const int64_t axis = ((const cn_cumsum_args *)r->call->args)->axis;
   const cn_dims flat = { 1, { r->call->x[0]->count } }, *d = axis == CN_NONE ? &flat : &r->call->x[0]->dims;
@@ -352,5 +386,7 @@ static void nancumprod_reference(const cn_reference *r) { nancum_reference(r, tr
 NANCUM(nancumsum)
 NANCUM(nancumprod)
 
-const cn_op *const cni_ops_sets[] = { &cn_op_gcd, &cn_op_lcm, &cn_op_bitwise_not, &cn_op_isreal, &cn_op_ldexp, &cn_op_nextafter, &cn_op_saturate_cast, &cn_op_view, &cn_op_isin, &cn_op_nonzero, &cn_op_multi_hot,
-                                      &cn_op_argpartition, &cn_op_nanargmax, &cn_op_nanargmin, &cn_op_nancumsum, &cn_op_nancumprod, NULL };
+const cn_op *const cni_ops_sets[] = {
+  &cn_op_gcd,     &cn_op_lcm,       &cn_op_bitwise_not,  &cn_op_isreal,    &cn_op_ldexp,     &cn_op_nextafter, &cn_op_saturate_cast, &cn_op_view, &cn_op_isin,
+  &cn_op_nonzero, &cn_op_multi_hot, &cn_op_argpartition, &cn_op_nanargmax, &cn_op_nanargmin, &cn_op_nancumsum, &cn_op_nancumprod,    NULL
+};

@@ -57,9 +57,11 @@ CN_OP_DECLARE(nancumprod, CN_LIST_SCAN)
 CN_OP_DECLARE(cdist, CN_LIST_XY)
 /* [m, m]: correlation coefficients of the rows of x [m, n], clipped to -1 .. 1; of a vector a number. Floats. */
 CN_OP_DECLARE(corrcoef, CN_LIST_X) CN_FUNCTION_X(corrcoef)
-/* y_k = sum of x1[i + k] x2[i]. full: every k with a pair; same: as many as the longer has, from the middle; valid: those where the shorter lies inside. Floats. */
+/* y_k = sum of x1[i + k] x2[i]. full: every k with a pair; same: as many as the longer has, from the middle; valid: those where the shorter lies inside.
+ * Floats. */
 CN_OP_DECLARE(correlate, CN_LIST_CORRELATE)
-/* How many elements are in each of `bins` equal parts of the range (int32 [bins]), the upper end counting to the last; and the parts' edges, float [bins + 1]: cn_histogram(g, x, .bins = 4).edges. No gradient. */
+/* How many elements are in each of `bins` equal parts of the range (int32 [bins]), the upper end counting to the last; and the parts' edges, float [bins +
+ * 1]: cn_histogram(g, x, .bins = 4).edges. No gradient. */
 CN_OP_DECLARE(histogram, CN_LIST_HISTOGRAM)
 typedef struct cn_histogram_result { cn_tensor *counts, *edges; } cn_histogram_result;
 

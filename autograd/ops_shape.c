@@ -47,8 +47,10 @@ static cn_code reshape_infer(const cn_call *c) {
   return CN_OK;
 }
 CN_OP(reshape, CN_LIST_RESHAPE, VIEW_OP, .infer = reshape_infer,
-      .samples = CN_TEXTS("f[3,4], newshape=[4,3]", "f[6], newshape=[-1,2]", "f[1], newshape=[]", "f[], newshape=[1,1]", "f[0,3], newshape=[3,0]", "f[2,3,4], newshape=[2,1,3,4,1]"),
-      .rejects = CN_TEXTS("f[3,4], newshape=[-1,5] => [3,4] does not fit into [-1,5]", "f[4], newshape=[5] => does not fit", "f[4], newshape=[-1,-1] => does not fit"));
+      .samples = CN_TEXTS("f[3,4], newshape=[4,3]", "f[6], newshape=[-1,2]", "f[1], newshape=[]", "f[], newshape=[1,1]", "f[0,3], newshape=[3,0]",
+                          "f[2,3,4], newshape=[2,1,3,4,1]"),
+      .rejects = CN_TEXTS("f[3,4], newshape=[-1,5] => [3,4] does not fit into [-1,5]", "f[4], newshape=[5] => does not fit",
+                          "f[4], newshape=[-1,-1] => does not fit"));
 
 static cn_code ravel_infer(const cn_call *c) {
   const int64_t count = cn_dims_count(&c->x[0]->dims);
@@ -89,7 +91,8 @@ static cn_code squeeze_infer(const cn_call *c) {
   }
   return cni_sig_like(c, &y), CN_OK;
 }
-CN_OP(squeeze, CN_LIST_SQUEEZE, VIEW_OP, .infer = squeeze_infer, .samples = CN_TEXTS("f[1,3,1]", "f[1,3]", "f[1,3,1], axis=[-1]", "f[1,1]", "f[3,0,1], axis=[2]", "f[]"),
+CN_OP(squeeze, CN_LIST_SQUEEZE, VIEW_OP, .infer = squeeze_infer,
+      .samples = CN_TEXTS("f[1,3,1]", "f[1,3]", "f[1,3,1], axis=[-1]", "f[1,1]", "f[3,0,1], axis=[2]", "f[]"),
       .rejects = CN_TEXTS("f[2,3], axis=[0] => axis 0 has size 2, not 1", "f[2], axis=[1] => axis 1 is out of range"));
 
 /* ---- broadcast_to ---- */
@@ -134,9 +137,10 @@ static int64_t broadcast_to_source(const cn_call *c, const int64_t *at) {
   return cni_flat(x, from);
 }
 CNI_PICKED(broadcast_to)
-CN_OP(broadcast_to, CN_LIST_BROADCAST_TO, .outputs = 1, .flags = CN_OP_BROADCASTS, .infer = broadcast_to_infer, .forward = broadcast_to_forward, .vjp = broadcast_to_vjp,
-      .reference = broadcast_to_reference,
-      .samples = CN_TEXTS("f[3], shape=[2,3]", "f[1,1], shape=[2,3]", "f[2,1,3], shape=[4,2,2,3]", "f[], shape=[2]", "f[1,3], shape=[0,3]", "f[3], shape=[3]", "f[2,1], shape=[2,17]"),
+CN_OP(broadcast_to, CN_LIST_BROADCAST_TO, .outputs = 1, .flags = CN_OP_BROADCASTS, .infer = broadcast_to_infer, .forward = broadcast_to_forward,
+      .vjp = broadcast_to_vjp, .reference = broadcast_to_reference,
+      .samples = CN_TEXTS("f[3], shape=[2,3]", "f[1,1], shape=[2,3]", "f[2,1,3], shape=[4,2,2,3]", "f[], shape=[2]", "f[1,3], shape=[0,3]", "f[3], shape=[3]",
+                          "f[2,1], shape=[2,17]"),
       .rejects = CN_TEXTS("f[3], shape=[3,2] => [3] does not broadcast to [3,2]", "f[2,3], shape=[3] => does not broadcast"));
 
 /* ---- permutations: axis order[k] of x becomes axis k ---- */
@@ -236,7 +240,8 @@ CNI_VJP(swapaxes) {
   const cn_swapaxes_args a = { g, gy[0], o->axis1, o->axis2 };
   gx[0] = cn_apply(g, &cn_op_swapaxes, &a)[0];
 }
-CN_OP(swapaxes, CN_LIST_SWAPAXES, PERMUTATION_OP(swapaxes), .samples = CN_TEXTS("f[2,3,4], axis1=0, axis2=-1", "f[2,3], axis1=1, axis2=1", "f[0,3], axis1=0, axis2=1"),
+CN_OP(swapaxes, CN_LIST_SWAPAXES, PERMUTATION_OP(swapaxes),
+      .samples = CN_TEXTS("f[2,3,4], axis1=0, axis2=-1", "f[2,3], axis1=1, axis2=1", "f[0,3], axis1=0, axis2=1"),
       .rejects = CN_TEXTS("f[2,3], axis1=0, axis2=2 => axis 2 is out of range for rank 2"));
 
 CNI_VJP(moveaxis) {
@@ -245,7 +250,10 @@ CNI_VJP(moveaxis) {
   const cn_moveaxis_args a = { g, gy[0], o->destination, o->source };
   gx[0] = cn_apply(g, &cn_op_moveaxis, &a)[0];
 }
-CN_OP(moveaxis, CN_LIST_MOVEAXIS, PERMUTATION_OP(moveaxis), .samples = CN_TEXTS("f[2,3,4], source=[0], destination=[2]", "f[2,3,4,2], source=[0,1], destination=[-1,-2]"),
+CN_OP(moveaxis, CN_LIST_MOVEAXIS, PERMUTATION_OP(moveaxis),
+      .samples = CN_TEXTS("f[2,3,4], source=[0], destination=[2]", "f[2,3,4,2], source=[0,1], destination=[-1,-2]"),
       .rejects = CN_TEXTS("f[2,3], source=[0,1], destination=[0] => source has 2 axes, destination 1", "f[2], source=[1], destination=[0] => out of range"));
 
-const cn_op *const cni_ops_shape[] = { &cn_op_reshape, &cn_op_ravel, &cn_op_expand_dims, &cn_op_squeeze, &cn_op_broadcast_to, &cn_op_transpose, &cn_op_swapaxes, &cn_op_moveaxis, NULL };
+const cn_op *const cni_ops_shape[] = { &cn_op_reshape,  &cn_op_ravel,        &cn_op_expand_dims,
+                                       &cn_op_squeeze,  &cn_op_broadcast_to, &cn_op_transpose,
+                                       &cn_op_swapaxes, &cn_op_moveaxis,     NULL };

@@ -1,5 +1,5 @@
-/* Operations that change the shape of a tensor or the order of its elements. All dtypes but strings; dtypes are kept. Out-of-range axes are an INDEX error, sizes that do not fit a SHAPE error.
- * Gradients move gy back: y = A x gives gx = A^T gy. Names and meaning: keras.ops. */
+/* Operations that change the shape of a tensor or the order of its elements. All dtypes but strings; dtypes are kept. Out-of-range axes are an INDEX error,
+ * sizes that do not fit a SHAPE error. Gradients move gy back: y = A x gives gx = A^T gy. Names and meaning: keras.ops. */
 #ifndef CN_AUTOGRAD_OPS_SHAPE_H
 #define CN_AUTOGRAD_OPS_SHAPE_H
 #include "op.h"

@@ -36,12 +36,17 @@ static void cdist_reference(const cn_reference *r) {
   for (int64_t i = 0; i < r->call->y[0]->count; i++) {
     const int64_t b = i / n / m;
     double sum = 0;
-    for (int64_t k = 0; k < d; k++) sum += pow(r->x[0][(cni_broadcast_index(&batch[0], &batch[2], b) * m + i / n % m) * d + k] - r->x[1][(cni_broadcast_index(&batch[1], &batch[2], b) * n + i % n) * d + k], 2);
+    for (int64_t k = 0; k < d; k++)
+      sum += pow(r->x[0][(cni_broadcast_index(&batch[0], &batch[2], b) * m + i / n % m) * d + k] -
+                     r->x[1][(cni_broadcast_index(&batch[1], &batch[2], b) * n + i % n) * d + k],
+                 2);
     r->y[0][i] = sqrt(sum);
   }
 }
-CN_OP(cdist, CN_LIST_XY, .outputs = 1, .infer = cdist_infer, .compose = cdist_compose, .reference = cdist_reference, .samples = CN_TEXTS("f[3,2], f[4,2]", "f[2,3,2], f[4,2]", "f[2,1,3], f[2,2,3]", "f[1,1], f[2,1]", "f[0,2], f[3,2]"),
-      .rejects = CN_TEXTS("f[3,2], f[4,3] => shapes do not fit: [3,2] and [4,3]", "f[3], f[4,3] => shapes do not fit", "i[3,2]@0:3, i[3,2]@0:3 => float32 and float64"));
+CN_OP(cdist, CN_LIST_XY, .outputs = 1, .infer = cdist_infer, .compose = cdist_compose, .reference = cdist_reference,
+      .samples = CN_TEXTS("f[3,2], f[4,2]", "f[2,3,2], f[4,2]", "f[2,1,3], f[2,2,3]", "f[1,1], f[2,1]", "f[0,2], f[3,2]"),
+      .rejects = CN_TEXTS("f[3,2], f[4,3] => shapes do not fit: [3,2] and [4,3]", "f[3], f[4,3] => shapes do not fit",
+                          "i[3,2]@0:3, i[3,2]@0:3 => float32 and float64"));
 
 /* ---- corrcoef ---- */
 static cn_code corrcoef_infer(const cn_call *c) {
@@ -73,8 +78,10 @@ static void corrcoef_reference(const cn_reference *r) {
     r->y[0][i] = v < -1 ? -1 : v > 1 ? 1 : v;
   }
 }
-CN_OP(corrcoef, CN_LIST_X, .outputs = 1, .infer = corrcoef_infer, .compose = corrcoef_compose, .reference = corrcoef_reference, .samples = CN_TEXTS("f[2,5]", "f[3,4]", "f[0,3]"),
-      .rejects = CN_TEXTS("f[2,2,2] => x must have rank 1 or 2, got rank 3", "f[] => x must have rank 1 or 2", "f[2,0] => x has no observations", "i[2,2]@0:3 => float32 and float64"));
+CN_OP(corrcoef, CN_LIST_X, .outputs = 1, .infer = corrcoef_infer, .compose = corrcoef_compose, .reference = corrcoef_reference,
+      .samples = CN_TEXTS("f[2,5]", "f[3,4]", "f[0,3]"),
+      .rejects = CN_TEXTS("f[2,2,2] => x must have rank 1 or 2, got rank 3", "f[] => x must have rank 1 or 2", "f[2,0] => x has no observations",
+                          "i[2,2]@0:3 => float32 and float64"));
 
 /* ---- correlate ---- */
 typedef struct overlap { int64_t before, behind, size; } overlap; /* zeros around the longer, of n, for a shorter of m; size of the result */
@@ -117,15 +124,18 @@ static void correlate_reference(const cn_reference *r) {
   }
 }
 CN_OP(correlate, CN_LIST_CORRELATE, .outputs = 1, .infer = correlate_infer, .compose = correlate_compose, .reference = correlate_reference,
-      .samples = CN_TEXTS("f[5], f[3]", "f[5], f[3], mode='full'", "f[5], f[4], mode='same'", "f[3], f[6], mode='same'", "f[2], f[5]", "f[2], f[4], mode='full'", "f[1], f[1]"),
-      .rejects = CN_TEXTS("f[5], f[3], mode='wrap' => mode must be valid, same or full, got wrap", "f[5,1], f[3] => must have rank 1", "f[0], f[3] => must have elements", "i[5]@0:3, i[3]@0:3 => float32 and float64"));
+      .samples = CN_TEXTS("f[5], f[3]", "f[5], f[3], mode='full'", "f[5], f[4], mode='same'", "f[3], f[6], mode='same'", "f[2], f[5]",
+                          "f[2], f[4], mode='full'", "f[1], f[1]"),
+      .rejects = CN_TEXTS("f[5], f[3], mode='wrap' => mode must be valid, same or full, got wrap", "f[5,1], f[3] => must have rank 1",
+                          "f[0], f[3] => must have elements", "i[5]@0:3, i[3]@0:3 => float32 and float64"));
 
 /* ---- histogram ---- */
 static cn_code histogram_infer(const cn_call *c) {
   const cn_histogram_args *o = c->args;
   if (cni_refuse_strings(c)) return CN_DTYPE;
   if (o->bins > INT64_C(1) << 40) return cn_fail(c->graph, CN_VALUE, "%lld bins are too many", (long long)o->bins);
-  if (o->range.n && (o->range.n != 2 || !(o->range.v[0] <= o->range.v[1]) || !isfinite(o->range.v[1] - o->range.v[0]))) return cn_fail(c->graph, CN_VALUE, "range must be two finite numbers, the lower first");
+  if (o->range.n && (o->range.n != 2 || !(o->range.v[0] <= o->range.v[1]) || !isfinite(o->range.v[1] - o->range.v[0])))
+    return cn_fail(c->graph, CN_VALUE, "range must be two finite numbers, the lower first");
   c->sig[0] = (cn_sig){ CN_I32, { 1, { o->bins } } };
   c->sig[1] = (cn_sig){ cni_is_float((cn_dtype)c->x[0]->dtype) ? (cn_dtype)c->x[0]->dtype : CN_F32, { 1, { o->bins + 1 } } };
   return CN_OK;
@@ -170,12 +180,16 @@ static void histogram_reference(const cn_reference *r) {
   for (int64_t k = 0; k <= bins; k++) r->y[1][k] = edge(e, bins, k);
   for (int64_t k = 0; k < bins; k++) {
     r->y[0][k] = 0;
-    for (int64_t i = 0; i < r->call->x[0]->count; i++) r->y[0][k] += r->x[0][i] >= r->y[1][k] && (r->x[0][i] < r->y[1][k + 1] || (k == bins - 1 && r->x[0][i] == e.high));
+    for (int64_t i = 0; i < r->call->x[0]->count; i++)
+      r->y[0][k] += r->x[0][i] >= r->y[1][k] && (r->x[0][i] < r->y[1][k + 1] || (k == bins - 1 && r->x[0][i] == e.high));
   }
 }
-CN_OP(histogram, CN_LIST_HISTOGRAM, .outputs = 2, .flags = CN_OP_NO_GRADIENT, .infer = histogram_infer, .check = histogram_check, .forward = histogram_forward, .reference = histogram_reference,
-      .samples = CN_TEXTS("f[3,4]", "f[20], bins=4, range=[-1,1]", "i[9]@0:5, bins=5", "f[], bins=3", "f[0], bins=2", "f[6], bins=1, range=[0,0]", "b[5], bins=2"),
-      .rejects = CN_TEXTS("f[3], bins=0 => bins must be positive, got 0", "f[3], range=[1] => range must be two finite numbers", "f[3], range=[2,1] => the lower first", "s[3] => string"));
+CN_OP(histogram, CN_LIST_HISTOGRAM, .outputs = 2, .flags = CN_OP_NO_GRADIENT, .infer = histogram_infer, .check = histogram_check, .forward = histogram_forward,
+      .reference = histogram_reference,
+      .samples = CN_TEXTS("f[3,4]", "f[20], bins=4, range=[-1,1]", "i[9]@0:5, bins=5", "f[], bins=3", "f[0], bins=2", "f[6], bins=1, range=[0,0]",
+                          "b[5], bins=2"),
+      .rejects = CN_TEXTS("f[3], bins=0 => bins must be positive, got 0", "f[3], range=[1] => range must be two finite numbers",
+                          "f[3], range=[2,1] => the lower first", "s[3] => string"));
 
 /* ---- windows ---- */
 static cn_code window_infer(const cn_call *c) {
@@ -219,7 +233,10 @@ WINDOW(bartlett, CN_LIST_WINDOW, 1 - fabs(2 * t - 1), q < n / 2 ? 2 * q / n : 2 
 WINDOW(hanning, CN_LIST_WINDOW, 0.5 - 0.5 * cos(2 * PI * t), s * s, SIZES)
 WINDOW(hamming, CN_LIST_WINDOW, 0.54 - 0.46 * cos(2 * PI * t), 0.08 + 0.92 * s * s, SIZES)
 WINDOW(blackman, CN_LIST_WINDOW, 0.42 - 0.5 * cos(2 * PI * t) + 0.08 * cos(4 * PI * t), s * s - 0.64 * s * s * (1 - s * s), SIZES)
-WINDOW(kaiser, CN_LIST_KAISER, bessel(o->beta * sqrt(fmax(1 - (2 * t - 1) * (2 * t - 1), 0))) / bessel(o->beta), naive_bessel(o->beta * 2 / n * sqrt(q * (n - q))) / naive_bessel(o->beta),
-       .samples = CN_TEXTS("x=7, beta=8.6", "x=8, beta=0", "x=1, beta=2", "x=0, beta=2", "x=2, beta=14"), .rejects = CN_TEXTS("x=3 => beta is required", "beta=3 => x is required"))
+WINDOW(kaiser, CN_LIST_KAISER, bessel(o->beta *sqrt(fmax(1 - (2 * t - 1) * (2 * t - 1), 0))) / bessel(o->beta),
+       naive_bessel(o->beta * 2 / n * sqrt(q * (n - q))) / naive_bessel(o->beta),
+       .samples = CN_TEXTS("x=7, beta=8.6", "x=8, beta=0", "x=1, beta=2", "x=0, beta=2", "x=2, beta=14"),
+       .rejects = CN_TEXTS("x=3 => beta is required", "beta=3 => x is required"))
 
-const cn_op *const cni_ops_signal[] = { &cn_op_cdist, &cn_op_corrcoef, &cn_op_correlate, &cn_op_histogram, &cn_op_bartlett, &cn_op_hanning, &cn_op_hamming, &cn_op_blackman, &cn_op_kaiser, NULL };
+const cn_op *const cni_ops_signal[] = { &cn_op_cdist,   &cn_op_corrcoef, &cn_op_correlate, &cn_op_histogram, &cn_op_bartlett,
+                                        &cn_op_hanning, &cn_op_hamming,  &cn_op_blackman,  &cn_op_kaiser,    NULL };

@@ -18,8 +18,9 @@ CNI_VJP(clip) {
   if (want[0]) gx[0] = cn_where(g, in, gy[0], NUMBER(x, 0));
 }
 CNI_REFERENCE1(clip, isnan(x) ? x : x < o->x_min ? o->x_min : x > o->x_max ? o->x_max : x)
-CN_OP(clip, CN_CLIP, .outputs = 1, .reads = CN_READS_X(0), .infer = cn_infer_same_float, .forward = clip_forward, .vjp = clip_vjp, .backward = clip_backward, .reference = clip_reference,
-      .samples = CN_TEXTS("f[3,4], x_min=-1.5, x_max=1.2", "f[], x_min=-5, x_max=5", "f[0], x_min=0, x_max=1"), .rejects = CN_TEXTS("i[3]@0:3, x_min=0, x_max=1 => needs float32 or float64", "f[3] => x_min is required"));
+CN_OP(clip, CN_CLIP, .outputs = 1, .reads = CN_READS_X(0), .infer = cn_infer_same_float, .forward = clip_forward, .vjp = clip_vjp, .backward = clip_backward,
+      .reference = clip_reference, .samples = CN_TEXTS("f[3,4], x_min=-1.5, x_max=1.2", "f[], x_min=-5, x_max=5", "f[0], x_min=0, x_max=1"),
+      .rejects = CN_TEXTS("i[3]@0:3, x_min=0, x_max=1 => needs float32 or float64", "f[3] => x_min is required"));
 
 static cn_code scale_forward(const cn_call *c) {
   PARAMETERS(scale, o->by)
@@ -34,8 +35,8 @@ CNI_VJP(scale) {
   gx[0] = cn_scale(g, gy[0], ((const cn_scale_args *)cn_node_args(n))->by);
 }
 CNI_REFERENCE1(scale, x * o->by)
-CN_OP(scale, CN_SCALE, .outputs = 1, .infer = cn_infer_same_float, .forward = scale_forward, .vjp = scale_vjp, .backward = scale_backward, .reference = scale_reference,
-      .samples = CN_TEXTS("f[3,4], by=-1.5", "f[], by=2", "f[0,3], by=2"), FLOAT_REJECTS);
+CN_OP(scale, CN_SCALE, .outputs = 1, .infer = cn_infer_same_float, .forward = scale_forward, .vjp = scale_vjp, .backward = scale_backward,
+      .reference = scale_reference, .samples = CN_TEXTS("f[3,4], by=-1.5", "f[], by=2", "f[0,3], by=2"), FLOAT_REJECTS);
 
 static cn_code shift_forward(const cn_call *c) {
   PARAMETERS(shift, o->by)
@@ -103,10 +104,11 @@ CNI_VJP(identity) {
 }
 CNI_REFERENCE1(identity, x)
 CNI_REFERENCE1(stop_gradient, x)
-CN_OP(identity, CN_LIST_X, .outputs = 1, .flags = CN_OP_VIEW, .infer = cn_infer_same, .forward = nothing, .vjp = identity_vjp, .reference = identity_reference, ANY_SAMPLES,
-      .rejects = CN_TEXTS(" => input x is missing"));
-CN_OP(stop_gradient, CN_LIST_X, .outputs = 1, .flags = CN_OP_VIEW | CN_OP_NO_GRADIENT, .infer = cn_infer_same, .forward = nothing, .reference = stop_gradient_reference, ANY_SAMPLES,
-      .rejects = CN_TEXTS(" => input x is missing"));
+CN_OP(identity, CN_LIST_X, .outputs = 1, .flags = CN_OP_VIEW, .infer = cn_infer_same, .forward = nothing, .vjp = identity_vjp, .reference = identity_reference,
+      ANY_SAMPLES, .rejects = CN_TEXTS(" => input x is missing"));
+CN_OP(stop_gradient, CN_LIST_X, .outputs = 1, .flags = CN_OP_VIEW | CN_OP_NO_GRADIENT, .infer = cn_infer_same, .forward = nothing,
+      .reference = stop_gradient_reference, ANY_SAMPLES, .rejects = CN_TEXTS(" => input x is missing"));
 
-const cn_op *const cni_ops_simple[] = { &cn_op_clip, &cn_op_scale, &cn_op_shift, &cn_op_sign, &cn_op_floor, &cn_op_ceil, &cn_op_round, &cn_op_trunc, &cn_op_isnan, &cn_op_isinf, &cn_op_isfinite,
-  &cn_op_logical_not, &cn_op_identity, &cn_op_stop_gradient, NULL };
+const cn_op *const cni_ops_simple[] = { &cn_op_clip,     &cn_op_scale,       &cn_op_shift,    &cn_op_sign,          &cn_op_floor,
+                                        &cn_op_ceil,     &cn_op_round,       &cn_op_trunc,    &cn_op_isnan,         &cn_op_isinf,
+                                        &cn_op_isfinite, &cn_op_logical_not, &cn_op_identity, &cn_op_stop_gradient, NULL };

@@ -7,11 +7,13 @@
 /* ---- slice ---- */
 /* Where start and shape, one an axis, name a part of x. */
 static cn_code part_of(cn_graph *g, const cn_dims *x, cn_ints start, const cn_dims *shape) {
-  if (start.n != x->rank || shape->rank != x->rank) return cn_fail(g, CN_SHAPE, "start_indices has %lld entries and the part rank %d, x has rank %d", (long long)start.n, shape->rank, x->rank);
+  if (start.n != x->rank || shape->rank != x->rank)
+    return cn_fail(g, CN_SHAPE, "start_indices has %lld entries and the part rank %d, x has rank %d", (long long)start.n, shape->rank, x->rank);
   for (int i = 0; i < x->rank; i++) {
     if (x->d[i] == CN_UNKNOWN || shape->d[i] == CN_UNKNOWN) continue;
     if (start.v[i] < 0 || shape->d[i] < 0 || shape->d[i] > x->d[i] - start.v[i])
-      return cn_fail(g, CN_SHAPE, "%lld elements from %lld on are not within axis %d of size %lld", (long long)shape->d[i], (long long)start.v[i], i, (long long)x->d[i]);
+      return cn_fail(g, CN_SHAPE, "%lld elements from %lld on are not within axis %d of size %lld", (long long)shape->d[i], (long long)start.v[i], i,
+                     (long long)x->d[i]);
   }
   return CN_OK;
 }
@@ -59,8 +61,10 @@ static int64_t slice_source(const cn_call *c, const int64_t *at) {
 }
 CNI_PICKED(slice)
 CN_OP(slice, CN_LIST_SLICE, .outputs = 1, .infer = slice_infer, .forward = slice_forward, .vjp = slice_vjp, .reference = slice_reference,
-      .samples = CN_TEXTS("f[4,5], start_indices=[1,2], shape=[2,3]", "f[2,3,4], start_indices=[0,1,0], shape=[2,2,4]", "f[3], start_indices=[3], shape=[0]", "f[], start_indices=[], shape=[]"),
-      .rejects = CN_TEXTS("f[4], start_indices=[2], shape=[5] => 5 elements from 2 on are not within axis 0 of size 4", "f[4,4], start_indices=[0], shape=[2] => start_indices has 1 entries"));
+      .samples = CN_TEXTS("f[4,5], start_indices=[1,2], shape=[2,3]", "f[2,3,4], start_indices=[0,1,0], shape=[2,2,4]", "f[3], start_indices=[3], shape=[0]",
+                          "f[], start_indices=[], shape=[]"),
+      .rejects = CN_TEXTS("f[4], start_indices=[2], shape=[5] => 5 elements from 2 on are not within axis 0 of size 4",
+                          "f[4,4], start_indices=[0], shape=[2] => start_indices has 1 entries"));
 
 static cn_code slice_rows_infer(const cn_call *c) {
   const cn_slice_rows_args *o = c->args;
@@ -68,7 +72,8 @@ static cn_code slice_rows_infer(const cn_call *c) {
   if (cni_refuse_strings(c)) return CN_DTYPE;
   if (y.rank < 1) return cn_fail(c->graph, CN_SHAPE, "x has no axis to cut");
   if (y.d[0] != CN_UNKNOWN && o->size > y.d[0] - o->start)
-    return cn_fail(c->graph, CN_SHAPE, "%lld elements from %lld on are not within axis 0 of size %lld", (long long)o->size, (long long)o->start, (long long)y.d[0]);
+    return cn_fail(c->graph, CN_SHAPE, "%lld elements from %lld on are not within axis 0 of size %lld", (long long)o->size, (long long)o->start,
+                   (long long)y.d[0]);
   y.d[0] = o->size;
   return cni_sig_like(c, &y), CN_OK;
 }
@@ -89,12 +94,15 @@ CNI_VJP(slice_rows) {
 static void slice_rows_reference(const cn_reference *r) {
   for (int64_t i = 0; i < r->call->y[0]->count; i++) r->y[0][i] = r->x[0][slice_rows_offset(r->call) + i];
 }
-CN_OP(slice_rows, CN_LIST_SLICE_ROWS, .outputs = 1, .flags = CN_OP_VIEW, .infer = slice_rows_infer, .offset = slice_rows_offset, .forward = slice_rows_forward, .vjp = slice_rows_vjp,
-      .reference = slice_rows_reference, .samples = CN_TEXTS("f[5,3], start=1, size=2", "f[4], size=4", "f[4], start=4, size=0", "f[40,3], start=7, size=30"),
-      .rejects = CN_TEXTS("f[4], start=2, size=5 => 5 elements from 2 on are not within axis 0 of size 4", "f[], size=0 => no axis", "f[3], start=-1, size=1 => start"));
+CN_OP(slice_rows, CN_LIST_SLICE_ROWS, .outputs = 1, .flags = CN_OP_VIEW, .infer = slice_rows_infer, .offset = slice_rows_offset, .forward = slice_rows_forward,
+      .vjp = slice_rows_vjp, .reference = slice_rows_reference,
+      .samples = CN_TEXTS("f[5,3], start=1, size=2", "f[4], size=4", "f[4], start=4, size=0", "f[40,3], start=7, size=30"),
+      .rejects = CN_TEXTS("f[4], start=2, size=5 => 5 elements from 2 on are not within axis 0 of size 4", "f[], size=0 => no axis",
+                          "f[3], start=-1, size=1 => start"));
 
 cn_tensor *cn_slice_run(const cn_slice_args *o) {
-  bool rows = o->inputs && cni_given(o->inputs) && cn_rank(o->inputs) >= 1 && o->shape.n == cn_rank(o->inputs) && o->start_indices.n == o->shape.n && o->start_indices.v[0] >= 0 && o->shape.v[0] >= 0;
+  bool rows = o->inputs && cni_given(o->inputs) && cn_rank(o->inputs) >= 1 && o->shape.n == cn_rank(o->inputs) && o->start_indices.n == o->shape.n &&
+              o->start_indices.v[0] >= 0 && o->shape.v[0] >= 0;
   for (int i = 1; rows && i < o->shape.n; i++) rows = o->start_indices.v[i] == 0 && o->shape.v[i] == o->inputs->dims.d[i];
   if (!rows) return cn_apply(o->graph, &cn_op_slice, o)[0];
   const cn_slice_rows_args a = { o->graph, o->inputs, o->start_indices.v[0], o->shape.v[0] };
@@ -140,9 +148,12 @@ static void slice_update_reference(const cn_reference *r) {
     r->y[0][cni_flat(&r->call->x[0]->dims, to)] = r->x[1][i];
   }
 }
-CN_OP(slice_update, CN_LIST_SLICE_UPDATE, .outputs = 1, .infer = slice_update_infer, .forward = slice_update_forward, .vjp = slice_update_vjp, .reference = slice_update_reference,
-      .samples = CN_TEXTS("f[4,5], f[2,3], start_indices=[1,2]", "f[2,3,2], f[2,1,2], start_indices=[0,2,0]", "f[3], f[0], start_indices=[3]", "f[], f[], start_indices=[]"),
-      .rejects = CN_TEXTS("f[3], f[4], start_indices=[0] => 4 elements from 0 on are not within axis 0 of size 3", "f[3], i[1]@0:1, start_indices=[0] => differ in dtype"));
+CN_OP(slice_update, CN_LIST_SLICE_UPDATE, .outputs = 1, .infer = slice_update_infer, .forward = slice_update_forward, .vjp = slice_update_vjp,
+      .reference = slice_update_reference,
+      .samples = CN_TEXTS("f[4,5], f[2,3], start_indices=[1,2]", "f[2,3,2], f[2,1,2], start_indices=[0,2,0]", "f[3], f[0], start_indices=[3]",
+                          "f[], f[], start_indices=[]"),
+      .rejects = CN_TEXTS("f[3], f[4], start_indices=[0] => 4 elements from 0 on are not within axis 0 of size 3",
+                          "f[3], i[1]@0:1, start_indices=[0] => differ in dtype"));
 
 /* ---- pad ---- */
 typedef enum { MODE_CONSTANT, MODE_REFLECT, MODE_SYMMETRIC, MODES } pad_mode;
@@ -172,7 +183,8 @@ static cn_code mirror_fits(cn_graph *g, pad_mode m, int axis, int64_t n, const i
   const int64_t most = m == MODE_CONSTANT ? INT64_MAX : m == MODE_REFLECT ? (n > 0 ? n - 1 : 0) : n;
   const int64_t wide = w[0] > w[1] ? w[0] : w[1];
   if (wide <= most || n == CN_UNKNOWN) return CN_OK;
-  return cn_fail(g, CN_VALUE, "mode %s adds at most %lld elements to axis %d of size %lld, got %lld", mode_names[m], (long long)most, axis, (long long)n, (long long)wide);
+  return cn_fail(g, CN_VALUE, "mode %s adds at most %lld elements to axis %d of size %lld, got %lld", mode_names[m], (long long)most, axis, (long long)n,
+                 (long long)wide);
 }
 
 static cn_code pad_infer(const cn_call *c) {
@@ -189,7 +201,8 @@ static cn_code pad_infer(const cn_call *c) {
   return cni_sig_like(c, &y), CN_OK;
 }
 
-/* Of the 3 parts of an axis (before, the middle, behind), what loops over them: n elements, from `to` in the padded and `from` in the plain axis, whose step is +1 or -1. */
+/* Of the 3 parts of an axis (before, the middle, behind), what loops over them: n elements, from `to` in the padded and `from` in the plain axis, whose step is
+ * +1 or -1. */
 typedef struct { int64_t n, to, from, step; } piece;
 static piece piece_of(pad_mode m, int part, int64_t n, const int64_t *w) {
   const int64_t edge = m == MODE_REFLECT;
@@ -279,10 +292,12 @@ static void pad_reference(const cn_reference *r) {
   }
 }
 CN_OP(pad, CN_LIST_PAD, .outputs = 1, .infer = pad_infer, .forward = pad_forward, .vjp = pad_vjp, .reference = pad_reference,
-      .samples = CN_TEXTS("f[3,4], pad_width=[[1,2],[0,1]]", "f[4], pad_width=[2,3], mode=reflect", "f[3,4], pad_width=[[1,2],[2,1]], mode=symmetric", "f[2,3], pad_width=[[0,0],[1,1]], constant_values=-1.5",
-                          "f[2,3], pad_width=[1]", "f[], pad_width=[]", "f[0,2], pad_width=[[1,1],[0,0]]", "i[3]@0:5, pad_width=[1,1], constant_values=7"),
-      .rejects = CN_TEXTS("f[3], pad_width=[3,0], mode=reflect => mode reflect adds at most 2 elements to axis 0 of size 3, got 3", "f[3], pad_width=[1,1], mode=nosuch => unknown mode \"nosuch\"",
-                          "f[3], pad_width=[-1,1] => must not be negative", "f[3], pad_width=[1,2,3] => pad_width has 3 entries for rank 1"));
+      .samples = CN_TEXTS("f[3,4], pad_width=[[1,2],[0,1]]", "f[4], pad_width=[2,3], mode=reflect", "f[3,4], pad_width=[[1,2],[2,1]], mode=symmetric",
+                          "f[2,3], pad_width=[[0,0],[1,1]], constant_values=-1.5", "f[2,3], pad_width=[1]", "f[], pad_width=[]",
+                          "f[0,2], pad_width=[[1,1],[0,0]]", "i[3]@0:5, pad_width=[1,1], constant_values=7"),
+      .rejects = CN_TEXTS("f[3], pad_width=[3,0], mode=reflect => mode reflect adds at most 2 elements to axis 0 of size 3, got 3",
+                          "f[3], pad_width=[1,1], mode=nosuch => unknown mode \"nosuch\"", "f[3], pad_width=[-1,1] => must not be negative",
+                          "f[3], pad_width=[1,2,3] => pad_width has 3 entries for rank 1"));
 
 /* ---- fold_pad ---- */
 static cn_code fold_pad_infer(const cn_call *c) {
@@ -349,6 +364,7 @@ static void fold_pad_reference(const cn_reference *r) {
 }
 CN_OP(fold_pad, CN_LIST_FOLD_PAD, .outputs = 1, .infer = fold_pad_infer, .forward = fold_pad_forward, .vjp = fold_pad_vjp, .reference = fold_pad_reference,
       .samples = CN_TEXTS("f[9], pad_width=[2,3]", "f[6,7], pad_width=[[1,2],[2,1]], mode=symmetric", "f[4,3], pad_width=[[1,1],[0,0]]"),
-      .rejects = CN_TEXTS("f[3], pad_width=[2,2] => axis 0 of size 3 is less than its padding", "f[6], pad_width=[2,2] => mode reflect adds at most 1 elements"));
+      .rejects = CN_TEXTS("f[3], pad_width=[2,2] => axis 0 of size 3 is less than its padding",
+                          "f[6], pad_width=[2,2] => mode reflect adds at most 1 elements"));
 
 const cn_op *const cni_ops_slice[] = { &cn_op_slice, &cn_op_slice_rows, &cn_op_slice_update, &cn_op_pad, &cn_op_fold_pad, NULL };

@@ -1,4 +1,5 @@
-/* Parts of a tensor and their transposes. All dtypes but strings. What reaches outside is an INDEX or SHAPE error. Names and meaning: keras.ops; slice_rows, scatter_item and fold_pad are pieces and gradients. */
+/* Parts of a tensor and their transposes. All dtypes but strings. What reaches outside is an INDEX or SHAPE error. Names and meaning: keras.ops; slice_rows,
+ * scatter_item and fold_pad are pieces and gradients. */
 #ifndef CN_AUTOGRAD_OPS_SLICE_H
 #define CN_AUTOGRAD_OPS_SLICE_H
 #include "op.h"
@@ -27,11 +28,13 @@ CN_API cn_tensor *cn_slice_run(const cn_slice_args *args);
 CN_OP_DECLARE(slice_rows, CN_LIST_SLICE_ROWS)
 /* A copy of inputs with updates at start_indices. */
 CN_OP_DECLARE(slice_update, CN_LIST_SLICE_UPDATE)
-/* NumPy's x[key]: `cn_get_item(g, x, CN_STRINGS("1:3", "-1", "::2"))`. An index removes its axis, "newaxis" adds one, "..." stands for the axes not mentioned. */
+/* NumPy's x[key]: `cn_get_item(g, x, CN_STRINGS("1:3", "-1", "::2"))`. An index removes its axis, "newaxis" adds one, "..." stands for the axes not mentioned.
+ */
 CN_OP_DECLARE(get_item, CN_LIST_GET_ITEM)
 /* The transpose of get_item: zeros of `shape` with x at key. */
 CN_OP_DECLARE(scatter_item, CN_LIST_SCATTER_ITEM)
-/* Adds elements around: a constant, or x mirrored at its edges without (reflect) or with (symmetric) repeating the edge. reflect can add at most size - 1, symmetric at most size elements a side. */
+/* Adds elements around: a constant, or x mirrored at its edges without (reflect) or with (symmetric) repeating the edge. reflect can add at most size - 1,
+ * symmetric at most size elements a side. */
 CN_OP_DECLARE(pad, CN_LIST_PAD)
 /* The transpose of pad in modes reflect and symmetric: what was added is folded back and summed. */
 CN_OP_DECLARE(fold_pad, CN_LIST_FOLD_PAD)

@@ -57,9 +57,13 @@ static cn_code infer(const cn_call *c) {
 }
 
 static cn_code softmax_forward(const cn_call *c) { return along(c, cni_kernels_of(c)->softmax, NULL, c->y[0]->data, c->x[0]->data, NULL); }
-static cn_code softmax_backward(const cn_call *c) { return c->gx[0] ? along(c, NULL, cni_kernels_of(c)->softmax_grad, c->gx[0], c->gy[0], c->y[0]->data) : CN_OK; }
+static cn_code softmax_backward(const cn_call *c) {
+  return c->gx[0] ? along(c, NULL, cni_kernels_of(c)->softmax_grad, c->gx[0], c->gy[0], c->y[0]->data) : CN_OK;
+}
 static cn_code log_softmax_forward(const cn_call *c) { return along(c, cni_kernels_of(c)->log_softmax, NULL, c->y[0]->data, c->x[0]->data, NULL); }
-static cn_code log_softmax_backward(const cn_call *c) { return c->gx[0] ? along(c, NULL, cni_kernels_of(c)->log_softmax_grad, c->gx[0], c->gy[0], c->y[0]->data) : CN_OK; }
+static cn_code log_softmax_backward(const cn_call *c) {
+  return c->gx[0] ? along(c, NULL, cni_kernels_of(c)->log_softmax_grad, c->gx[0], c->gy[0], c->y[0]->data) : CN_OK;
+}
 
 CNI_VJP(softmax) {
   CNI_UNUSED_VJP;
@@ -90,9 +94,10 @@ static void log_softmax_reference(const cn_reference *r) { reference(r, true); }
 #define TESTS                                                                                                 \
   .samples = CN_TEXTS("f[3,4]", "f[3,4], axis=0", "f[2,3,4], axis=1", "f[5]", "f[0,3]", "f[3,1]", "f[2,17]"), \
   .rejects = CN_TEXTS("f[] => a number has no axis", "f[3,4], axis=2 => axis 2 is out of range for rank 2", "i[3]@0:3 => needs float32 or float64, got int32")
-CN_OP(softmax, CN_SOFTMAX, .outputs = 1, .reads = CN_READS_Y(0), .infer = infer, .forward = softmax_forward, .vjp = softmax_vjp, .backward = softmax_backward, .reference = softmax_reference, TESTS);
-CN_OP(log_softmax, CN_SOFTMAX, .outputs = 1, .reads = CN_READS_Y(0), .infer = infer, .forward = log_softmax_forward, .vjp = log_softmax_vjp, .backward = log_softmax_backward,
-      .reference = log_softmax_reference, TESTS);
+CN_OP(softmax, CN_SOFTMAX, .outputs = 1, .reads = CN_READS_Y(0), .infer = infer, .forward = softmax_forward, .vjp = softmax_vjp, .backward = softmax_backward,
+      .reference = softmax_reference, TESTS);
+CN_OP(log_softmax, CN_SOFTMAX, .outputs = 1, .reads = CN_READS_Y(0), .infer = infer, .forward = log_softmax_forward, .vjp = log_softmax_vjp,
+      .backward = log_softmax_backward, .reference = log_softmax_reference, TESTS);
 
 /* ---- sparsemax ---- */
 static cn_code sparsemax_infer(const cn_call *c) {
@@ -144,7 +149,9 @@ CNI_VJP(sparsemax) { /* gy where y > 0, less each element's share of tau */
   CNI_UNUSED_VJP;
   if (!gy[0]) return;
   cn_tensor *d = cn_where(g, cn_greater(g, Y0, NUMBER(Y0, 0)), gy[0], NUMBER(Y0, 0));
-  gx[0] = cn_subtract(g, d, cn_multiply(g, cn_stop_gradient(g, cn_node_output(n, 1)), cn_sum(g, d, .axis = CN_INTS(((const cn_sparsemax_args *)cn_node_args(n))->axis), .keepdims = true)));
+  gx[0] = cn_subtract(g, d,
+                      cn_multiply(g, cn_stop_gradient(g, cn_node_output(n, 1)),
+                                  cn_sum(g, d, .axis = CN_INTS(((const cn_sparsemax_args *)cn_node_args(n))->axis), .keepdims = true)));
 }
 static void sparsemax_reference(const cn_reference *r) { /* the support is the largest prefix of the sorted row whose last element stays positive */
   const cut s = cut_of(&r->call->x[0]->dims, ((const cn_sparsemax_args *)r->call->args)->axis);
@@ -170,7 +177,8 @@ static void sparsemax_reference(const cn_reference *r) { /* the support is the l
     r->y[1][at] = rank < support ? (support - rank) / support : 0;
   }
 }
-CN_OP(sparsemax, CN_SPARSEMAX, .outputs = 2, .reads = CN_READS_Y(0) | CN_READS_Y(1), .infer = sparsemax_infer, .forward = sparsemax_forward, .vjp = sparsemax_vjp, .reference = sparsemax_reference,
-      .samples = CN_TEXTS("f[3,4]@distinct", "f[4,3]@distinct, axis=0", "f[5]@distinct", "f[0,3]"), .rejects = CN_TEXTS("f[] => a number has no axis", "i[3]@0:3 => needs float32 or float64, got int32"));
+CN_OP(sparsemax, CN_SPARSEMAX, .outputs = 2, .reads = CN_READS_Y(0) | CN_READS_Y(1), .infer = sparsemax_infer, .forward = sparsemax_forward,
+      .vjp = sparsemax_vjp, .reference = sparsemax_reference, .samples = CN_TEXTS("f[3,4]@distinct", "f[4,3]@distinct, axis=0", "f[5]@distinct", "f[0,3]"),
+      .rejects = CN_TEXTS("f[] => a number has no axis", "i[3]@0:3 => needs float32 or float64, got int32"));
 
 const cn_op *const cni_ops_softmax[] = { &cn_op_softmax, &cn_op_log_softmax, &cn_op_sparsemax, NULL };

@@ -12,7 +12,8 @@ extern "C" {
 CN_OP_DECLARE(softmax, CN_SOFTMAX)
 /* x - ln(sum of e^x) along axis. dx = gy - e^y sum gy. */
 CN_OP_DECLARE(log_softmax, CN_SOFTMAX)
-/* max(x - tau, 0) along axis (Martins and Astudillo 2016), with Keras' tau = (sum of the cumulative sums of the sorted support - 1) / its size. The second output is d tau / dx. */
+/* max(x - tau, 0) along axis (Martins and Astudillo 2016), with Keras' tau = (sum of the cumulative sums of the sorted support - 1) / its size. The second
+ * output is d tau / dx. */
 #define CN_SPARSEMAX(X, S) CN_IN(X, S, x, "input") X(S, int64_t, axis, -1, ANY, "axis of the distribution")
 CN_OP_DECLARE(sparsemax, CN_SPARSEMAX)
 #ifndef __cplusplus

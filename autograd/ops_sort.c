@@ -73,7 +73,8 @@ CNI_VJP(top_k) {
   if (gy[0]) gx[0] = cn_scatter_along_axis(g, gy[0], n->y[1], .shape = cni_sizes(&n->x[0]->dims), .axis = -1);
 }
 static void top_k_reference(const cn_reference *r) {
-  const int64_t k = ((const cn_top_k_args *)r->call->args)->k, n = r->call->x[0]->dims.d[r->call->x[0]->dims.rank - 1], lanes = n ? r->call->x[0]->count / n : 0;
+  const int64_t k = ((const cn_top_k_args *)r->call->args)->k, n = r->call->x[0]->dims.d[r->call->x[0]->dims.rank - 1],
+                lanes = n ? r->call->x[0]->count / n : 0;
   for (int64_t lane = 0; lane < lanes; lane++)
     for (int64_t i = 0; i < n; i++) { /* the rank of each element */
       int64_t rank = 0;
@@ -83,9 +84,10 @@ static void top_k_reference(const cn_reference *r) {
       r->y[1][lane * k + rank] = (double)i;
     }
 }
-CN_OP(top_k, CN_LIST_TOP_K, .outputs = 2, .reads = CN_READS_Y(1), .infer = top_k_infer, .forward = top_k_forward, .vjp = top_k_vjp, .reference = top_k_reference,
-      .samples = CN_TEXTS("f[3,5]@distinct, k=2", "f[5]@distinct, k=5", "f[2,2,3]@distinct, k=1", "i[6]@0:4, k=3"),
-      .rejects = CN_TEXTS("f[3], k=4 => k is 4, the last axis has 3 elements", "f[], k=1 => a number has no axis", "f[3] => k is required", "f[3], k=0 => k must be positive, got 0"));
+CN_OP(top_k, CN_LIST_TOP_K, .outputs = 2, .reads = CN_READS_Y(1), .infer = top_k_infer, .forward = top_k_forward, .vjp = top_k_vjp,
+      .reference = top_k_reference, .samples = CN_TEXTS("f[3,5]@distinct, k=2", "f[5]@distinct, k=5", "f[2,2,3]@distinct, k=1", "i[6]@0:4, k=3"),
+      .rejects = CN_TEXTS("f[3], k=4 => k is 4, the last axis has 3 elements", "f[], k=1 => a number has no axis", "f[3] => k is required",
+                          "f[3], k=0 => k must be positive, got 0"));
 
 /* ---- sort ---- */
 static cni_runs lanes_of(const cn_call *c) {
@@ -155,8 +157,10 @@ static void sort_reference(const cn_reference *r) { order_reference(r, r->y[0], 
 #define TESTS                                                                                                                          \
   .samples = CN_TEXTS("f[3,5]@distinct", "f[4,3]@distinct, axis=0", "f[2,3,2]@distinct, axis=1", "f[2,3]@distinct, axis=none", "i[6]@0:4", "f[0,3]"), \
   .rejects = CN_TEXTS("f[3,4], axis=2 => axis 2 is out of range for rank 2", "s[3] => texts are not sorted")
-CN_OP(argsort, CN_LIST_SORT, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = argsort_infer, .forward = argsort_forward, .reference = argsort_reference, TESTS);
-CN_OP(sort, CN_LIST_SORT, .outputs = 2, .reads = CN_READS_Y(1), .infer = sort_infer, .forward = sort_forward, .vjp = sort_vjp, .reference = sort_reference, TESTS);
+CN_OP(argsort, CN_LIST_SORT, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = argsort_infer, .forward = argsort_forward, .reference = argsort_reference,
+      TESTS);
+CN_OP(sort, CN_LIST_SORT, .outputs = 2, .reads = CN_READS_Y(1), .infer = sort_infer, .forward = sort_forward, .vjp = sort_vjp, .reference = sort_reference,
+      TESTS);
 
 /* ---- argmax, argmin: declared in ops_reduce.h ---- */
 static cni_runs search_of(const cn_call *c) {
@@ -209,8 +213,10 @@ static void argmin_reference(const cn_reference *r) { search_reference(r, false)
 #define SEARCH_TESTS                                                                                                                  \
   .samples = CN_TEXTS("f[3,5]", "f[3,5], axis=0", "f[2,3,4], axis=1, keepdims=true", "i[6]@0:4", "f[2,3], axis=-1", "f[2,3], keepdims=true"),   \
   .rejects = CN_TEXTS("f[3,4], axis=2 => axis 2 is out of range for rank 2", "f[0] => axis 0 has no elements", "s[3] => texts are not sorted")
-CN_OP(argmax, CN_LIST_ARGUMENT, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = search_infer, .forward = argmax_forward, .reference = argmax_reference, SEARCH_TESTS);
-CN_OP(argmin, CN_LIST_ARGUMENT, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = search_infer, .forward = argmin_forward, .reference = argmin_reference, SEARCH_TESTS);
+CN_OP(argmax, CN_LIST_ARGUMENT, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = search_infer, .forward = argmax_forward, .reference = argmax_reference,
+      SEARCH_TESTS);
+CN_OP(argmin, CN_LIST_ARGUMENT, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = search_infer, .forward = argmin_forward, .reference = argmin_reference,
+      SEARCH_TESTS);
 
 /* ---- one_hot: declared in ops_index.h ---- */
 static int hot_axis(const cn_call *c) { return cni_wrap(((const cn_one_hot_args *)c->args)->axis, c->x[0]->dims.rank + 1); }
@@ -218,8 +224,10 @@ static cn_code one_hot_infer(const cn_call *c) {
   const cn_one_hot_args *o = c->args;
   const cn_dims *x = &c->x[0]->dims;
   cn_dtype dtype = CN_F32;
-  if (cni_is_float((cn_dtype)c->x[0]->dtype) || need_numbers(c) != CN_OK) return cn_fail(c->graph, CN_DTYPE, "needs integers, got %s", cn_dtype_name((cn_dtype)c->x[0]->dtype));
-  if (o->dtype && (!cn_dtype_from_name(o->dtype, &dtype) || dtype == CN_STRING)) return cn_fail(c->graph, CN_DTYPE, "dtype \"%s\" is not one of numbers", o->dtype);
+  if (cni_is_float((cn_dtype)c->x[0]->dtype) || need_numbers(c) != CN_OK)
+    return cn_fail(c->graph, CN_DTYPE, "needs integers, got %s", cn_dtype_name((cn_dtype)c->x[0]->dtype));
+  if (o->dtype && (!cn_dtype_from_name(o->dtype, &dtype) || dtype == CN_STRING))
+    return cn_fail(c->graph, CN_DTYPE, "dtype \"%s\" is not one of numbers", o->dtype);
   if (x->rank == CN_MAX_RANK) return cn_fail(c->graph, CN_SHAPE, "the rank must stay at most %d", CN_MAX_RANK);
   const int axis = cn_axis(c->graph, o->axis, x->rank + 1);
   if (axis < 0) return CN_INDEX;
@@ -241,7 +249,9 @@ static void one_hot_reference(const cn_reference *r) {
   for (int64_t i = 0; i < r->call->y[0]->count; i++) r->y[0][i] = r->x[0][i / (y.n * y.inner) * y.inner + i % y.inner] == (double)(i / y.inner % y.n);
 }
 CN_OP(one_hot, CN_LIST_ONE_HOT, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = one_hot_infer, .forward = one_hot_forward, .reference = one_hot_reference,
-      .samples = CN_TEXTS("i[4]@0:3, num_classes=3", "l[2,3]@-1:5, num_classes=4, axis=0", "i[]@0:2, num_classes=2", "i[3]@0:2, num_classes=2, dtype='float64'", "i[2,2]@0:3, num_classes=3, axis=1, dtype='int32'"),
-      .rejects = CN_TEXTS("f[3], num_classes=2 => needs integers, got float32", "i[3]@0:2 => num_classes is required", "i[3]@0:2, num_classes=2, axis=3 => axis 3 is out of range for rank 2"));
+      .samples = CN_TEXTS("i[4]@0:3, num_classes=3", "l[2,3]@-1:5, num_classes=4, axis=0", "i[]@0:2, num_classes=2", "i[3]@0:2, num_classes=2, dtype='float64'",
+                          "i[2,2]@0:3, num_classes=3, axis=1, dtype='int32'"),
+      .rejects = CN_TEXTS("f[3], num_classes=2 => needs integers, got float32", "i[3]@0:2 => num_classes is required",
+                          "i[3]@0:2, num_classes=2, axis=3 => axis 3 is out of range for rank 2"));
 
 const cn_op *const cni_ops_sort[] = { &cn_op_top_k, &cn_op_argsort, &cn_op_sort, &cn_op_argmax, &cn_op_argmin, &cn_op_one_hot, NULL };

@@ -7,7 +7,8 @@
 extern "C" {
 #endif
 
-/* The k largest of the last axis, largest first (ties: lowest index first), and their indices (int32): cn_top_k(g, x, .k = 2).values. The gradient goes to where the values came from. */
+/* The k largest of the last axis, largest first (ties: lowest index first), and their indices (int32): cn_top_k(g, x, .k = 2).values. The gradient goes to
+ * where the values came from. */
 #define CN_LIST_TOP_K(X, S) \
   CN_IN(X, S, x, "input") X(S, int64_t, k, CN_REQUIRED, POSITIVE, "how many") X(S, bool, sorted, true, ANY, "accepted: the result is always sorted")
 CN_OP_DECLARE(top_k, CN_LIST_TOP_K)

@@ -14,7 +14,8 @@ static cn_code spread_infer(const cn_call *c, spread s) {
   if (code) return code;
   cn_dims *y = &c->sig[0].dims;
   const cn_dims inner = *y;
-  if (s.dtype && (!cn_dtype_from_name(s.dtype, &dtype) || dtype == CN_STRING)) return cn_fail(c->graph, CN_DTYPE, "dtype \"%s\" is not one of numbers", s.dtype);
+  if (s.dtype && (!cn_dtype_from_name(s.dtype, &dtype) || dtype == CN_STRING))
+    return cn_fail(c->graph, CN_DTYPE, "dtype \"%s\" is not one of numbers", s.dtype);
   if (inner.rank == CN_MAX_RANK) return cn_fail(c->graph, CN_SHAPE, "the rank must stay at most %d", CN_MAX_RANK);
   const int at = cn_axis(c->graph, s.axis, inner.rank + 1);
   if (at < 0) return CN_INDEX;
@@ -55,7 +56,8 @@ static void spread_reference(const cn_reference *r, spread s, double base) {
   for (int i = at + 1; i < y->rank; i++) inner *= y->d[i];
   for (int64_t e = 0; e < r->call->y[0]->count; e++) {
     const int64_t i = e / inner % s.num, k = e / inner / s.num * inner + e % inner, parts = parts_of(s);
-    const double from = r->x[0][cni_broadcast_index(a, &all, k)], to = r->x[1][cni_broadcast_index(b, &all, k)], v = parts > 0 ? from + (to - from) * (double)i / (double)parts : from;
+    const double from = r->x[0][cni_broadcast_index(a, &all, k)], to = r->x[1][cni_broadcast_index(b, &all, k)],
+                 v = parts > 0 ? from + (to - from) * (double)i / (double)parts : from;
     r->y[0][e] = isnan(base) ? v : pow(base, v);
     if (!cni_is_float((cn_dtype)r->call->y[0]->dtype)) r->y[0][e] = floor(r->y[0][e]);
     if (r->call->ny > 1) r->y[1][k] = parts > 0 ? (to - from) / (double)parts : NAN;
@@ -77,8 +79,9 @@ static void linspace_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
 static void linspace_reference(const cn_reference *r) { spread_reference(r, linspace_of(r->call), NAN); }
 #define SPREAD_REJECTS "f[], f[], num=-1 => num must not be negative", "f[2], f[3] => shapes do not broadcast", "f[2], f[2], axis=2 => axis 2 is out of range for rank 2", "f[], i[]@0:3 => dtype", "s[2], s[2] => string"
 CN_OP(linspace, CN_LIST_LINSPACE, .outputs = 0, .count = linspace_count, .infer = linspace_infer, .compose = linspace_compose, .reference = linspace_reference,
-      .samples = CN_TEXTS("f[], f[], num=5", "f[3], f[3], num=4", "f[2,1], f[3], num=4, axis=-1", "f[2,3], f[3], num=3, axis=1, endpoint=false", "f[2], f[], num=3, retstep=true", "f[2], f[2], num=1", "f[2], f[2], num=0",
-                          "f[], f[], num=1, endpoint=false, retstep=true", "i[2]@-9:9, i[2]@-9:9, num=5", "i[]@1:2, i[]@10:11, num=5, dtype='int64'", "f[2], f[2]"),
+      .samples = CN_TEXTS("f[], f[], num=5", "f[3], f[3], num=4", "f[2,1], f[3], num=4, axis=-1", "f[2,3], f[3], num=3, axis=1, endpoint=false",
+                          "f[2], f[], num=3, retstep=true", "f[2], f[2], num=1", "f[2], f[2], num=0", "f[], f[], num=1, endpoint=false, retstep=true",
+                          "i[2]@-9:9, i[2]@-9:9, num=5", "i[]@1:2, i[]@10:11, num=5, dtype='int64'", "f[2], f[2]"),
       .rejects = CN_TEXTS(SPREAD_REJECTS, "f[], f[], dtype='string' => dtype"));
 
 /* ---- logspace ---- */
@@ -93,7 +96,8 @@ static void logspace_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
 }
 static void logspace_reference(const cn_reference *r) { spread_reference(r, logspace_of(r->call), ((const cn_logspace_args *)r->call->args)->base); }
 CN_OP(logspace, CN_LIST_LOGSPACE, .outputs = 1, .infer = logspace_infer, .compose = logspace_compose, .reference = logspace_reference,
-      .samples = CN_TEXTS("f[]@-1:1, f[]@-1:1, num=5", "f[3]@-1:1, f[3]@-1:1, num=4, base=2", "f[2,1]@-1:1, f[3]@-1:1, num=4, axis=-1, endpoint=false", "f[2]@-1:1, f[2]@-1:1, num=1", "i[]@0:1, i[]@3:4, num=3, base=2"),
+      .samples = CN_TEXTS("f[]@-1:1, f[]@-1:1, num=5", "f[3]@-1:1, f[3]@-1:1, num=4, base=2", "f[2,1]@-1:1, f[3]@-1:1, num=4, axis=-1, endpoint=false",
+                          "f[2]@-1:1, f[2]@-1:1, num=1", "i[]@0:1, i[]@3:4, num=3, base=2"),
       .rejects = CN_TEXTS(SPREAD_REJECTS));
 
 const cn_op *const cni_ops_space[] = { &cn_op_linspace, &cn_op_logspace, NULL };

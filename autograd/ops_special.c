@@ -42,8 +42,9 @@ static double bessel_integral(double x, int64_t n) {
   return sum;
 }
 CNI_REFERENCE1(bessel_i, bessel_integral(x, o->order))
-CN_OP(bessel_i, CN_LIST_BESSEL_I, .outputs = 1, .reads = CN_READS_X(0), .infer = cn_infer_same_float, .forward = bessel_i_forward, .vjp = bessel_i_vjp, .reference = bessel_i_reference,
-      .samples = CN_TEXTS("f[3,4]", "f[5], order=1", "f[], order=2", "f[0,2], order=3"), .rejects = CN_TEXTS("i[3]@0:3 => needs float32 or float64", "f[3], order=-1 => order must not be negative"));
+CN_OP(bessel_i, CN_LIST_BESSEL_I, .outputs = 1, .reads = CN_READS_X(0), .infer = cn_infer_same_float, .forward = bessel_i_forward, .vjp = bessel_i_vjp,
+      .reference = bessel_i_reference, .samples = CN_TEXTS("f[3,4]", "f[5], order=1", "f[], order=2", "f[0,2], order=3"),
+      .rejects = CN_TEXTS("i[3]@0:3 => needs float32 or float64", "f[3], order=-1 => order must not be negative"));
 
 /* ---- one input ---- */
 #define COMPOSED(op, expression) CNI_REFERENCE1(op, expression) \
@@ -71,7 +72,8 @@ COMPOSED(sinc, x == 0 ? 1 : sin(pi * x) / (pi * x))
 
 COMPOSE(absolute) { y[0] = cn_abs(g, c->x[0]); }
 CNI_REFERENCE1(absolute, fabs(x))
-CN_OP(absolute, CN_LIST_X, .outputs = 1, .infer = cn_infer_same, .compose = absolute_compose, .reference = absolute_reference, .samples = CN_TEXTS("f[3,4]", "i[4]@-5:5", "f[]"), .rejects = CN_TEXTS(" => input x is missing"));
+CN_OP(absolute, CN_LIST_X, .outputs = 1, .infer = cn_infer_same, .compose = absolute_compose, .reference = absolute_reference,
+      .samples = CN_TEXTS("f[3,4]", "i[4]@-5:5", "f[]"), .rejects = CN_TEXTS(" => input x is missing"));
 
 static cn_code infer_bool(const cn_call *c) {
   const cn_code code = cn_infer_same_float(c);
@@ -82,8 +84,10 @@ COMPOSE(isposinf) { y[0] = cn_equal(g, c->x[0], NUMBER(c->x[0], INFINITY)); }
 COMPOSE(isneginf) { y[0] = cn_equal(g, c->x[0], NUMBER(c->x[0], -INFINITY)); }
 CNI_REFERENCE1(isposinf, isinf(x) && x > 0)
 CNI_REFERENCE1(isneginf, isinf(x) && x < 0)
-CN_OP(isposinf, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = infer_bool, .compose = isposinf_compose, .reference = isposinf_reference, SAMPLES, REJECTS);
-CN_OP(isneginf, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = infer_bool, .compose = isneginf_compose, .reference = isneginf_reference, SAMPLES, REJECTS);
+CN_OP(isposinf, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = infer_bool, .compose = isposinf_compose, .reference = isposinf_reference, SAMPLES,
+      REJECTS);
+CN_OP(isneginf, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = infer_bool, .compose = isneginf_compose, .reference = isneginf_reference, SAMPLES,
+      REJECTS);
 
 /* Of -0 and of a NaN with a sign, too. */
 static cn_code signbit_infer(const cn_call *c) {
@@ -155,7 +159,8 @@ static cn_code allclose_infer(const cn_call *c) {
 static bool near(const cn_isclose_args *o, double a, double b) { return fabs(a - b) <= o->atol + o->rtol * fabs(b); }
 static void isclose_reference(const cn_reference *r) {
   const cn_tensor *const *x = (const cn_tensor *const *)r->call->x, *y = r->call->y[0];
-  for (int64_t i = 0; i < y->count; i++) r->y[0][i] = near(r->call->args, r->x[0][cni_broadcast_index(&x[0]->dims, &y->dims, i)], r->x[1][cni_broadcast_index(&x[1]->dims, &y->dims, i)]);
+  for (int64_t i = 0; i < y->count; i++)
+    r->y[0][i] = near(r->call->args, r->x[0][cni_broadcast_index(&x[0]->dims, &y->dims, i)], r->x[1][cni_broadcast_index(&x[1]->dims, &y->dims, i)]);
 }
 static void allclose_reference(const cn_reference *r) {
   const cn_dims *da = &r->call->x[0]->dims, *db = &r->call->x[1]->dims;
@@ -166,8 +171,13 @@ static void allclose_reference(const cn_reference *r) {
 }
 #define NEAR .samples = CN_TEXTS("f[3,4], f[3,4]", "f[3,1], f[4], atol=0.5", "f[]@1:2, f[2]@1:2, rtol=0.4, equal_nan=true", "i[4]@0:3, i[4]@0:3", "l[3]@0:3, l[1]@0:3, atol=1", "b[4], b[4]", "f[0], f[0]"), \
   .rejects = CN_TEXTS("f[3], f[4] => shapes do not broadcast: [3] and [4]", "s[2], s[2] => string", "f[2], i[2]@0:3 => dtype")
-CN_OP(isclose, CN_LIST_ISCLOSE, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = isclose_infer, .compose = isclose_compose, .reference = isclose_reference, NEAR);
-CN_OP(allclose, CN_LIST_ISCLOSE, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = allclose_infer, .compose = allclose_compose, .reference = allclose_reference, NEAR);
+CN_OP(isclose, CN_LIST_ISCLOSE, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = isclose_infer, .compose = isclose_compose, .reference = isclose_reference,
+      NEAR);
+CN_OP(allclose, CN_LIST_ISCLOSE, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = allclose_infer, .compose = allclose_compose,
+      .reference = allclose_reference, NEAR);
 
-const cn_op *const cni_ops_special[] = { &cn_op_bessel_i, &cn_op_i0, &cn_op_cbrt, &cn_op_deg2rad, &cn_op_rad2deg, &cn_op_sinc, &cn_op_fabs, &cn_op_absolute, &cn_op_isposinf, &cn_op_isneginf, &cn_op_nan_to_num,
-  &cn_op_logaddexp2, &cn_op_true_divide, &cn_op_fmax, &cn_op_fmin, &cn_op_swish, &cn_op_hard_swish, &cn_op_signbit, &cn_op_heaviside, &cn_op_isclose, &cn_op_allclose, NULL };
+const cn_op *const cni_ops_special[] = {
+  &cn_op_bessel_i,   &cn_op_i0,       &cn_op_cbrt,       &cn_op_deg2rad,    &cn_op_rad2deg,     &cn_op_sinc, &cn_op_fabs, &cn_op_absolute,
+  &cn_op_isposinf,   &cn_op_isneginf, &cn_op_nan_to_num, &cn_op_logaddexp2, &cn_op_true_divide, &cn_op_fmax, &cn_op_fmin, &cn_op_swish,
+  &cn_op_hard_swish, &cn_op_signbit,  &cn_op_heaviside,  &cn_op_isclose,    &cn_op_allclose,    NULL
+};

@@ -1,4 +1,5 @@
-/* Elementwise operations that are made of others, and Bessel functions. Floats only (an integer is a DTYPE error) unless said otherwise. Names and meaning as in keras.ops; bessel_i is the piece that i0's gradients are made of. */
+/* Elementwise operations that are made of others, and Bessel functions. Floats only (an integer is a DTYPE error) unless said otherwise. Names and meaning
+ * as in keras.ops; bessel_i is the piece that i0's gradients are made of. */
 #ifndef CN_AUTOGRAD_OPS_SPECIAL_H
 #define CN_AUTOGRAD_OPS_SPECIAL_H
 #include "op.h"
@@ -40,7 +41,8 @@ CN_OP_DECLARE(nan_to_num, CN_LIST_NAN_TO_NUM)
 CN_OP_DECLARE(heaviside, CN_LIST_AB) CN_FUNCTION_AB(heaviside)
 /* Whether the sign is minus, that of -0 too: bool. Any numbers. */
 CN_OP_DECLARE(signbit, CN_LIST_X) CN_FUNCTION_X(signbit)
-/* Whether |x1 - x2| <= atol + rtol |x2|: bool, for each element or (allclose) for all. Equal infinities are close, NaN to NaN only with equal_nan. Any numbers of one dtype, integers as float64. */
+/* Whether |x1 - x2| <= atol + rtol |x2|: bool, for each element or (allclose) for all. Equal infinities are close, NaN to NaN only with equal_nan. Any
+ * numbers of one dtype, integers as float64. */
 CN_OP_DECLARE(isclose, CN_LIST_ISCLOSE)
 CN_OP_DECLARE(allclose, CN_LIST_ISCLOSE)
 

@@ -11,7 +11,9 @@
   extern void p##gesdd_(const char *jobz, const int *m, const int *n, T *a, const int *lda, T *s, T *u, const int *ldu, T *vt, const int *ldvt, T *work, const int *lwork, int *iwork, int *info, size_t);
 LAPACK(float, s)
 LAPACK(double, d)
-static cn_code stuck(const cn_call *c, int64_t b) { return cn_fail(c->graph, CN_VALUE, "matrix %lld of the batch has no decomposition: it is not finite, or the iteration does not converge", (long long)b); }
+static cn_code stuck(const cn_call *c, int64_t b) {
+  return cn_fail(c->graph, CN_VALUE, "matrix %lld of the batch has no decomposition: it is not finite, or the iteration does not converge", (long long)b);
+}
 static void set_sig(const cn_call *c, int64_t i, const cn_dims *batch, int64_t m, int64_t n) { /* n CN_NONE: vectors */
   cn_sig *s = &c->sig[i];
   s->dtype = (cn_dtype)c->x[0]->dtype;
@@ -87,7 +89,8 @@ static double sign_of(const cn_tensor *y, int64_t from, int64_t down, int64_t ac
   for (int64_t i = 0; i < rows; i++) dot += cni_value_at(y, from + i * down + j * across) * v[i * cols + j];
   return dot < 0 ? -1 : 1;
 }
-/* Whether vector j is known to the precision that the sweep asks for: its error is about epsilon over the distance to the next value, relative to the largest. Of those that are not the call's own are taken. */
+/* Whether vector j is known to the precision that the sweep asks for: its error is about epsilon over the distance to the next value, relative to the largest.
+ * Of those that are not the call's own are taken. */
 static bool determined(const cn_call *c, const cni_naive_svd *d, int64_t j, double scale) {
   const double least = (cni_is_f64(c) ? 1e-3 : 0.1) * scale;
   return (!j || d->s[j - 1] - d->s[j] > least) && (j == d->k - 1 || d->s[j] - d->s[j + 1] > least);
@@ -110,12 +113,13 @@ static void eigh_reference(const cn_reference *r) {
       double sign = 0;
       for (int64_t i = 0; i < n; i++) sign += d.v[i * n + j] * cni_value_at(r->call->y[1], b * n * n + i * n + to);
       r->y[0][b * n + to] = d.s[j] - shift;
-      for (int64_t i = 0; determined(r->call, &d, j, fmax(fabs(d.s[0] - shift), fabs(d.s[n - 1] - shift))) && i < n; i++) r->y[1][b * n * n + i * n + to] = sign < 0 ? -d.v[i * n + j] : d.v[i * n + j];
+      for (int64_t i = 0; determined(r->call, &d, j, fmax(fabs(d.s[0] - shift), fabs(d.s[n - 1] - shift))) && i < n; i++)
+        r->y[1][b * n * n + i * n + to] = sign < 0 ? -d.v[i * n + j] : d.v[i * n + j];
     }
   }
 }
-CN_OP(eigh, CN_LIST_X, .outputs = 2, .infer = eigh_infer, .forward = eigh_forward, .vjp = eigh_vjp, .reads = CN_READS_Y(0) | CN_READS_Y(1), .reference = eigh_reference,
-      .samples = CN_TEXTS("f[3,3]", "f[2,4,4]", "f[5,5]", "f[1,1]", "f[0,0]", "f[0,2,2]"),
+CN_OP(eigh, CN_LIST_X, .outputs = 2, .infer = eigh_infer, .forward = eigh_forward, .vjp = eigh_vjp, .reads = CN_READS_Y(0) | CN_READS_Y(1),
+      .reference = eigh_reference, .samples = CN_TEXTS("f[3,3]", "f[2,4,4]", "f[5,5]", "f[1,1]", "f[0,0]", "f[0,2,2]"),
       .rejects = CN_TEXTS("f[2,3] => needs square matrices, got [2,3]", "f[3] => needs matrices, got [3]", "i[2,2]@0:2 => works on float32 and float64"));
 
 /* ---- svd ---- */
@@ -139,7 +143,15 @@ static bool room_take(const cn_call *c, const char *job, room *w) {
   const int ask = -1;
   int info = 0, few[1];
   double most[1];
-  *w = (room){ .m = (int)e.m, .n = (int)e.n, .p = (int)(*job == 'N' ? 1 : *job == 'A' ? e.m : k), .q = (int)(*job == 'N' ? 1 : *job == 'A' ? e.n : k), .job = job };
+  *w = (room){ .m = (int)e.m,
+               .n = (int)e.n,
+               .p = (int)(*job == 'N'   ? 1
+                          : *job == 'A' ? e.m
+                                        : k),
+               .q = (int)(*job == 'N'   ? 1
+                          : *job == 'A' ? e.n
+                                        : k),
+               .job = job };
   CNI_LAPACK(c, gesdd, job, &w->m, &w->n, (void *)most, &w->m, (void *)most, (void *)most, &w->m, (void *)most, &w->q, (void *)most, &ask, few, &info, 1);
   w->lwork = cni_lapack_size(c, most);
   const int64_t sizes[] = { e.m * e.n, k, *job == 'N' ? 1 : e.m * w->p, *job == 'N' ? 1 : e.n * w->q, w->lwork };
@@ -157,7 +169,8 @@ static bool room_take(const cn_call *c, const char *job, room *w) {
 static cn_code decompose(const cn_call *c, int64_t b, room *w) {
   int info;
   cni_turn(c, w->a, cni_matrix_at(c->x[0], b, (int64_t)w->m * w->n), w->m, w->n);
-  CNI_LAPACK(c, gesdd, w->job, &w->m, &w->n, (void *)w->a, &w->m, (void *)w->s, (void *)w->u, &w->m, (void *)w->v, &w->q, (void *)w->work, &w->lwork, w->iwork, &info, 1);
+  CNI_LAPACK(c, gesdd, w->job, &w->m, &w->n, (void *)w->a, &w->m, (void *)w->s, (void *)w->u, &w->m, (void *)w->v, &w->q, (void *)w->work, &w->lwork, w->iwork,
+             &info, 1);
   return info ? stuck(c, b) : CN_OK;
 }
 static cn_code svd_forward(const cn_call *c) {
@@ -181,7 +194,9 @@ static cn_code svd_forward(const cn_call *c) {
   return code;
 }
 /* dm less what lies in the space of the columns of q: dm - q (q^T dm). */
-static cn_tensor *outside(cn_graph *g, cn_tensor *q, cn_tensor *dm) { return cn_subtract(g, dm, cni_product(g, q, cni_product(g, q, dm, true, false), false, false)); }
+static cn_tensor *outside(cn_graph *g, cn_tensor *q, cn_tensor *dm) {
+  return cn_subtract(g, dm, cni_product(g, q, cni_product(g, q, dm, true, false), false, false));
+}
 static cn_tensor *turns(cn_graph *g, cn_tensor *q, cn_tensor *dq, cn_tensor *s) { /* J + J^T of the header */
   cn_tensor *j = cn_divide_no_nan(g, cni_product(g, q, dq, true, false), gaps(g, cn_square(g, s)));
   return cn_add(g, j, cni_transposed(g, j));
@@ -237,9 +252,11 @@ static void svd_reference(const cn_reference *r) {
   for (int64_t b = 0; c->x[0]->count && b < e.batch && cni_naive_svd_of(c->graph, r->x[0] + b * e.m * e.n, e.m, e.n, &d); b++) svd_one(r, b, &d);
 }
 #define NO_MATRICES "f[3] => needs matrices, got [3]", "i[2,2]@0:2 => works on float32 and float64"
-CN_OP(svd, CN_LIST_SVD, .count = svd_count, .infer = svd_infer, .forward = svd_forward, .vjp = svd_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0) | CN_READS_Y(1) | CN_READS_Y(2), .reference = svd_reference,
-      .samples = CN_TEXTS("f[3,3]@definite", "f[3,3], compute_uv=false", "f[2,4,2], compute_uv=false", "f[2,4], compute_uv=false", "f[4,3], full_matrices=false", "f[2,2,4], full_matrices=false", "f[1,1]", "f[3,1], full_matrices=false", "f[0,3], full_matrices=false",
-                          "f[2,0], full_matrices=false", "f[0,2,2]", "f[0,3], compute_uv=false"),
+CN_OP(svd, CN_LIST_SVD, .count = svd_count, .infer = svd_infer, .forward = svd_forward, .vjp = svd_vjp,
+      .reads = CN_READS_X(0) | CN_READS_Y(0) | CN_READS_Y(1) | CN_READS_Y(2), .reference = svd_reference,
+      .samples = CN_TEXTS("f[3,3]@definite", "f[3,3], compute_uv=false", "f[2,4,2], compute_uv=false", "f[2,4], compute_uv=false",
+                          "f[4,3], full_matrices=false", "f[2,2,4], full_matrices=false", "f[1,1]", "f[3,1], full_matrices=false",
+                          "f[0,3], full_matrices=false", "f[2,0], full_matrices=false", "f[0,2,2]", "f[0,3], compute_uv=false"),
       .rejects = CN_TEXTS(NO_MATRICES));
 
 /* ---- pinv ---- */
@@ -266,7 +283,14 @@ static cn_code pinv_one(const cn_call *c, int64_t b, room *w) {
   if (decompose(c, b, w)) return CN_VALUE;
   if (cni_is_f64(c)) shrink_double((double *)(void *)w->v, (const double *)(void *)w->s, w->n, k, rcond);
   else shrink_float((float *)(void *)w->v, (const float *)(void *)w->s, w->n, k, rcond);
-  return cni_gemm(c->graph, &(const cni_gemm_args){ .dtype = (cn_dtype)c->x[0]->dtype, .m = w->n, .n = w->m, .k = k, .a = w->v, .b = w->u, .c = cni_matrix_at(c->y[0], b, (int64_t)w->m * w->n), .batch = 1 });
+  return cni_gemm(c->graph, &(const cni_gemm_args){ .dtype = (cn_dtype)c->x[0]->dtype,
+                                                    .m = w->n,
+                                                    .n = w->m,
+                                                    .k = k,
+                                                    .a = w->v,
+                                                    .b = w->u,
+                                                    .c = cni_matrix_at(c->y[0], b, (int64_t)w->m * w->n),
+                                                    .batch = 1 });
 }
 static cn_code pinv_forward(const cn_call *c) {
   const cni_extent e = cni_extent_of(&c->x[0]->dims);
@@ -281,7 +305,8 @@ static cn_code pinv_forward(const cn_call *c) {
 CNI_VJP(pinv) {
   (void)want;
   cn_tensor *x = n->x[0], *p = n->y[0], *gp = gy[0], *gt = cni_transposed(g, gp);
-  cn_tensor *right = cni_product(g, gt, cni_product(g, p, p, false, true), false, false), *left = cni_product(g, cni_product(g, p, p, true, false), gt, false, false); /* both [.., m, n] */
+  cn_tensor *right = cni_product(g, gt, cni_product(g, p, p, false, true), false, false),
+            *left = cni_product(g, cni_product(g, p, p, true, false), gt, false, false); /* both [.., m, n] */
   cn_tensor *y = cn_negative(g, cni_product(g, cni_product(g, p, gp, true, false), p, false, true));
   y = cni_plus(g, y, cn_subtract(g, right, cni_product(g, x, cni_product(g, p, right, false, false), false, false)));
   gx[0] = cni_plus(g, y, cn_subtract(g, left, cni_product(g, cni_product(g, left, p, false, false), x, false, false)));
@@ -297,7 +322,8 @@ static void pinv_reference(const cn_reference *r) {
       r->y[0][b * e.m * e.n + i] = s;
     }
 }
-CN_OP(pinv, CN_LIST_PINV, .outputs = 1, .infer = pinv_infer, .forward = pinv_forward, .vjp = pinv_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = pinv_reference,
-      .samples = CN_TEXTS("f[3,3]@definite", "f[4,2]@0.2:2", "f[2,2,4]", "f[3,1]", "f[1,1]@1:2", "f[0,2]", "f[0,2,2]"), .rejects = CN_TEXTS(NO_MATRICES));
+CN_OP(pinv, CN_LIST_PINV, .outputs = 1, .infer = pinv_infer, .forward = pinv_forward, .vjp = pinv_vjp, .reads = CN_READS_X(0) | CN_READS_Y(0),
+      .reference = pinv_reference, .samples = CN_TEXTS("f[3,3]@definite", "f[4,2]@0.2:2", "f[2,2,4]", "f[3,1]", "f[1,1]@1:2", "f[0,2]", "f[0,2,2]"),
+      .rejects = CN_TEXTS(NO_MATRICES));
 
 const cn_op *const cni_ops_spectral[] = { &cn_op_eigh, &cn_op_svd, &cn_op_pinv, NULL };

@@ -19,7 +19,8 @@ static void ring_add(cn_graph *g, cn_tensor *t) {
 cn_tensor *cn_variable(cn_graph *g, cn_dtype dtype, const cn_dims *dims, const void *data) {
   if (!cn_ok(g)) return NULL;
   const int64_t n = dims ? (dims->rank ? cn_dims_count(dims) : 1) : -1;
-  if (n < 0 || dtype == CN_STRING || (unsigned)dtype >= CN_DTYPES) return cn_fail(g, CN_SHAPE, "variable: the shape or data type is not one of a variable"), NULL;
+  if (n < 0 || dtype == CN_STRING || (unsigned)dtype >= CN_DTYPES)
+    return cn_fail(g, CN_SHAPE, "variable: the shape or data type is not one of a variable"), NULL;
   cn_tensor *t = cni_tensor_new(g, dtype, dims, true);
   if (!t) return NULL;
   t->flags = CNI_VARIABLE;
@@ -49,7 +50,8 @@ void cni_touch(cn_tensor *t) {
 }
 
 static bool assign(cn_tensor *variable, const void *data) {
-  if (variable->graph->stepping) return cn_fail(variable->graph, CN_STATE, "assign: the callback of a backward that is stepped through cannot change a variable"), false;
+  if (variable->graph->stepping)
+    return cn_fail(variable->graph, CN_STATE, "assign: the callback of a backward that is stepped through cannot change a variable"), false;
   if (variable->graph->repeating) return true; /* it has been, when the segment was computed first */
   memcpy(variable->data, data, (size_t)variable->count * cn_dtype_size((cn_dtype)variable->dtype));
   cni_touch(variable);
@@ -74,8 +76,9 @@ bool cn_assign(cn_tensor *variable, cn_tensor *value) {
   if (!ok) return false;
   if (value->dtype != variable->dtype || !cn_dims_equal(&value->dims, &variable->dims)) {
     char a[160], b[160];
-    cn_fail(g, value->dtype != variable->dtype ? CN_DTYPE : CN_SHAPE, "assign: variable %s is %s %s, the value is %s %s", cn_name_of(variable), cn_dtype_name((cn_dtype)variable->dtype),
-            cn_dims_text(&variable->dims, a, sizeof a), cn_dtype_name((cn_dtype)value->dtype), cn_dims_text(&value->dims, b, sizeof b));
+    cn_fail(g, value->dtype != variable->dtype ? CN_DTYPE : CN_SHAPE, "assign: variable %s is %s %s, the value is %s %s", cn_name_of(variable),
+            cn_dtype_name((cn_dtype)variable->dtype), cn_dims_text(&variable->dims, a, sizeof a), cn_dtype_name((cn_dtype)value->dtype),
+            cn_dims_text(&value->dims, b, sizeof b));
     return false;
   }
   if (value == variable) return true;
@@ -121,7 +124,8 @@ cn_tensor *cn_watch(cn_tensor *x) {
   cn_graph *g = x->graph;
   const char *old = g->core.where;
   g->core.where = "watch";
-  const bool ok = cni_readable(g, x, true) && (cni_is_float((cn_dtype)x->dtype) || (cn_fail(g, CN_DTYPE, "%s has no gradient", cn_dtype_name((cn_dtype)x->dtype)), false));
+  const bool ok =
+      cni_readable(g, x, true) && (cni_is_float((cn_dtype)x->dtype) || (cn_fail(g, CN_DTYPE, "%s has no gradient", cn_dtype_name((cn_dtype)x->dtype)), false));
   g->core.where = old;
   if (!ok || !cni_extra_of(g, x)) return NULL;
   if (g->noting || g->plan) cni_plan_watch(g, x);

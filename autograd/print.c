@@ -1,4 +1,5 @@
-/* Text of tensors, as NumPy's print writes arrays (numpy.array2string with its defaults: 8 digits, 75 columns, above 1,000 elements the first and last three of each axis). */
+/* Text of tensors, as NumPy's print writes arrays (numpy.array2string with its defaults: 8 digits, 75 columns, above 1,000 elements the first and last three of
+ * each axis). */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -161,7 +162,8 @@ static void choose_notation(format *f) {
     most = fmax(most, v);
     least = fmin(least, v);
   }
-  if (f->single) f->exponential = most > 0 && (most >= 1e8 || (float)least < 0.0001f || (float)most / (float)least > 1000); /* NumPy compares in the array's type */
+  if (f->single)
+    f->exponential = most > 0 && (most >= 1e8 || (float)least < 0.0001f || (float)most / (float)least > 1000); /* NumPy compares in the array's type */
   else f->exponential = most > 0 && (most >= 1e8 || least < 0.0001 || most / least > 1000);
 }
 

@@ -76,7 +76,8 @@ cn_code cni_profile_call(const cn_call *c, bool rule) {
   cn_graph *g = c->graph;
   const double began = cni_profile_clock();
   const cn_code code = rule ? c->op->backward(c) : c->op->forward(c);
-  if (!rule) return cni_profile_add(g, c->op->name, g->in_rule || g->nesting ? CN_PHASE_BACKWARD : CN_PHASE_FORWARD, began, forward_flop(c), forward_bytes(c)), code;
+  if (!rule)
+    return cni_profile_add(g, c->op->name, g->in_rule || g->nesting ? CN_PHASE_BACKWARD : CN_PHASE_FORWARD, began, forward_flop(c), forward_bytes(c)), code;
   int64_t wanted = 0;
   const double bytes = rule_bytes(c, &wanted);
   cni_profile_add(g, c->op->name, CN_PHASE_BACKWARD, began, forward_flop(c) * (double)wanted, bytes); /* each gradient costs what forward does */
@@ -142,10 +143,12 @@ static void write_table(cni_text *t, cn_graph *g, cn_profile_by by) {
   char share[40], time[40], flop[40], bytes[40], rate[40];
   const cn_profile_row *r = rows_by(g, by, &count);
   for (int64_t i = 0; i < count; i++) all += r[i].seconds;
-  cni_text_format(t, "%-34s %-9s %9s %12s %7s %12s %12s %10s\n", by == CN_PROFILE_LAYERS ? "layer" : "operation", "phase", "calls", "us", "%", "kFLOP", "kB", "GFLOP/s");
+  cni_text_format(t, "%-34s %-9s %9s %12s %7s %12s %12s %10s\n", by == CN_PROFILE_LAYERS ? "layer" : "operation", "phase", "calls", "us", "%", "kFLOP", "kB",
+                  "GFLOP/s");
   for (int64_t i = 0; i < count; i++)
-    cni_text_format(t, "%-34s %-9s %9lld %12s %7s %12s %12s %10s\n", *r[i].name ? r[i].name : "(outside of layers)", phases[r[i].phase], (long long)r[i].calls, fixed(r[i].seconds * 1e6, time, sizeof time),
-                    fixed(all > 0 ? 100 * r[i].seconds / all : 0, share, sizeof share), fixed(r[i].flop * 1e-3, flop, sizeof flop), fixed(r[i].bytes * 1e-3, bytes, sizeof bytes),
+    cni_text_format(t, "%-34s %-9s %9lld %12s %7s %12s %12s %10s\n", *r[i].name ? r[i].name : "(outside of layers)", phases[r[i].phase], (long long)r[i].calls,
+                    fixed(r[i].seconds * 1e6, time, sizeof time), fixed(all > 0 ? 100 * r[i].seconds / all : 0, share, sizeof share),
+                    fixed(r[i].flop * 1e-3, flop, sizeof flop), fixed(r[i].bytes * 1e-3, bytes, sizeof bytes),
                     fixed(r[i].seconds > 0 ? r[i].flop * 1e-9 / r[i].seconds : 0, rate, sizeof rate));
 }
 

@@ -41,7 +41,9 @@ static cn_tensor *stand_in(cn_graph *g, const cn_tensor *x) {
   return t;
 }
 
-static bool plain_input(const cn_graph *g, const cn_tensor *x) { return cni_alive(g, x) && x->data && !(x->flags & (CNI_NEEDS | CNI_VARIABLE | CNI_SYMBOLIC | CNI_WATCHED | CNI_RELEASED)) && !x->extra; }
+static bool plain_input(const cn_graph *g, const cn_tensor *x) {
+  return cni_alive(g, x) && x->data && !(x->flags & (CNI_NEEDS | CNI_VARIABLE | CNI_SYMBOLIC | CNI_WATCHED | CNI_RELEASED)) && !x->extra;
+}
 
 bool cni_replay_fits(const cni_replay *r, cn_tensor *const *x) {
   const cn_graph *g = r->graph;

@@ -11,7 +11,9 @@ bool cni_piece_add(cn_graph *g, const cn_node *n) {
 }
 
 static int64_t row_of(const cn_tensor *indices, int64_t i, int64_t rows) {
-  const int64_t k = indices->dtype == CN_I32 ? ((const int32_t *)indices->data)[i] : indices->dtype == CN_I64 ? ((const int64_t *)indices->data)[i] : (int64_t)cni_value_at(indices, i);
+  const int64_t k = indices->dtype == CN_I32   ? ((const int32_t *)indices->data)[i]
+                    : indices->dtype == CN_I64 ? ((const int64_t *)indices->data)[i]
+                                               : (int64_t)cni_value_at(indices, i);
   return k < 0 ? k + rows : k;
 }
 
@@ -75,7 +77,8 @@ void cni_rows_places(const cn_graph *g, const cn_tensor *v, const cn_rows *rows,
   const size_t bytes = row_bytes(v);
   for (int64_t i = 0; rows->values && i < rows->indices->count; i++) place[i] = (const char *)rows->values->data + (size_t)i * bytes;
   for (int64_t p = 0; !rows->values && p < g->pieces_count; p++)
-    for (int64_t i = 0; g->pieces[p].variable == v && i < g->pieces[p].indices->count; i++) *place++ = (const char *)g->pieces[p].values->data + (size_t)i * bytes;
+    for (int64_t i = 0; g->pieces[p].variable == v && i < g->pieces[p].indices->count; i++)
+      *place++ = (const char *)g->pieces[p].values->data + (size_t)i * bytes;
 }
 
 void cni_pieces_drop(cn_graph *g, const cn_tensor *v) {
@@ -91,6 +94,7 @@ void cni_pieces_drop(cn_graph *g, const cn_tensor *v) {
 cn_tensor *cni_rows_dense(cn_graph *g, const cn_rows *rows, const cn_tensor *v) {
   cn_tensor *t = cn_zeros(g, (cn_dtype)v->dtype, &v->dims);
   const int64_t width = v->dims.d[0] ? v->count / v->dims.d[0] : 0;
-  if (t && rows->indices->count) cni_kernels_for(g, (cn_dtype)v->dtype)->scatter_add_rows(t->data, rows->values->data, rows->indices->data, true, rows->indices->count, width);
+  if (t && rows->indices->count)
+    cni_kernels_for(g, (cn_dtype)v->dtype)->scatter_add_rows(t->data, rows->values->data, rows->indices->data, true, rows->indices->count, width);
   return t;
 }

@@ -1,4 +1,5 @@
-/* Functions of operations recorded as one node. They run and are recorded in the ordinary way; then the tape is cut back to where it was, and one node stands for all: its inputs are what the segment read from outside. */
+/* Functions of operations recorded as one node. They run and are recorded in the ordinary way; then the tape is cut back to where it was, and one node stands
+ * for all: its inputs are what the segment read from outside. */
 #include "segment.h"
 #include "engine_private.h"
 #include "plan_private.h"
@@ -34,7 +35,8 @@ static bool drawn_add(cn_graph *g, cni_drawn *d, cn_stream *s) {
     if (d->stream[i] == s) return true;
   if (d->count == d->capacity) {
     const int64_t room = d->capacity ? 2 * d->capacity : 8;
-    cn_stream **stream = cni_arena_take(g, cni_step_arena(g), (size_t)room * sizeof *stream), *value = stream ? cni_arena_take(g, cni_step_arena(g), (size_t)room * sizeof *value) : NULL;
+    cn_stream **stream = cni_arena_take(g, cni_step_arena(g), (size_t)room * sizeof *stream),
+              *value = stream ? cni_arena_take(g, cni_step_arena(g), (size_t)room * sizeof *value) : NULL;
     if (!value) return false;
     if (d->count) memcpy(stream, d->stream, (size_t)d->count * sizeof *stream), memcpy(value, d->value, (size_t)d->count * sizeof *value);
     d->stream = stream;
@@ -97,10 +99,18 @@ static void cut(cn_graph *g, int64_t from) {
 }
 
 /* ---- computing again ---- */
-typedef struct surroundings { bool in_rule, deferring, recording, training, repeating; cn_layer *calling; struct cni_replay *capture; const char *where, *path, *current; int64_t met, pieces; char scope[CNI_SCOPE_SIZE]; } surroundings;
+typedef struct surroundings {
+  bool in_rule, deferring, recording, training, repeating;
+  cn_layer *calling;
+  struct cni_replay *capture;
+  const char *where, *path, *current;
+  int64_t met, pieces;
+  char scope[CNI_SCOPE_SIZE];
+} surroundings;
 
 static surroundings enter(cn_graph *g, const segment *s) {
-  surroundings old = { g->in_rule, g->deferring, g->recording, g->training, g->repeating, g->calling, g->capture, g->core.where, g->core.path, g->current_scope, g->met_count, g->pieces_count, "" };
+  surroundings old = { g->in_rule,    g->deferring, g->recording,     g->training,  g->repeating,    g->calling, g->capture,
+                       g->core.where, g->core.path, g->current_scope, g->met_count, g->pieces_count, "" };
   memcpy(old.scope, g->core.scope, sizeof old.scope);
   memcpy(g->core.scope, s->scope, sizeof s->scope);
   g->in_rule = g->deferring = false; /* what the segment computes is read before it ends */
@@ -142,7 +152,8 @@ static cn_tensor *own(cn_graph *g, cn_tensor *s) {
 /* The state of the node's inputs in the walk that runs outside. */
 typedef struct held { cn_node *node; cn_tensor *slot; uint16_t target; } held;
 
-/* The gradients of the repeated result with respect to what was read, into gx. While this inner walk runs the inputs are leaves, so that it stays in the segment, and their slots are its own. */
+/* The gradients of the repeated result with respect to what was read, into gx. While this inner walk runs the inputs are leaves, so that it stays in the
+ * segment, and their slots are its own. */
 static bool walk_inside(cn_graph *g, const cn_node *n, cn_tensor *y, cn_tensor *gy, const bool *want, int64_t from, bool record, cn_tensor **gx) {
   const size_t room = (size_t)n->nx + 1;
   held *h = cni_arena_take(g, cni_step_arena(g), room * sizeof *h);
@@ -192,16 +203,19 @@ static void custom_gradient_vjp(cn_graph *g, const cn_node *n, cn_tensor *const 
   for (int32_t i = 0; i < n->nx && cn_ok(g); i++) {
     char a[160], b[160];
     if (!want[i] || !gx[i] || (gx[i]->dtype == n->x[i]->dtype && cn_dims_equal(&gx[i]->dims, &n->x[i]->dims))) continue;
-    cn_fail(g, gx[i]->dtype != n->x[i]->dtype ? CN_DTYPE : CN_SHAPE, "the gradient of input %d is %s %s, the input is %s %s", (int)i, cn_dtype_name((cn_dtype)gx[i]->dtype),
-            cn_dims_text(&gx[i]->dims, a, sizeof a), cn_dtype_name((cn_dtype)n->x[i]->dtype), cn_dims_text(&n->x[i]->dims, b, sizeof b));
+    cn_fail(g, gx[i]->dtype != n->x[i]->dtype ? CN_DTYPE : CN_SHAPE, "the gradient of input %d is %s %s, the input is %s %s", (int)i,
+            cn_dtype_name((cn_dtype)gx[i]->dtype), cn_dims_text(&gx[i]->dims, a, sizeof a), cn_dtype_name((cn_dtype)n->x[i]->dtype),
+            cn_dims_text(&n->x[i]->dims, b, sizeof b));
   }
 }
 
 CN_OP(checkpoint, SEGMENT, .outputs = 1, .reads = CN_READS_ALL_X, .infer = segment_infer, .forward = segment_forward, .vjp = checkpoint_vjp);
-CN_OP(custom_gradient, SEGMENT, .outputs = 1, .reads = CN_READS_ALL_X | CN_READS_Y(0), .infer = segment_infer, .forward = segment_forward, .vjp = custom_gradient_vjp);
+CN_OP(custom_gradient, SEGMENT, .outputs = 1, .reads = CN_READS_ALL_X | CN_READS_Y(0), .infer = segment_infer, .forward = segment_forward,
+      .vjp = custom_gradient_vjp);
 
 /* ---- computing for the first time ---- */
-/* Whether x was there before the segment. Of data made at its very beginning it is not known; such a tensor is an input only if it was handed in or is watched. */
+/* Whether x was there before the segment. Of data made at its very beginning it is not known; such a tensor is an input only if it was handed in or is watched.
+ */
 static bool from_outside(const segment *s, const cn_tensor *x, int64_t from) {
   if (x->flags & (CNI_VARIABLE | CNI_WATCHED)) return true;
   if (x->node) return x->node->id < from;
@@ -248,7 +262,9 @@ static segment *segment_new(const cn_custom_gradient_options *o) {
   cn_graph *g = o->graph;
   segment *s = cni_arena_take(g, cni_step_arena(g), sizeof *s);
   if (!s) return NULL;
-  *s = (segment){ .f = o->function, .vjp = o->vjp, .user = o->user, .n = o->inputs.n, .streams = g->core.streams, .training = g->training, .calling = g->calling };
+  *s = (segment){
+    .f = o->function, .vjp = o->vjp, .user = o->user, .n = o->inputs.n, .streams = g->core.streams, .training = g->training, .calling = g->calling
+  };
   memcpy(s->scope, g->core.scope, sizeof s->scope);
   s->inputs = cni_arena_take(g, cni_step_arena(g), (size_t)(s->n + 1) * sizeof(cn_tensor *));
   if (!s->inputs) return NULL;

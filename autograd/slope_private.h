@@ -10,7 +10,8 @@ typedef struct cni_slope {
   union { char bytes[256]; double align; } small;
 } cni_slope;
 
-/* For output 0 and its gradient, as rows of `units` numbers; in the same pass the bias's gradient, d's column sums, where gbias is not NULL. Given back with cni_slope_drop whatever is returned. */
+/* For output 0 and its gradient, as rows of `units` numbers; in the same pass the bias's gradient, d's column sums, where gbias is not NULL. Given back with
+ * cni_slope_drop whatever is returned. */
 cn_code cni_slope_take(const cn_call *c, cni_slope *s, int64_t units, int activation, void *gbias);
 void cni_slope_drop(cn_graph *g, cni_slope *s);
 /* The same d in operations. */

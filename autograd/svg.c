@@ -1,5 +1,5 @@
-/* A recorded graph drawn in layers (Sugiyama, Tagawa, Toda 1981): each shape stands one row below the lowest of its inputs, the rows are sorted by the medians of their neighbours, and edges that pass several rows bend in each
- * of them around what stands there. */
+/* A recorded graph drawn in layers (Sugiyama, Tagawa, Toda 1981): each shape stands one row below the lowest of its inputs, the rows are sorted by the medians
+ * of their neighbours, and edges that pass several rows bend in each of them around what stands there. */
 #include "explain.h"
 #include <math.h>
 #include <stdio.h>
@@ -284,8 +284,8 @@ static void write_shape(cni_text *t, const shape *s) {
   const char *scope = scope_of(s);
   const double top = top_of(s), first = top + (*scope ? 16 : 22);
   if (s->what == BEND) return;
-  cni_text_format(t, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"%d\"/>\n", classes[s->what], (int)lround(s->x - s->width / 2), (int)lround(top), (int)lround(s->width), (int)HEIGHT,
-                  s->leaf ? (int)(HEIGHT / 2) : 4);
+  cni_text_format(t, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"%d\"/>\n", classes[s->what], (int)lround(s->x - s->width / 2),
+                  (int)lround(top), (int)lround(s->width), (int)HEIGHT, s->leaf ? (int)(HEIGHT / 2) : 4);
   write_line(t, s->x, first, "name", title_of(s, title, sizeof title));
   write_line(t, s->x, first + 16, "shape", dims_of(s, dims, sizeof dims));
   if (*scope) write_line(t, s->x, first + 30, "scope", scope);
@@ -294,15 +294,18 @@ static void write_shape(cni_text *t, const shape *s) {
 /* From the lower side of a shape to the upper side of the next; through a bend straight down. */
 static void write_edge(cni_text *t, const drawing *d, const edge *e) {
   const shape *a = &d->shapes[e->from], *b = &d->shapes[e->to];
-  const int x0 = (int)lround(a->x), y0 = (int)lround(top_of(a) + (a->what == BEND ? HEIGHT / 2 : HEIGHT)), x1 = (int)lround(b->x), y1 = (int)lround(top_of(b) + (b->what == BEND ? HEIGHT / 2 : 0)), y = (y0 + y1) / 2;
+  const int x0 = (int)lround(a->x), y0 = (int)lround(top_of(a) + (a->what == BEND ? HEIGHT / 2 : HEIGHT)), x1 = (int)lround(b->x),
+            y1 = (int)lround(top_of(b) + (b->what == BEND ? HEIGHT / 2 : 0)), y = (y0 + y1) / 2;
   cni_text_format(t, "<path d=\"M%d %dC%d %d %d %d %d %d\"%s/>\n", x0, y0, x0, y, x1, y, x1, y1, b->what == BEND ? "" : " marker-end=\"url(#tip)\"");
 }
 
 static const char *write_drawing(const drawing *d, double width) {
   static const char style[] =
-      "<style>text{font-family:sans-serif;text-anchor:middle;fill:#222}.name{font-size:13px;font-weight:bold}.shape{font-size:12px}.scope{font-size:10px;fill:#777}rect{stroke:#555}"
+      "<style>text{font-family:sans-serif;text-anchor:middle;fill:#222}.name{font-size:13px;font-weight:bold}.shape{font-size:12px}.scope{font-size:10px;fill:#"
+      "777}rect{stroke:#555}"
       ".operation{fill:#fff}.variable{fill:#dce9f7;stroke:#3a6ea5}.data{fill:#eee}.cut{fill:none;stroke-dasharray:4}path{fill:none;stroke:#888}</style>\n"
-      "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" style=\"fill:#888;stroke:none\"/></marker></defs>\n";
+      "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" "
+      "style=\"fill:#888;stroke:none\"/></marker></defs>\n";
   cni_text t = { .g = d->g };
   const int w = (int)ceil(width), h = (int)ceil(2 * MARGIN + ROW * (double)(d->rows - 1) + HEIGHT);
   cni_text_format(&t, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n", w, h, w, h);

@@ -151,7 +151,8 @@ static bool dims_ok(cn_graph *g, const char *where, cn_dtype dtype, const cn_dim
   if (!dims || dims->rank < 0 || dims->rank > CN_MAX_RANK) return cn_fail(g, CN_SHAPE, "%s: rank must be 0 to %d", where, CN_MAX_RANK), false;
   if ((unsigned)dtype >= CN_DTYPES) return cn_fail(g, CN_DTYPE, "%s: %d is no data type", where, (int)dtype), false;
   for (int i = 0; i < dims->rank; i++)
-    if (dims->d[i] < 0 && !(symbolic && dims->d[i] == CN_UNKNOWN)) return cn_fail(g, CN_SHAPE, "%s: size %lld of axis %d is negative", where, (long long)dims->d[i], i), false;
+    if (dims->d[i] < 0 && !(symbolic && dims->d[i] == CN_UNKNOWN))
+      return cn_fail(g, CN_SHAPE, "%s: size %lld of axis %d is negative", where, (long long)dims->d[i], i), false;
   return true;
 }
 
@@ -209,7 +210,9 @@ void cni_fill(cn_tensor *t, double value) {
 }
 
 static bool fits(cn_dtype dtype, double v) {
-  static const struct { double low, high; } range[CN_DTYPES] = { [CN_I32] = { -2147483648.0, 2147483648.0 }, [CN_I64] = { -9223372036854775808.0, 9223372036854775808.0 }, [CN_U8] = { 0, 256 } };
+  static const struct {
+    double low, high;
+  } range[CN_DTYPES] = { [CN_I32] = { -2147483648.0, 2147483648.0 }, [CN_I64] = { -9223372036854775808.0, 9223372036854775808.0 }, [CN_U8] = { 0, 256 } };
   return range[dtype].high == 0 || (v >= range[dtype].low && v < range[dtype].high);
 }
 
@@ -232,7 +235,8 @@ cn_tensor *cn_array_from_doubles(cn_graph *g, cn_dtype dtype, const cn_dims *dim
   const int64_t n = dims->rank ? cn_dims_count(dims) : 1;
   if (dtype == CN_STRING) return cn_fail(g, CN_DTYPE, "array: texts are made with cn_string_array"), NULL;
   for (int64_t i = 0; i < n; i++)
-    if (!fits(dtype, data[i])) return cn_fail(g, CN_VALUE, "array: %g at position %lld is out of range for %s", data[i], (long long)i, cn_dtype_name(dtype)), NULL;
+    if (!fits(dtype, data[i]))
+      return cn_fail(g, CN_VALUE, "array: %g at position %lld is out of range for %s", data[i], (long long)i, cn_dtype_name(dtype)), NULL;
   cn_tensor *t = cni_tensor_new(g, dtype, dims, false);
   if (!t) return NULL;
   for (int64_t i = 0; i < n; i++) cni_value_set(t, i, data[i]);
@@ -281,7 +285,8 @@ static cn_tensor *ramp(cn_graph *g, cn_dtype dtype, int64_t n, double start, dou
 
 cn_tensor *cn_arange(cn_graph *g, cn_dtype dtype, double start, double stop, double step) {
   if (!cn_ok(g)) return NULL;
-  if (step == 0 || !isfinite(start) || !isfinite(stop) || !isfinite(step)) return cn_fail(g, CN_VALUE, "arange: start %g, stop %g, step %g give no range", start, stop, step), NULL;
+  if (step == 0 || !isfinite(start) || !isfinite(stop) || !isfinite(step))
+    return cn_fail(g, CN_VALUE, "arange: start %g, stop %g, step %g give no range", start, stop, step), NULL;
   const double n = ceil((stop - start) / step);
   if (n > 1e15) return cn_fail(g, CN_NO_MEMORY, "arange: %g elements are too many", n), NULL;
   return ramp(g, dtype, n > 0 ? (int64_t)n : 0, start, step);

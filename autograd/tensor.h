@@ -1,5 +1,6 @@
-/* Tensors: contiguous, row-major arrays of numbers with a place in a graph. Persistent ones (variables, symbolic tensors, what cn_persist returns) live until they or the graph are freed; every other is a
- * step tensor and lives until cn_graph_reset. Values do not change, except those of variables. Functions that take only a tensor know its graph from it. */
+/* Tensors: contiguous, row-major arrays of numbers with a place in a graph. Persistent ones (variables, symbolic tensors, what cn_persist returns) live until
+ * they or the graph are freed; every other is a step tensor and lives until cn_graph_reset. Values do not change, except those of variables. Functions that
+ * take only a tensor know its graph from it. */
 #ifndef CN_AUTOGRAD_TENSOR_H
 #define CN_AUTOGRAD_TENSOR_H
 #include "graph.h"
@@ -41,7 +42,9 @@ CN_API cn_tensor *cn_symbolic(cn_graph *g, cn_dtype dtype, const cn_dims *dims);
 CN_API cn_dims cn_dims_of(const cn_tensor *x);                  /* rank 0 for NULL */
 CN_API cn_dtype cn_dtype_of(const cn_tensor *x);
 CN_API int cn_rank(const cn_tensor *x);
-CN_API int64_t cn_dim(const cn_tensor *x, int axis);            /* axis may be negative; 0 for a bad axis. An unknown size of a symbolic tensor: a negative number that stands for it among the sizes given to reshape, broadcast_to and the like */
+/* axis may be negative; 0 for a bad axis. An unknown size of a symbolic tensor: a negative number that stands for it among the sizes given to reshape,
+ * broadcast_to and the like */
+CN_API int64_t cn_dim(const cn_tensor *x, int axis);
 CN_API int64_t cn_count(const cn_tensor *x);
 CN_API cn_graph *cn_graph_of(const cn_tensor *x);
 CN_API bool cn_is_symbolic(const cn_tensor *x);
@@ -56,7 +59,8 @@ CN_API double cn_at(const cn_tensor *x, int64_t i);
 CN_API bool cn_to_doubles(const cn_tensor *x, double *out);
 /* Element i of a string tensor: not NUL-terminated, `length` bytes. */
 CN_API const char *cn_string_at(const cn_tensor *x, int64_t i, int64_t *length);
-/* Text as NumPy prints an array: "[[1.  2.5]\n [3.  4. ]]", summarized above 1,000 elements. Owned by the graph, until the next reset; "" when x cannot be read (which is an error) or memory is short. */
+/* Text as NumPy prints an array: "[[1.  2.5]\n [3.  4. ]]", summarized above 1,000 elements. Owned by the graph, until the next reset; "" when x cannot be read
+ * (which is an error) or memory is short. */
 CN_API const char *cn_tensor_text(const cn_tensor *x);
 /* Prints it, and a newline, through the graph's output callback. */
 CN_API void cn_print(const cn_tensor *x);

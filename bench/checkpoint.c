@@ -56,6 +56,7 @@ static double measure(int segments, size_t *bytes) {
 int main(void) {
   size_t plain, less;
   const double t = measure(1, &plain), s = measure(SEGMENTS, &less);
-  printf("plain       %7.2f ms %7.1f MB\n%d segments  %7.2f ms %7.1f MB\ntime x %.2f, memory / %.2f\n", t * 1e3, (double)plain * 1e-6, SEGMENTS, s * 1e3, (double)less * 1e-6, s / t, (double)plain / (double)less);
+  printf("plain       %7.2f ms %7.1f MB\n%d segments  %7.2f ms %7.1f MB\ntime x %.2f, memory / %.2f\n", t * 1e3, (double)plain * 1e-6, SEGMENTS, s * 1e3,
+         (double)less * 1e-6, s / t, (double)plain / (double)less);
   return 0;
 }

@@ -1,4 +1,5 @@
-/* The workloads: multi-layer perceptrons, text classification, inference, the main job (through layers); skip-gram, scalars, Hessian-vector products (through operations). */
+/* The workloads: multi-layer perceptrons, text classification, inference, the main job (through layers); skip-gram, scalars, Hessian-vector products (through
+ * operations). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +60,8 @@ static bool tiny_setup(workload *w) {
 }
 static void tiny_step(workload *w, int64_t i) {
   cn_graph *g = w->g;
-  w->v[7] = cn_train_step(w->m, cn_array(g, CN_F32, CN_DIMS(w->batch, 2), row(w->x, w->batch, i, 2)), cn_array(g, CN_F32, CN_DIMS(w->batch, 1), row(w->y, w->batch, i, 1)), NULL);
+  w->v[7] = cn_train_step(w->m, cn_array(g, CN_F32, CN_DIMS(w->batch, 2), row(w->x, w->batch, i, 2)),
+                          cn_array(g, CN_F32, CN_DIMS(w->batch, 1), row(w->y, w->batch, i, 1)), NULL);
 }
 static double step_loss(workload *w) { return cn_item(w->v[7]); }
 
@@ -77,7 +79,8 @@ static bool classifier_setup(workload *w) {
 }
 static void classifier_step(workload *w, int64_t i) {
   cn_graph *g = w->g;
-  w->v[7] = cn_train_step(w->m, cn_array(g, CN_F32, CN_DIMS(w->batch, w->size), row(w->x, w->batch, i, w->size)), cn_array(g, CN_I32, CN_DIMS(w->batch), w->labels + i % 8 * w->batch), NULL);
+  w->v[7] = cn_train_step(w->m, cn_array(g, CN_F32, CN_DIMS(w->batch, w->size), row(w->x, w->batch, i, w->size)),
+                          cn_array(g, CN_I32, CN_DIMS(w->batch), w->labels + i % 8 * w->batch), NULL);
 }
 
 static bool infer_setup(workload *w) {
@@ -112,7 +115,8 @@ static bool text_setup(workload *w) {
 }
 static void text_step(workload *w, int64_t i) {
   cn_graph *g = w->g;
-  w->v[7] = cn_train_step(w->m, cn_array(g, CN_I32, CN_DIMS(w->batch, 200), w->labels + i % 8 * w->batch * 200), cn_array(g, CN_F32, CN_DIMS(w->batch, 1), row(w->y, w->batch, i, 1)), NULL);
+  w->v[7] = cn_train_step(w->m, cn_array(g, CN_I32, CN_DIMS(w->batch, 200), w->labels + i % 8 * w->batch * 200),
+                          cn_array(g, CN_F32, CN_DIMS(w->batch, 1), row(w->y, w->batch, i, 1)), NULL);
 }
 
 /* ---- skip-gram with negative sampling ---- */
@@ -195,7 +199,8 @@ static void hvp_step(workload *w, int64_t i) {
   cn_graph *g = w->g;
   cn_tensor *h = cn_array(g, CN_F32, CN_DIMS(w->batch, 784), row(w->x, w->batch, i, 784)), *hv[6];
   for (int k = 0; k < 3; k++) h = cn_linear(g, h, w->v[2 * k], w->v[2 * k + 1], .activation = k < 2);
-  cn_tensor *loss = cn_mean(g, cn_sparse_categorical_crossentropy(g, cn_array(g, CN_I32, CN_DIMS(w->batch), w->labels + i % 8 * w->batch), h, .from_logits = true));
+  cn_tensor *loss =
+      cn_mean(g, cn_sparse_categorical_crossentropy(g, cn_array(g, CN_I32, CN_DIMS(w->batch), w->labels + i % 8 * w->batch), h, .from_logits = true));
   cn_hvp(g, loss, w->v, w->directions, 6, hv);
   double dot = 0;
   if (i < 4)
@@ -221,7 +226,8 @@ static bool norm_setup(workload *w) {
 static void norm_step(workload *w, int64_t i) {
   cn_graph *g = w->g;
   cn_tensor *h = cn_array(g, CN_F32, CN_DIMS(w->batch, NORM_WIDTH), row(w->x, w->batch, i, NORM_WIDTH));
-  for (int k = 0; k < NORM_LAYERS; k++) h = cn_gelu(g, cn_layer_normalization(g, h, w->parameters[2 * k], w->parameters[2 * k + 1], .epsilon = 1e-5), .approximate = false);
+  for (int k = 0; k < NORM_LAYERS; k++)
+    h = cn_gelu(g, cn_layer_normalization(g, h, w->parameters[2 * k], w->parameters[2 * k + 1], .epsilon = 1e-5), .approximate = false);
   cn_tensor *loss = cn_mean(g, cn_square(g, h));
   if (i < 4) w->value = cn_item(loss);
   cn_optimizer_minimize(w->optimizer, loss, true);

@@ -8,7 +8,9 @@
 #define NAME_SIZE 128
 
 const char *cni_kind_name(cn_kind kind) {
-  static const char *const names[] = { "activation", "initializer", "regularizer", "constraint", "layer", "loss", "metric", "optimizer", "schedule", "callback" };
+  static const char *const names[] = {
+    "activation", "initializer", "regularizer", "constraint", "layer", "loss", "metric", "optimizer", "schedule", "callback"
+  };
   const unsigned i = (unsigned)kind - (unsigned)CN_KIND_ACTIVATION;
   return i < sizeof names / sizeof *names ? names[i] : "object";
 }
@@ -18,7 +20,8 @@ const char *cni_kind_name(cn_kind kind) {
 static bool is_lower(char c) { return islower((unsigned char)c) != 0; }
 static bool is_upper(char c) { return isupper((unsigned char)c) != 0; }
 
-/* Keras: re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name), then re.sub("([a-z])([A-Z])", r"\1_\2", name), then lower(). A match of the first takes a letter and a whole word. */
+/* Keras: re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name), then re.sub("([a-z])([A-Z])", r"\1_\2", name), then lower(). A match of the first takes a letter and a
+ * whole word. */
 const char *cni_snake_case(const char *class_name, char *text, size_t size) {
   const char *p = class_name;
   size_t n = 0, matched = 0; /* letters before `matched` belong to a match */

@@ -1,5 +1,6 @@
-/* Classes and objects: everything that a user configures by name is an instance of a const class of one of these kinds. Layers, optimizers, losses, metrics, initializers,
- * regularizers, constraints, activations, schedules and callbacks begin with a cn_object, so that one mechanism makes, copies, prints, reads and looks up all of them. */
+/* Classes and objects: everything that a user configures by name is an instance of a const class of one of these kinds. Layers, optimizers, losses, metrics,
+ * initializers, regularizers, constraints, activations, schedules and callbacks begin with a cn_object, so that one mechanism makes, copies, prints, reads and
+ * looks up all of them. */
 #ifndef CN_CORE_CLASS_H
 #define CN_CORE_CLASS_H
 #include "options.h"
@@ -10,8 +11,9 @@ extern "C" {
 
 /* The kinds share their numbers with the checks of option lists (cn_check), so a list's column names the kind of object a reference may hold. */
 typedef enum {
-  CN_KIND_ACTIVATION = CN_CHECK_ACTIVATION, CN_KIND_INITIALIZER, CN_KIND_REGULARIZER, CN_KIND_CONSTRAINT, CN_KIND_LAYER, CN_KIND_LOSS, CN_KIND_METRIC, CN_KIND_OPTIMIZER,
-  CN_KIND_SCHEDULE, CN_KIND_CALLBACK
+  CN_KIND_ACTIVATION = CN_CHECK_ACTIVATION, CN_KIND_INITIALIZER, CN_KIND_REGULARIZER, CN_KIND_CONSTRAINT, CN_KIND_LAYER, CN_KIND_LOSS, CN_KIND_METRIC,
+  CN_KIND_OPTIMIZER, CN_KIND_SCHEDULE,
+  CN_KIND_CALLBACK
 } cn_kind;
 
 struct json_t;
@@ -29,7 +31,8 @@ typedef struct cn_class {
   struct json_t *(*to_json)(cn_graph *g, const cn_object *self);     /* writes it */
 } cn_class;
 
-/* The head of every object. `options` is the object's own deep copy of the options struct it was made with. `uses`: one of whoever made it, and one of each object whose options hold it. */
+/* The head of every object. `options` is the object's own deep copy of the options struct it was made with. `uses`: one of whoever made it, and one of each
+ * object whose options hold it. */
 struct cn_object {
   const cn_class *cls;
   cn_graph *graph;
@@ -48,7 +51,8 @@ CN_API cn_object *cn_object_new(const cn_class *cls, const void *options);
 CN_API void cn_object_free(cn_object *object);
 /* Adds a user's class to a graph: afterwards its name works wherever a built-in of its kind does. Refused (VALUE) if the name is taken. */
 CN_API bool cn_register_class(cn_graph *g, const cn_class *cls);
-/* Registers a function under a name, as an activation, initializer, regularizer, constraint (fn) or a loss or metric (fn2). The name is copied. Refused (VALUE) if the name is taken. */
+/* Registers a function under a name, as an activation, initializer, regularizer, constraint (fn) or a loss or metric (fn2). The name is copied. Refused (VALUE)
+ * if the name is taken. */
 CN_API bool cn_register_function(cn_graph *g, cn_kind kind, const char *name, cn_function fn, cn_function2 fn2, void *user);
 /* Text of a class' options, one a line: name, kind, default, doc. Owned by the graph. The name is looked up in every kind, and every class found is described.
  * An unknown name is answered with the nearest (VALUE) and NULL. */

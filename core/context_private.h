@@ -1,4 +1,5 @@
-/* The part of a graph that core serves: memory, errors, the name scope, kernels and threads. It is the first member of struct cn_graph, so a cn_graph * is one. */
+/* The part of a graph that core serves: memory, errors, the name scope, kernels and threads. It is the first member of struct cn_graph, so a cn_graph * is one.
+ */
 #ifndef CN_CORE_CONTEXT_PRIVATE_H
 #define CN_CORE_CONTEXT_PRIVATE_H
 #include <pthread.h>
@@ -88,17 +89,20 @@ void *cni_realloc(cn_graph *g, void *p, size_t size);               /* grows or 
 void cni_free(cn_graph *g, void *p);                                /* NULL is fine */
 char *cni_strdup(cn_graph *g, const char *text);
 void *cni_arena_take(cn_graph *g, cni_arena *a, size_t size);       /* 16-byte aligned, not zeroed */
-bool cni_arena_holds(const cni_arena *a, const void *p, size_t size); /* whether p .. p + size are of its blocks, filled or not, and p is aligned as what it gives */
+bool cni_arena_holds(const cni_arena *a, const void *p,
+                     size_t size); /* whether p .. p + size are of its blocks, filled or not, and p is aligned as what it gives */
 void cni_arena_rewind(cni_arena *a);
 void cni_arena_free(cn_graph *g, cni_arena *a);
-/* A buffer returns to the pool when both its counts are 0. `step` says which count is meant; a buffer with step uses stands on a ring, which the reset empties. */
+/* A buffer returns to the pool when both its counts are 0. `step` says which count is meant; a buffer with step uses stands on a ring, which the reset empties.
+ */
 cni_buffer *cni_buffer_take(cn_graph *g, size_t size, bool step);   /* with one use, not zeroed */
 void cni_buffer_use(cn_graph *g, cni_buffer *b, bool step);
 void cni_buffer_drop(cn_graph *g, cni_buffer *b, bool step);
 void cni_buffers_reset(cn_graph *g);                                /* ends every step use */
-/* Takes the captured buffers out of the pool, each with one use, as an array of cni_alloc. False (and none is taken, no mark stays) when they have more than `most` bytes, when one is still in use, or without memory. */
+/* Takes the captured buffers out of the pool, each with one use, as an array of cni_alloc. False (and none is taken, no mark stays) when they have more than
+ * `most` bytes, when one is still in use, or without memory. */
 bool cni_buffers_withdraw(cn_graph *g, size_t most, cni_buffer ***buffers, int64_t *count);
-void cni_arena_retire(cn_graph *g, cni_arena *a);                   /* its blocks stay mapped, for arenas that need one; what stands in them is as it was until then */
+void cni_arena_retire(cn_graph *g, cni_arena *a); /* its blocks stay mapped, for arenas that need one; what stands in them is as it was until then */
 bool cni_on_free(cn_graph *g, void (*run)(cn_graph *g, void *p), void *p);
 void cni_hooks_run(cn_graph *g);                                    /* all of them, for a graph that ends: before its tensors do */
 void cni_off_free(cn_graph *g, void (*run)(cn_graph *g, void *p), void *p); /* takes it back */
@@ -121,7 +125,8 @@ int cni_distance(const char *word, const char *name);               /* how far t
 /* number.c: text of numbers, whatever the locale. */
 const char *cni_number_parse(const char *text, double *out);        /* the end of the number, or NULL; reads nan, inf, -inf and Infinity too */
 const char *cni_integer_parse(const char *text, int64_t *out);
-int cni_number_text(double v, int digits, char *text, size_t size); /* shortest text that reads back with `digits` (9: f32, 17: f64) significant digits; "nan", "inf" */
+int cni_number_text(double v, int digits, char *text,
+                    size_t size); /* shortest text that reads back with `digits` (9: f32, 17: f64) significant digits; "nan", "inf" */
 int cni_fixed_text(double v, int decimals, char *text, size_t size);    /* as "%.Nf", with a point; decimals at most 17 */
 
 #endif

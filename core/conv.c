@@ -45,7 +45,8 @@ static int64_t multiplications(const cni_conv *c) { return cni_conv_y_count(c) *
  *   64 > 64, stride 2            160 / 139        143 / 160          131 /  84
  *   64 > 64, 4 groups             58 / 119         51 / 102           50 /  67
  *   128 channels alone            37 / 101         30 /  55           43 /  21
- * Own kernels add bias and activation on the way, behind oneDNN the activation is one more pass: its own relu would lose NaN. With AVX-512 oneDNN's forward and kernel's gradient are the faster ones. */
+ * Own kernels add bias and activation on the way, behind oneDNN the activation is one more pass: its own relu would lose NaN. With AVX-512 oneDNN's forward and
+ * kernel's gradient are the faster ones. */
 cni_conv_engine cni_conv_pick(const cn_graph *g, const cni_conv *c, cni_conv_kind kind) {
   const int64_t inner = c->in_channels / c->groups;
   const bool widest = !strcmp(cni_context_of_const(g)->kernels[0]->isa, "avx512"), alone = inner == 1 && c->groups > 1;

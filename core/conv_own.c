@@ -46,8 +46,17 @@ static const void *patches_of(job *j, int64_t *lead) {
 /* y = f(patches kernel + bias) */
 static cn_code forward_block(job *j) {
   const int64_t channel = j->group * j->columns, all = j->c->out_channels;
-  cni_gemm_args a = { .dtype = (cn_dtype)j->c->dtype, .m = j->last - j->first, .n = j->columns, .k = j->depth, .b = at(j->d->kernel, channel, j), .ldb = all, .c = at(j->d->to, j->first * all + channel, j),
-                      .ldc = all, .bias = at(j->d->bias, channel, j), .activation = j->d->activation, .batch = 1 };
+  cni_gemm_args a = { .dtype = (cn_dtype)j->c->dtype,
+                      .m = j->last - j->first,
+                      .n = j->columns,
+                      .k = j->depth,
+                      .b = at(j->d->kernel, channel, j),
+                      .ldb = all,
+                      .c = at(j->d->to, j->first * all + channel, j),
+                      .ldc = all,
+                      .bias = at(j->d->bias, channel, j),
+                      .activation = j->d->activation,
+                      .batch = 1 };
   a.a = patches_of(j, &a.lda);
   return cni_gemm(j->graph, &a);
 }
@@ -84,8 +93,17 @@ static int64_t row_seen(const cni_conv *c, int64_t p, bool end) {
 static cn_code input_block(job *j) {
   const cni_conv *c = j->c;
   const int64_t channel = j->group * j->columns, all = c->out_channels;
-  cni_gemm_args a = { .dtype = (cn_dtype)c->dtype, .transpose_b = true, .m = j->last - j->first, .n = j->depth, .k = j->columns, .a = at(j->d->gy, j->first * all + channel, j), .lda = all,
-                      .b = at(j->d->kernel, channel, j), .ldb = all, .c = j->patches, .batch = 1 };
+  cni_gemm_args a = { .dtype = (cn_dtype)c->dtype,
+                      .transpose_b = true,
+                      .m = j->last - j->first,
+                      .n = j->depth,
+                      .k = j->columns,
+                      .a = at(j->d->gy, j->first * all + channel, j),
+                      .lda = all,
+                      .b = at(j->d->kernel, channel, j),
+                      .ldb = all,
+                      .c = j->patches,
+                      .batch = 1 };
   if (!j->patches) {
     a.c = at(j->d->to, j->first * c->in_channels + j->group * j->inner, j);
     a.ldc = c->in_channels;
@@ -100,7 +118,8 @@ static cn_code input_block(job *j) {
 static cn_code by_patches(job *j, cni_conv_kind kind) {
   static cn_code (*const blocks[])(job *) = { forward_block, input_block, kernel_block };
   const cni_conv *c = j->c;
-  const int64_t positions = positions_of(c->out, c->batch), fit = cni_context_of_const(j->graph)->threads * BLOCK / (j->depth * j->width), most = fit < LEAST ? LEAST : fit;
+  const int64_t positions = positions_of(c->out, c->batch), fit = cni_context_of_const(j->graph)->threads * BLOCK / (j->depth * j->width),
+                most = fit < LEAST ? LEAST : fit;
   const bool whole = patches_are_x(c);
   const int64_t block = whole || most > positions ? positions : most;
   cni_buffer *buffer = whole ? NULL : cni_buffer_take(j->graph, (size_t)(block * j->depth * j->width), false);
@@ -150,7 +169,13 @@ static void without_terms(job *j, cni_conv_kind kind) {
 
 cn_code cni_conv_own(cn_graph *g, const cni_conv *c, cni_conv_kind kind, const cni_conv_data *d) {
   const bool wide = c->dtype == CN_F64;
-  job j = { .graph = g, .c = c, .d = d, .k = cni_context_of_const(g)->kernels[wide], .width = wide ? 8 : 4, .inner = c->in_channels / c->groups, .columns = c->out_channels / c->groups };
+  job j = { .graph = g,
+            .c = c,
+            .d = d,
+            .k = cni_context_of_const(g)->kernels[wide],
+            .width = wide ? 8 : 4,
+            .inner = c->in_channels / c->groups,
+            .columns = c->out_channels / c->groups };
   j.depth = c->kernel[0] * c->kernel[1] * c->kernel[2] * j.inner;
   if (!cni_conv_x_count(c) || !cni_conv_y_count(c)) return without_terms(&j, kind), CN_OK;
   if (c->groups > 1 && j.inner == 1) return by_channels(&j, kind);

@@ -1,4 +1,5 @@
-/* The seam through which all convolutions go: own kernels (patches and matrix products; direct loops where each channel is by itself) or oneDNN, picked per shape by a measured rule. */
+/* The seam through which all convolutions go: own kernels (patches and matrix products; direct loops where each channel is by itself) or oneDNN, picked per
+ * shape by a measured rule. */
 #ifndef CN_CORE_CONV_PRIVATE_H
 #define CN_CORE_CONV_PRIVATE_H
 #include "context_private.h"
@@ -7,8 +8,8 @@
 /* A convolution of 1 to 3 spatial axes; those that are not there stand in front, with every size 1 and no padding.
  * x [batch, in..., in_channels], kernel [kernel..., in_channels / groups, out_channels], y [batch, out..., out_channels]:
  *   y[n, o, j] = sum over k and i of x[n, o stride + k dilation - pad, group(j) in_channels/groups + i] kernel[k, i, j],  x zero outside.
- * What stands behind x's end is zero however far `out` reaches, so `pad` tells the padding in front only. All numbers but `pad` are at least 1, batch, in and out may be 0.
- * No padding bytes: geometries are compared as memory. */
+ * What stands behind x's end is zero however far `out` reaches, so `pad` tells the padding in front only. All numbers but `pad` are at least 1, batch, in and
+ * out may be 0. No padding bytes: geometries are compared as memory. */
 typedef struct cni_conv {
   int64_t dtype; /* CN_F32 or CN_F64 */
   int64_t batch, in_channels, out_channels, groups;

@@ -3,8 +3,9 @@
 #include "options_private.h"
 
 static const char *kind_text(const cn_row *row) {
-  static const char *const names[] = { "integer", "number", "true or false", "text", "1 to 3 integers", "list of integers", "list of numbers", "list of texts", "object",
-                                       "tensor", "list of tensors", "layer", "list of layers", "pointer" };
+  static const char *const names[] = { "integer",          "number",          "true or false",  "text",   "1 to 3 integers",
+                                       "list of integers", "list of numbers", "list of texts",  "object", "tensor",
+                                       "list of tensors",  "layer",           "list of layers", "pointer" };
   const bool named = (int)row->check >= (int)CN_KIND_ACTIVATION && (int)row->check <= (int)CN_KIND_CALLBACK;
   return row->kind == CN_OPTION_REF && named ? cni_kind_name((cn_kind)row->check) : names[row->kind];
 }

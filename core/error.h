@@ -1,4 +1,5 @@
-/* The error contract: the first error of a graph sticks, every later call on it does nothing and returns NULL or false, and one check at the end sees the first error. */
+/* The error contract: the first error of a graph sticks, every later call on it does nothing and returns NULL or false, and one check at the end sees the first
+ * error. */
 #ifndef CN_CORE_ERROR_H
 #define CN_CORE_ERROR_H
 #include "types.h"
@@ -16,8 +17,8 @@ CN_API cn_code cn_error_code(const cn_graph *g);
 /* "SHAPE", "DTYPE", ... */
 CN_API const char *cn_code_name(cn_code code);
 
-/* Reports an error from a user's operation, layer or callback: a format without a trailing newline or full stop. The engine puts the operation's name before and the layer's path after it.
- * Returns `code`. A no-operation when the graph has already failed. */
+/* Reports an error from a user's operation, layer or callback: a format without a trailing newline or full stop. The engine puts the operation's name before
+ * and the layer's path after it. Returns `code`. A no-operation when the graph has already failed. */
 CN_API cn_code cn_fail(cn_graph *g, cn_code code, const char *format, ...) CN_PRINTF(3, 4);
 
 /* `callback` sees each first error as it is reported (for logging); NULL removes it. */

@@ -12,8 +12,8 @@
 /* Transforms of length n by passes. */
 typedef struct line { int64_t n, passes; int64_t radix[MOST_PASSES]; cni_roots roots; } line;
 
-/* Transforms of length n: by the line itself; or, with a chirp c_j = e^(-i pi j^2 / n), as a convolution by the line, which is longer: y = c ((x c) * conj c). The sequences of real numbers of even length are transformed as
- * half as many complex ones, `whole` being the roots of the full length. */
+/* Transforms of length n: by the line itself; or, with a chirp c_j = e^(-i pi j^2 / n), as a convolution by the line, which is longer: y = c ((x c) * conj c).
+ * The sequences of real numbers of even length are transformed as half as many complex ones, `whole` being the roots of the full length. */
 typedef struct plan {
   const cni_fft_kernels *k;
   size_t width;
@@ -99,7 +99,8 @@ static void transform(const plan *p, void *yr, void *yi, const void *xr, const v
     return;
   }
   const int64_t m = p->line.n;
-  void *const ar = scratch, *const ai = plus(ar, m, p->width), *const br = plus(ai, m, p->width), *const bi = plus(br, m, p->width), *const rest = plus(bi, m, p->width);
+  void *const ar = scratch, *const ai = plus(ar, m, p->width), *const br = plus(ai, m, p->width), *const bi = plus(br, m, p->width),
+              *const rest = plus(bi, m, p->width);
   memset(ar, 0, 2 * (size_t)m * p->width);
   p->k->multiply(ar, ai, xr, xi, p->chirp.re, p->chirp.im, p->n, false);
   run_line(p, br, bi, ar, ai, rest);
@@ -192,7 +193,8 @@ static void run_parts(void *context, int64_t begin, int64_t end) {
   const job *j = context;
   const cni_fft_args *a = j->a;
   const size_t w = j->p->width;
-  const int64_t bins = a->kind == CNI_FFT_COMPLEX ? a->n : a->n / 2 + 1, in = a->kind == CNI_FFT_FROM_REAL ? a->n : bins, out = a->kind == CNI_FFT_TO_REAL ? a->n : bins;
+  const int64_t bins = a->kind == CNI_FFT_COMPLEX ? a->n : a->n / 2 + 1, in = a->kind == CNI_FFT_FROM_REAL ? a->n : bins,
+                out = a->kind == CNI_FFT_TO_REAL ? a->n : bins;
   for (int64_t part = begin; part < end; part++) {
     char *more = j->scratch + (size_t)part * j->each, *scratch = plus(more, a->kind == CNI_FFT_COMPLEX ? 0 : 4 * j->p->n, w);
     for (int64_t r = a->rows * part / j->parts; r < a->rows * (part + 1) / j->parts; r++) {
@@ -210,7 +212,8 @@ cn_code cni_fft(cn_graph *g, const cni_fft_args *a) {
   if (!a->rows) return CN_OK;
   if (!plan_make(g, a, &p)) return CN_NO_MEMORY;
   const int64_t threads = cni_context_of_const(g)->threads;
-  job j = { a, &p, NULL, (((size_t)scratch_numbers(&p) + (a->kind == CNI_FFT_COMPLEX ? 0 : 4 * (size_t)p.n)) * p.width + 63) & ~(size_t)63, threads < 2 || a->rows < 2 || a->rows * a->n < TWO_THREADS ? 1 : threads };
+  job j = { a, &p, NULL, (((size_t)scratch_numbers(&p) + (a->kind == CNI_FFT_COMPLEX ? 0 : 4 * (size_t)p.n)) * p.width + 63) & ~(size_t)63,
+            threads < 2 || a->rows < 2 || a->rows * a->n < TWO_THREADS ? 1 : threads };
   cni_buffer *scratch = cni_buffer_take(g, j.each * (size_t)j.parts, false);
   if (scratch) {
     j.scratch = scratch->data;

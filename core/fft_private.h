@@ -5,9 +5,10 @@
 
 typedef enum { CNI_FFT_COMPLEX, CNI_FFT_FROM_REAL, CNI_FFT_TO_REAL } cni_fft_kind;
 
-/* Rows of length n. COMPLEX: y_k = sum over j of x_j e^(-2 pi i j k / n), x, y [rows, n]. FROM_REAL: of real x [rows, n] (xi NULL) the first n/2 + 1 of them. TO_REAL: real y [rows, n] (yi NULL) with y_j = sum over k of
- * x_k e^(2 pi i j k / n), where x [rows, n/2 + 1] are the first numbers of a sequence with x_(n-k) = conj x_k, and imaginary parts at 0 and n/2 count as 0. Nothing is divided by n. The inverse of COMPLEX swaps real and
- * imaginary parts of x and of y. y overlaps no input. */
+/* Rows of length n. COMPLEX: y_k = sum over j of x_j e^(-2 pi i j k / n), x, y [rows, n]. FROM_REAL: of real x [rows, n] (xi NULL) the first n/2 + 1 of them.
+ * TO_REAL: real y [rows, n] (yi NULL) with y_j = sum over k of x_k e^(2 pi i j k / n), where x [rows, n/2 + 1] are the first numbers of a sequence with x_(n-k)
+ * = conj x_k, and imaginary parts at 0 and n/2 count as 0. Nothing is divided by n. The inverse of COMPLEX swaps real and imaginary parts of x and of y. y
+ * overlaps no input. */
 typedef struct cni_fft_args {
   cn_dtype dtype; /* CN_F32 or CN_F64 */
   cni_fft_kind kind;

@@ -3,8 +3,8 @@
 #define CN_CORE_KERNELS_ATTENTION_PRIVATE_H
 #include "kernels_private.h"
 
-/* One head: y = softmax(mask(scale q k^T + bias)) v. Rows of q, k, v and y are `_row` elements apart; an element of bias or mask stands at row * _row + key * _col (0 where it is broadcast). Masked scores
- * (mask 0, or key > row when causal) become -0.7 max(float32); a row with none left averages all of v. */
+/* One head: y = softmax(mask(scale q k^T + bias)) v. Rows of q, k, v and y are `_row` elements apart; an element of bias or mask stands at row * _row + key *
+ * _col (0 where it is broadcast). Masked scores (mask 0, or key > row when causal) become -0.7 max(float32); a row with none left averages all of v. */
 typedef struct cni_attention {
   int64_t rows, keys, width, value_width; /* T, S, H >= 1, Hv */
   const void *q, *k, *v;

@@ -6,7 +6,8 @@
 /* e^(-2 pi i k / length) for k = 0 .. length - 1. */
 typedef struct cni_roots { int64_t length; const void *re, *im; } cni_roots;
 
-/* One pass of Stockham's transform by decimation in frequency: x is `stride` transforms of length n side by side, y the stride * radix transforms of length n / radix that they become. n divides the roots' length. */
+/* One pass of Stockham's transform by decimation in frequency: x is `stride` transforms of length n side by side, y the stride * radix transforms of length n /
+ * radix that they become. n divides the roots' length. */
 typedef struct cni_fft_pass {
   int64_t n, stride, radix;
   const void *xr, *xi;
@@ -21,7 +22,8 @@ struct cni_fft_kernels {
   /* x [2 n] <-> even and odd elements. */
   void (*deal)(void *even, void *odd, const void *x, int64_t n);
   void (*interleave)(void *x, const void *even, const void *odd, int64_t n);
-  /* From z = transform of even + i odd elements, length n, to the first n + 1 numbers of the transform of all 2 n; and back, times 2, without a look at the imaginary parts at 0 and n. roots: of a multiple of 2 n. */
+  /* From z = transform of even + i odd elements, length n, to the first n + 1 numbers of the transform of all 2 n; and back, times 2, without a look at the
+   * imaginary parts at 0 and n. roots: of a multiple of 2 n. */
   void (*unfold)(void *yr, void *yi, const void *zr, const void *zi, int64_t n, const cni_roots *roots);
   void (*fold)(void *zr, void *zi, const void *yr, const void *yi, int64_t n, const cni_roots *roots);
 };

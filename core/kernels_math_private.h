@@ -23,7 +23,8 @@ VECTOR double hypot(double, double);
 #endif
 #endif
 
-/* tanh of a float: x P(x^2) / Q(x^2), fitted to the least relative error where |x| <= 9.02 (beyond, the nearest float is 1). Within 6 ulp; half the time of glibc's vector function. NaN passes. */
+/* tanh of a float: x P(x^2) / Q(x^2), fitted to the least relative error where |x| <= 9.02 (beyond, the nearest float is 1). Within 6 ulp; half the time of
+ * glibc's vector function. NaN passes. */
 static inline float cni_tanhf(float x) {
   const float most = 9.02f, b = x > most ? most : x < -most ? -most : x, t = b * b;
   const float p = b * ((((1.3318907745e-8f * t + 2.0583358491e-5f) * t + 3.4940270707e-3f) * t + 0.13379712403f) * t + 1);

@@ -172,18 +172,22 @@ struct cni_kernels {
   void (*standardize_grad)(const cni_standard *s, int64_t begin, int64_t end);
   /* Channels: x, y, gx, gy [rows, channels, inner]; the others [channels]. squares: sums of (x - mean)^2. */
   void (*channel_moments)(double *mean, double *squares, const void *x, int64_t rows, int64_t channels, int64_t inner);
-  void (*channel_slopes)(double *plain, double *with, const void *gy, const void *x, const void *mean, int64_t rows, int64_t channels, int64_t inner); /* sums of gy and of gy (x - mean) */
-  void (*channel_affine)(void *y, const void *x, const void *mean, const void *a, const void *b, int64_t rows, int64_t channels, int64_t inner);       /* (x - mean) a + b */
+  void (*channel_slopes)(double *plain, double *with, const void *gy, const void *x, const void *mean, int64_t rows, int64_t channels,
+                         int64_t inner); /* sums of gy and of gy (x - mean) */
+  void (*channel_affine)(void *y, const void *x, const void *mean, const void *a, const void *b, int64_t rows, int64_t channels,
+                         int64_t inner); /* (x - mean) a + b */
   /* gx = gy a + (x - mean) b + c */
-  void (*channel_gradient)(void *gx, const void *gy, const void *x, const void *mean, const void *a, const void *b, const void *c, int64_t rows, int64_t channels, int64_t inner);
+  void (*channel_gradient)(void *gx, const void *gy, const void *x, const void *mean, const void *a, const void *b, const void *c, int64_t rows,
+                           int64_t channels, int64_t inner);
 
-  /* One window of x [positions, channels]: taps are its positions, ascending, count > 0. The maximum's first place (a NaN wins); the mean, and its transpose, which adds. */
+  /* One window of x [positions, channels]: taps are its positions, ascending, count > 0. The maximum's first place (a NaN wins); the mean, and its transpose,
+   * which adds. */
   void (*pool_max)(void *y, int32_t *index, const void *x, const int64_t *taps, int64_t count, int64_t channels);
   void (*pool_max_grad)(void *gx, const void *gy, const int32_t *index, int64_t windows, int64_t channels); /* adds; gy, index [windows, channels] */
   void (*pool_mean)(void *y, const void *x, const int64_t *taps, int64_t count, int64_t channels);
   void (*pool_spread)(void *y, const void *x, const int64_t *taps, int64_t count, int64_t channels);
-  /* One head of an attention, never with more than a tile of its scores in memory. Bytes of scratch memory that a thread needs; puts the keys and values into it; rows row .. row + rows from them; and the gradients
-   * that `part` (its rows with its keys) adds to: of gq for all keys, of gk and gv for all rows. */
+  /* One head of an attention, never with more than a tile of its scores in memory. Bytes of scratch memory that a thread needs; puts the keys and values into
+   * it; rows row .. row + rows from them; and the gradients that `part` (its rows with its keys) adds to: of gq for all keys, of gk and gv for all rows. */
   size_t (*attention_scratch)(const struct cni_attention *a, bool backward);
   void (*attention_pack)(const struct cni_attention *a, void *scratch);
   void (*attention_rows)(const struct cni_attention *a, int64_t row, int64_t rows, void *scratch);

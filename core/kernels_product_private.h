@@ -25,7 +25,8 @@ struct cni_product_kernels {
   void (*small)(const cni_product *p);                 /* as blocks, of little depth, without scratch */
   void (*row)(const cni_product *p);                   /* m = 1: matrix times vector; b_row or b_col 1, a's elements a_col apart, c_col = 1 */
   void (*outer)(const cni_product *p);                 /* k = 1; b_col and c_col = 1 */
-  /* to [k, width] = the transposed rows of `from` [height, k], which are `step` apart, zeros from height to width: a multiple of lanes. `to` has lanes numbers to spare */
+  /* to [k, width] = the transposed rows of `from` [height, k], which are `step` apart, zeros from height to width: a multiple of lanes. `to` has lanes numbers
+   * to spare */
   void (*turn)(void *to, const void *from, int64_t height, int64_t width, int64_t step, int64_t k);
 };
 

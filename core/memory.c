@@ -1,4 +1,5 @@
-/* A graph's memory: tracked allocations, block arenas and the pool of buffers. Everything passes `obtain` and `give_back`, which keep the count of bytes and survive an allocator that says no. */
+/* A graph's memory: tracked allocations, block arenas and the pool of buffers. Everything passes `obtain` and `give_back`, which keep the count of bytes and
+ * survive an allocator that says no. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -359,7 +360,8 @@ static void to_pool(cni_context *c, cni_buffer *b) {
   c->pool[b->size_class] = b;
 }
 
-/* The shortest free buffer of a class of large ones that is long enough. Where there is none, one that is too short goes, so that growing requests do not pile up. */
+/* The shortest free buffer of a class of large ones that is long enough. Where there is none, one that is too short goes, so that growing requests do not pile
+ * up. */
 static cni_buffer *search(cni_context *c, int class, size_t size) {
   cni_buffer **best = NULL;
   for (cni_buffer **at = &c->pool[class]; *at; at = &(*at)->next)

@@ -1,5 +1,5 @@
-/* The seam to oneDNN 2.6: convolutions of floats, as primitives kept by shape in the graph. Inputs and outputs stand in oneDNN as they stand here (channels last), which measured as fast as its own blocked forms; the
- * kernel is reordered to the form that the primitive wants, and its gradient back. */
+/* The seam to oneDNN 2.6: convolutions of floats, as primitives kept by shape in the graph. Inputs and outputs stand in oneDNN as they stand here (channels
+ * last), which measured as fast as its own blocked forms; the kernel is reordered to the form that the primitive wants, and its gradient back. */
 #include "conv_private.h"
 
 #ifdef CN_HAVE_ONEDNN
@@ -11,7 +11,8 @@
 /* What a primitive was made for. */
 typedef struct key { cni_conv c; int64_t kind, bias; } key;
 
-/* The primitive and the memory objects of its arguments, whose data is set at each call. `plain` is the kernel as it stands here, `kernel` as the primitive has it; without `reorder` they are one. */
+/* The primitive and the memory objects of its arguments, whose data is set at each call. `plain` is the kernel as it stands here, `kernel` as the primitive has
+ * it; without `reorder` they are one. */
 typedef struct prepared {
   key key;
   uint64_t used;                 /* counts calls */
@@ -48,7 +49,8 @@ static cache *cache_of(cn_graph *g) {
   if (!all) return NULL;
   if (!cni_on_free(g, cache_free, all)) return cni_free(g, all), (cache *)NULL;
   context->primitives = all;
-  if (dnnl_engine_create(&all->engine, dnnl_cpu, 0) != dnnl_success || dnnl_stream_create(&all->stream, all->engine, dnnl_stream_default_flags) != dnnl_success) all->stream = NULL;
+  if (dnnl_engine_create(&all->engine, dnnl_cpu, 0) != dnnl_success || dnnl_stream_create(&all->stream, all->engine, dnnl_stream_default_flags) != dnnl_success)
+    all->stream = NULL;
   return all;
 }
 
@@ -125,9 +127,13 @@ static bool window_of(const cni_conv *c, window *w) {
 static bool operation(const key *k, const descriptions *d, const window *w, int64_t kind, dnnl_convolution_desc_t *made) {
   const dnnl_alg_kind_t direct = dnnl_convolution_direct;
   if (kind == CNI_CONV_FORWARD)
-    return dnnl_dilated_convolution_forward_desc_init(made, dnnl_forward_training, direct, &d->x, &d->kernel, k->bias ? &d->bias : NULL, &d->y, w->stride, w->dilation, w->before, w->after) == dnnl_success;
-  if (kind == CNI_CONV_INPUT) return dnnl_dilated_convolution_backward_data_desc_init(made, direct, &d->x, &d->kernel, &d->y, w->stride, w->dilation, w->before, w->after) == dnnl_success;
-  return dnnl_dilated_convolution_backward_weights_desc_init(made, direct, &d->x, &d->kernel, NULL, &d->y, w->stride, w->dilation, w->before, w->after) == dnnl_success;
+    return dnnl_dilated_convolution_forward_desc_init(made, dnnl_forward_training, direct, &d->x, &d->kernel, k->bias ? &d->bias : NULL, &d->y, w->stride,
+                                                      w->dilation, w->before, w->after) == dnnl_success;
+  if (kind == CNI_CONV_INPUT)
+    return dnnl_dilated_convolution_backward_data_desc_init(made, direct, &d->x, &d->kernel, &d->y, w->stride, w->dilation, w->before, w->after) ==
+           dnnl_success;
+  return dnnl_dilated_convolution_backward_weights_desc_init(made, direct, &d->x, &d->kernel, NULL, &d->y, w->stride, w->dilation, w->before, w->after) ==
+         dnnl_success;
 }
 
 /* The primitive's description; NULL where oneDNN has none that is written for the CPU. */
@@ -136,8 +142,10 @@ static dnnl_primitive_desc_t choose(const cache *all, const key *k, const descri
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t hint = NULL, chosen = NULL;
   const char *name = "ref";
-  bool ok = dnnl_primitive_attr_create(&attributes) == dnnl_success && dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user) == dnnl_success && operation(k, d, w, k->kind, &wanted);
-  if (ok && k->kind != CNI_CONV_FORWARD) ok = operation(k, d, w, CNI_CONV_FORWARD, &forward) && dnnl_primitive_desc_create(&hint, &forward, NULL, all->engine, NULL) == dnnl_success;
+  bool ok = dnnl_primitive_attr_create(&attributes) == dnnl_success &&
+            dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user) == dnnl_success && operation(k, d, w, k->kind, &wanted);
+  if (ok && k->kind != CNI_CONV_FORWARD)
+    ok = operation(k, d, w, CNI_CONV_FORWARD, &forward) && dnnl_primitive_desc_create(&hint, &forward, NULL, all->engine, NULL) == dnnl_success;
   if (ok && dnnl_primitive_desc_create(&chosen, &wanted, attributes, all->engine, hint) != dnnl_success) chosen = NULL;
   if (hint) dnnl_primitive_desc_destroy(hint);
   if (attributes) dnnl_primitive_attr_destroy(attributes);
@@ -146,11 +154,14 @@ static dnnl_primitive_desc_t choose(const cache *all, const key *k, const descri
   return NULL;
 }
 
-static bool memory_of(const cache *all, const dnnl_memory_desc_t *m, dnnl_memory_t *made) { return dnnl_memory_create(made, m, all->engine, DNNL_MEMORY_NONE) == dnnl_success; }
+static bool memory_of(const cache *all, const dnnl_memory_desc_t *m, dnnl_memory_t *made) {
+  return dnnl_memory_create(made, m, all->engine, DNNL_MEMORY_NONE) == dnnl_success;
+}
 
 static bool make_reorder(const cache *all, prepared *p, const dnnl_memory_desc_t *from, const dnnl_memory_desc_t *to) {
   dnnl_primitive_desc_t d = NULL;
-  const bool ok = dnnl_reorder_primitive_desc_create(&d, from, all->engine, to, all->engine, NULL) == dnnl_success && dnnl_primitive_create(&p->reorder, d) == dnnl_success;
+  const bool ok =
+      dnnl_reorder_primitive_desc_create(&d, from, all->engine, to, all->engine, NULL) == dnnl_success && dnnl_primitive_create(&p->reorder, d) == dnnl_success;
   if (d) dnnl_primitive_desc_destroy(d);
   return ok;
 }
@@ -162,7 +173,9 @@ static bool make(const cache *all, prepared *p, const dnnl_primitive_desc_t chos
   if (!kernel || !scratch || dnnl_primitive_create(&p->primitive, chosen) != dnnl_success) return false;
   p->kernel_size = dnnl_memory_desc_get_size(kernel);
   p->scratch_size = dnnl_memory_desc_get_size(scratch);
-  if (!memory_of(all, &d->x, &p->x) || !memory_of(all, &d->y, &p->y) || !memory_of(all, &d->bias, &p->bias) || !memory_of(all, kernel, &p->kernel) || !memory_of(all, scratch, &p->scratch)) return false;
+  if (!memory_of(all, &d->x, &p->x) || !memory_of(all, &d->y, &p->y) || !memory_of(all, &d->bias, &p->bias) || !memory_of(all, kernel, &p->kernel) ||
+      !memory_of(all, scratch, &p->scratch))
+    return false;
   if (dnnl_memory_desc_equal(kernel, &d->plain)) return true;
   return memory_of(all, &d->plain, &p->plain) && make_reorder(all, p, back ? kernel : &d->plain, back ? &d->plain : kernel);
 }
@@ -204,9 +217,13 @@ static bool reorder(const cache *all, const prepared *p, dnnl_memory_t from, dnn
 }
 
 static bool execute(const cache *all, const prepared *p) {
-  static const int names[][3] = { { DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST }, { DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST }, { DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST } };
+  static const int names[][3] = { { DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST },
+                                  { DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST },
+                                  { DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST } };
   const int *name = names[p->key.kind];
-  const dnnl_exec_arg_t arguments[] = { { name[0], p->x }, { name[1], p->kernel }, { name[2], p->y }, { DNNL_ARG_SCRATCHPAD, p->scratch }, { DNNL_ARG_BIAS, p->bias } };
+  const dnnl_exec_arg_t arguments[] = {
+    { name[0], p->x }, { name[1], p->kernel }, { name[2], p->y }, { DNNL_ARG_SCRATCHPAD, p->scratch }, { DNNL_ARG_BIAS, p->bias }
+  };
   return dnnl_primitive_execute(p->primitive, all->stream, p->key.bias ? 5 : 4, arguments) == dnnl_success && dnnl_stream_wait(all->stream) == dnnl_success;
 }
 

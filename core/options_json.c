@@ -229,7 +229,8 @@ static bool is_among(const char *const *names, const char *name) {
   return false;
 }
 
-bool cni_options_from_json(cn_graph *g, const cn_schema *s, void *options, const json_t *config, const char *const *ignore, const cni_factory *f, cni_take take, void *where) {
+bool cni_options_from_json(cn_graph *g, const cn_schema *s, void *options, const json_t *config, const char *const *ignore, const cni_factory *f, cni_take take,
+                           void *where) {
   reader r = { g, s, NULL, f, take, where };
   if (!config || json_is_null(config)) return true;
   if (!json_is_object(config)) return cni_option_fail(g, s, "the config is no object");
@@ -256,7 +257,8 @@ static json_t *number_json(double v) { return isnan(v) ? json_string("nan") : is
 
 /* Where Keras looks a class up; a user's own is registered under "Custom". */
 static const char *module_of(cn_graph *g, const cn_class *cls) {
-  static const char *const modules[] = { "keras.activations", "keras.initializers", "keras.regularizers", "keras.constraints", "keras.layers", "keras.losses", "keras.metrics", "keras.optimizers", "keras.optimizers.schedules", "keras.callbacks" };
+  static const char *const modules[] = { "keras.activations", "keras.initializers", "keras.regularizers", "keras.constraints",          "keras.layers",
+                                         "keras.losses",      "keras.metrics",      "keras.optimizers",   "keras.optimizers.schedules", "keras.callbacks" };
   const cni_context *c = cni_context_of(g);
   for (int64_t i = 0; i < c->classes_count; i++)
     if (c->classes[i] == cls) return NULL;
@@ -270,7 +272,8 @@ json_t *cni_object_json(cn_graph *g, const cn_object *o) {
   const char *module = module_of(g, o->cls), *name = o->cls->schema.name;
   snprintf(registered, sizeof registered, module ? "%s" : "Custom>%s", name);
   const bool named = !module || !strncmp(module, "keras.src", 9);
-  return config ? json_pack("{s:s?, s:s, s:o, s:s?}", "module", module, "class_name", name, "config", config, "registered_name", named ? registered : NULL) : NULL;
+  return config ? json_pack("{s:s?, s:s, s:o, s:s?}", "module", module, "class_name", name, "config", config, "registered_name", named ? registered : NULL)
+                : NULL;
 }
 
 typedef struct written { cn_graph *g; const cn_schema *s; const cn_row *row; const void *at; } written;
@@ -334,9 +337,9 @@ static json_t *no_memory(cn_graph *g, json_t *half) {
 /* Tensors and pointers have no text and are left out. */
 json_t *cni_options_to_json(cn_graph *g, const cn_schema *s, const void *options) {
   static json_t *(*const writers[])(const written *) = {
-    [CN_OPTION_INT] = int_json,     [CN_OPTION_REAL] = real_json, [CN_OPTION_BOOL] = bool_json,   [CN_OPTION_STRING] = string_json,   [CN_OPTION_SIZE] = size_json,
-    [CN_OPTION_INTS] = ints_json,   [CN_OPTION_REALS] = reals_json, [CN_OPTION_STRINGS] = strings_json, [CN_OPTION_REF] = ref_json, [CN_OPTION_LAYER] = layer_json,
-    [CN_OPTION_LAYERS] = layers_json, [CN_OPTION_POINTER] = NULL,
+    [CN_OPTION_INT] = int_json,   [CN_OPTION_REAL] = real_json,   [CN_OPTION_BOOL] = bool_json,     [CN_OPTION_STRING] = string_json,
+    [CN_OPTION_SIZE] = size_json, [CN_OPTION_INTS] = ints_json,   [CN_OPTION_REALS] = reals_json,   [CN_OPTION_STRINGS] = strings_json,
+    [CN_OPTION_REF] = ref_json,   [CN_OPTION_LAYER] = layer_json, [CN_OPTION_LAYERS] = layers_json, [CN_OPTION_POINTER] = NULL,
   };
   json_t *out = json_object();
   for (int i = 0; i < s->count; i++) {

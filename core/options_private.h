@@ -13,7 +13,8 @@ static inline const void *cni_option_at_const(const cn_schema *s, const void *op
 int cni_option_find(const cn_schema *s, const char *name);                         /* row's index or -1 */
 /* Required options given, ranges and kinds of references right. Reports `NAME: option must be positive, got -3`. */
 bool cni_options_check(cn_graph *g, const cn_schema *s, const void *options);
-/* Copies what the options point at (texts, lists) into memory from `take` (an arena or cni_alloc); `options` is a shallow copy that is mended in place. Objects, tensors and layers stay shared. */
+/* Copies what the options point at (texts, lists) into memory from `take` (an arena or cni_alloc); `options` is a shallow copy that is mended in place.
+ * Objects, tensors and layers stay shared. */
 typedef void *(*cni_take)(cn_graph *g, void *where, size_t size);
 static inline void *cni_take_alloc(cn_graph *g, void *where, size_t size) { return (void)where, cni_alloc(g, size); }
 static inline void *cni_take_arena(cn_graph *g, void *where, size_t size) { return cni_arena_take(g, (cni_arena *)where, size); }
@@ -35,22 +36,27 @@ struct cni_factory {
   cn_object *(*from_json)(cn_graph *g, cn_kind kind, const json_t *config);       /* {"class_name", "config", ...} or a string */
 };
 
-/* options_text.c: "NAME(32, activation=relu, strides=[2,1], name='x')": positional values fill the rows in order, then named ones. Values: numbers (1e-3, 1/255 not), true/false/True/False,
- * none/None, 'text' "text" or bare words, [lists] or (tuples), nested objects "l2(1e-5)" for references (kept as text in cn_ref.name) and for layers (made by factory).
- * cni_text_name copies the NAME part ("" if there is none) and returns where its '(' or the end is; cni_options_parse reads "(...)" or "" into `options`, which hold the defaults.
- * Errors: `Dense: no option "activaton"; did you mean "activation"?`, `Dense: units: "3x" is no integer`. Memory that values need is taken with `take`. */
+/* options_text.c: "NAME(32, activation=relu, strides=[2,1], name='x')": positional values fill the rows in order, then named ones. Values: numbers (1e-3, 1/255
+ * not), true/false/True/False, none/None, 'text' "text" or bare words, [lists] or (tuples), nested objects "l2(1e-5)" for references (kept as text in
+ * cn_ref.name) and for layers (made by factory). cni_text_name copies the NAME part ("" if there is none) and returns where its '(' or the end is;
+ * cni_options_parse reads "(...)" or "" into `options`, which hold the defaults. Errors: `Dense: no option "activaton"; did you mean "activation"?`, `Dense:
+ * units: "3x" is no integer`. Memory that values need is taken with `take`. */
 const char *cni_text_name(const char *text, char *name, size_t size);
 bool cni_options_parse(cn_graph *g, const cn_schema *s, void *options, const char *text, const cni_factory *f, cni_take take, void *where);
-int64_t cni_options_text(const cn_schema *s, const void *options, char *text, size_t size); /* "(units=32, ...)": those that differ from the defaults; returns the length as snprintf does */
+int64_t cni_options_text(const cn_schema *s, const void *options, char *text,
+                         size_t size); /* "(units=32, ...)": those that differ from the defaults; returns the length as snprintf does */
 /* Text into a buffer of a given size: what does not fit is counted only. */
 typedef struct cni_writer { char *text; size_t size; int64_t length; } cni_writer;
 void cni_write(cni_writer *w, const char *format, ...) CN_PRINTF(2, 3);
 void cni_write_option(cni_writer *w, const cn_schema *s, int row, const void *options); /* one value, as the parser reads it */
-void cni_describe_row(cni_writer *w, const cn_schema *s, int row);                   /* describe.c: "  axis: integer, default -1: axis of the distribution" and a newline */
+void cni_describe_row(cni_writer *w, const cn_schema *s, int row); /* describe.c: "  axis: integer, default -1: axis of the distribution" and a newline */
 
-/* options_json.c: Keras' config objects. Unknown keys are an error unless listed in `ignore` (NULL-terminated). Tuples {"class_name":"__tuple__","items":[...]} are lists; a dtype policy object
- * {"class_name":"DTypePolicy","config":{"name":"float32"}} is its name for CN_CHECK_DTYPE rows; numbers given as "inf"/"-inf"/"nan" strings are those numbers; null is None (INT64_MIN + 1, NaN, NULL...). */
-bool cni_options_from_json(cn_graph *g, const cn_schema *s, void *options, const json_t *config, const char *const *ignore, const cni_factory *f, cni_take take, void *where);
+/* options_json.c: Keras' config objects. Unknown keys are an error unless listed in `ignore` (NULL-terminated). Tuples {"class_name":"__tuple__","items":[...]}
+ * are lists; a dtype policy object
+ * {"class_name":"DTypePolicy","config":{"name":"float32"}} is its name for CN_CHECK_DTYPE rows; numbers given as "inf"/"-inf"/"nan" strings are those numbers;
+ * null is None (INT64_MIN + 1, NaN, NULL...). */
+bool cni_options_from_json(cn_graph *g, const cn_schema *s, void *options, const json_t *config, const char *const *ignore, const cni_factory *f, cni_take take,
+                           void *where);
 /* Writes the options as a config object; references become {"class_name","config"} by the callback (their objects) or their text; returns NULL on failure. */
 json_t *cni_options_to_json(cn_graph *g, const cn_schema *s, const void *options);
 json_t *cni_object_json(cn_graph *g, const cn_object *o);                           /* {"module", "class_name", "config", "registered_name"}; null for NULL */
@@ -58,7 +64,8 @@ json_t *cni_object_json(cn_graph *g, const cn_object *o);                       
 /* class.c */
 const char *cni_snake_case(const char *class_name, char *text, size_t size);       /* "HeNormal" -> "he_normal", as Keras' to_snake_case */
 bool cni_class_named(const cn_class *cls, const char *name);                       /* by its name, that in snake_case or lower case, or an alias */
-/* The class of `kind` whose name, snake_case name or alias is `name`: the graph's registered ones first, then `list` (NULL: the built-in ones). NULL after `unknown activation "rellu"; did you mean "relu"?` */
+/* The class of `kind` whose name, snake_case name or alias is `name`: the graph's registered ones first, then `list` (NULL: the built-in ones). NULL after
+ * `unknown activation "rellu"; did you mean "relu"?` */
 const cn_class *cni_class_find(cn_graph *g, cn_kind kind, const char *name, cn_class_list list);
 /* A registered function, or NULL (no error). */
 typedef struct cni_function { struct cni_function *next; cn_kind kind; const char *name; cn_function fn; cn_function2 fn2; void *user; } cni_function;
@@ -67,8 +74,8 @@ const char *cni_kind_name(cn_kind kind);                                        
 /* The object belongs to the caller (cn_object_free); what was made for its options belongs to it. `list` NULL: the graph's built-in classes of the kind. */
 cn_object *cni_object_from_text(cn_graph *g, cn_kind kind, const char *text, cn_class_list list, const cni_factory *f);
 cn_object *cni_object_from_json(cn_graph *g, cn_kind kind, const json_t *config, cn_class_list list, const cni_factory *f);
-/* The object a reference means: ref.object (its kind is checked), or made from ref.name by the factory and kept in ref.object; a reference that stands in an object's own options is freed with it.
- * NULL with cn_ok: None, or a function (ref.fn/fn2; a registered name is resolved into ref->fn, ref->fn2, ref->user). */
+/* The object a reference means: ref.object (its kind is checked), or made from ref.name by the factory and kept in ref.object; a reference that stands in an
+ * object's own options is freed with it. NULL with cn_ok: None, or a function (ref.fn/fn2; a registered name is resolved into ref->fn, ref->fn2, ref->user). */
 cn_object *cni_ref_resolve(cn_graph *g, cn_kind kind, cn_ref *ref, const cni_factory *f);
 
 #endif

@@ -256,7 +256,8 @@ typedef struct progress { int next; bool named; uint64_t seen; /* of the first 6
 static int row_of(const reader *r, slice name, slice value, progress *at) {
   char word[64];
   snprintf(word, sizeof word, "%.*s", (int)(name.n < sizeof word ? name.n : sizeof word - 1), name.p);
-  if (name.n == 0 && at->named) return cni_option_fail(r->g, r->s, "\"%.*s\" has no name, after options that have", (int)(value.n < 64 ? value.n : 64), value.p) - 1;
+  if (name.n == 0 && at->named)
+    return cni_option_fail(r->g, r->s, "\"%.*s\" has no name, after options that have", (int)(value.n < 64 ? value.n : 64), value.p) - 1;
   if (name.n == 0 && at->next >= r->s->count) return cni_option_fail(r->g, r->s, "takes at most %d options", r->s->count) - 1;
   const int i = name.n == 0 ? at->next++ : cni_option_find(r->s, word);
   if (i < 0) return cni_option_unknown(r->g, r->s, word) - 1;

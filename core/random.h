@@ -17,9 +17,9 @@ typedef struct cn_stream {
 /* One block: out[4] = philox4x32_10(counter[4], key[2]). */
 CN_API void cn_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
-/* Each fills y[0..n) with the stream's numbers counter .. counter + n - 1 and advances the counter by n. Number i is made from block i / 4 (two words a number for f64: block i / 2).
- * uniform: low + (high - low) * u, u in [0, 1) with 24 (f32) or 53 (f64) bits. normal: Box-Muller, mean + stddev * z. truncated normal: mean + stddev * z, |z| < 2, by the inverse
- * distribution function of a u in the kept range (one number an element, no rejection). dtype: CN_F32 or CN_F64. */
+/* Each fills y[0..n) with the stream's numbers counter .. counter + n - 1 and advances the counter by n. Number i is made from block i / 4 (two words a number
+ * for f64: block i / 2). uniform: low + (high - low) * u, u in [0, 1) with 24 (f32) or 53 (f64) bits. normal: Box-Muller, mean + stddev * z. truncated normal:
+ * mean + stddev * z, |z| < 2, by the inverse distribution function of a u in the kept range (one number an element, no rejection). dtype: CN_F32 or CN_F64. */
 CN_API void cn_random_fill_uniform(cn_stream *s, cn_dtype dtype, void *y, int64_t n, double low, double high);
 CN_API void cn_random_fill_normal(cn_stream *s, cn_dtype dtype, void *y, int64_t n, double mean, double stddev);
 CN_API void cn_random_fill_truncated_normal(cn_stream *s, cn_dtype dtype, void *y, int64_t n, double mean, double stddev);

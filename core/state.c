@@ -10,5 +10,7 @@ bool cni_state_field(cn_state *s, const char *name, cn_dtype dtype, const cn_dim
   return cn_ok(s->graph) && s->field(s, path, dtype, dims, data);
 }
 
-bool cn_state_bytes(cn_state *s, const char *name, void *data, size_t size) { return cni_state_field(s, name, CN_U8, &(const cn_dims){ 1, { (int64_t)size } }, data); }
+bool cn_state_bytes(cn_state *s, const char *name, void *data, size_t size) {
+  return cni_state_field(s, name, CN_U8, &(const cn_dims){ 1, { (int64_t)size } }, data);
+}
 bool cn_state_loading(const cn_state *s) { return s->mode == CNI_STATE_LOADS; }

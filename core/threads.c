@@ -1,5 +1,5 @@
-/* Loops divided among threads by OpenMP. Every thread has a part of its own, taken in chunks from the front; one that is done helps with what the others have left, so that uneven work, or a core that is needed
- * elsewhere, does not keep the rest waiting. */
+/* Loops divided among threads by OpenMP. Every thread has a part of its own, taken in chunks from the front; one that is done helps with what the others have
+ * left, so that uneven work, or a core that is needed elsewhere, does not keep the rest waiting. */
 #include "threads_private.h"
 #ifdef _OPENMP
 #include <omp.h>

@@ -1,7 +1,7 @@
 /* The vocabulary that every other header uses: data types, shapes, errors, lists of numbers and references by name.
  *
- * Short names, used in all of Cornu: n batch (or a count), t time, h w c height width channels, g graph, x y input and output of an operation, gy the gradient of y,
- * l layer, m model, o options. Kernel arguments: outputs first, sizes last. */
+ * Short names, used in all of Cornu: n batch (or a count), t time, h w c height width channels, g graph, x y input and output of an operation, gy the gradient
+ * of y, l layer, m model, o options. Kernel arguments: outputs first, sizes last. */
 #ifndef CN_CORE_TYPES_H
 #define CN_CORE_TYPES_H
 #include <stdbool.h>
@@ -61,8 +61,8 @@ typedef struct cn_strings { const char *const *v; int64_t n; } cn_strings;
 typedef struct cn_tensors { cn_tensor *const *v; int64_t n; } cn_tensors;
 typedef struct cn_layers { cn_layer *const *v; int64_t n; } cn_layers;
 
-/* A user's function for an activation (returns f(x)), an initializer (x: zeros of the weight's shape; returns its values), a regularizer (x: the weight; returns a scalar)
- * or a constraint (returns the constrained weight); and one for a loss or a metric (returns values per sample). */
+/* A user's function for an activation (returns f(x)), an initializer (x: zeros of the weight's shape; returns its values), a regularizer (x: the weight;
+ * returns a scalar) or a constraint (returns the constrained weight); and one for a loss or a metric (returns values per sample). */
 typedef cn_tensor *(*cn_function)(cn_graph *g, cn_tensor *x, void *user);
 typedef cn_tensor *(*cn_function2)(cn_graph *g, cn_tensor *y_true, cn_tensor *y_pred, void *user);
 
@@ -90,8 +90,8 @@ typedef struct cn_ref {
 #define CN_EMPTY_INTS { .v = NULL, .n = 0 }
 #endif
 
-/* Memory from the caller: alloc returns `size` bytes aligned to 64, or NULL; free gets what alloc gave. Called from the graph's thread, and from those of data that is fetched ahead
- * (cn_source_prefetch); one call at a time. */
+/* Memory from the caller: alloc returns `size` bytes aligned to 64, or NULL; free gets what alloc gave. Called from the graph's thread, and from those of data
+ * that is fetched ahead (cn_source_prefetch); one call at a time. */
 typedef struct cn_allocator {
   void *(*alloc)(void *user, size_t size);
   void (*free)(void *user, void *p, size_t size);

@@ -1,5 +1,5 @@
-/* backprop_by_hand [--svg FILE]: a tour of one small network. Its graph as a table (and, with --svg, as a drawing; FILE -: printed), every rule of backward as it is applied, every value and gradient beside the same numbers
- * worked out by hand, and the gradients beside finite differences. */
+/* backprop_by_hand [--svg FILE]: a tour of one small network. Its graph as a table (and, with --svg, as a drawing; FILE -: printed), every rule of backward as
+ * it is applied, every value and gradient beside the same numbers worked out by hand, and the gradients beside finite differences. */
 #include <cornu.h>
 #include <math.h>
 #include <stdio.h>

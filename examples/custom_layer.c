@@ -45,7 +45,8 @@ int main(int argc, char **argv) {
   cn_stream s = cn_stream_new(g);
   cn_random_fill_uniform(&s, CN_F32, x, 512, -1, 1);
   for (int i = 0; i < 256; i++) y[i] = x[2 * i] * x[2 * i + 1];
-  const cn_history *h = cn_fit(m, cn_dataset_from_arrays(g, CN_F32, CN_DIMS(256, 2), x, CN_F32, CN_DIMS(256, 1), y), .epochs = 20, .batch_size = 32, .verbose = 0);
+  const cn_history *h =
+      cn_fit(m, cn_dataset_from_arrays(g, CN_F32, CN_DIMS(256, 2), x, CN_F32, CN_DIMS(256, 1), y), .epochs = 20, .batch_size = 32, .verbose = 0);
   cn_summary(m);
   const bool ok = cn_ok(g);
   if (ok) printf("loss: %.6f\n", cn_history_at(h, "loss", -1));

@@ -18,7 +18,8 @@ static cn_code wave_forward(const cn_call *c) {
 static void wave_vjp(cn_graph *g, const cn_node *n, cn_tensor *const *gy, const bool *want, cn_tensor **gx) {
   cn_tensor *x = cn_node_input(n, 0);
   const double a = ((const cn_wave_args *)cn_node_args(n))->a;
-  cn_tensor *ax = cn_scale(g, x, a), *first = cn_multiply(g, cn_scale(g, x, 2), cn_sin(g, ax)), *second = cn_multiply(g, cn_scale(g, cn_square(g, x), a), cn_cos(g, ax));
+  cn_tensor *ax = cn_scale(g, x, a), *first = cn_multiply(g, cn_scale(g, x, 2), cn_sin(g, ax)),
+            *second = cn_multiply(g, cn_scale(g, cn_square(g, x), a), cn_cos(g, ax));
   if (want[0]) gx[0] = cn_multiply(g, gy[0], cn_add(g, first, second));
 }
 
@@ -28,8 +29,15 @@ static cn_code infer_double(const cn_call *c) {
 }
 
 CN_SCHEMA_DATA_(wave, cn_wave_args, WAVE)
-static const cn_op cn_op_wave = { .name = "wave", .schema = CN_SCHEMA_(wave, "wave", cn_wave_args), .inputs = 1, .outputs = 1, .checked = true, .reads = CN_READS_X(0), .infer = infer_double,
-                                  .forward = wave_forward, .vjp = wave_vjp };
+static const cn_op cn_op_wave = { .name = "wave",
+                                  .schema = CN_SCHEMA_(wave, "wave", cn_wave_args),
+                                  .inputs = 1,
+                                  .outputs = 1,
+                                  .checked = true,
+                                  .reads = CN_READS_X(0),
+                                  .infer = infer_double,
+                                  .forward = wave_forward,
+                                  .vjp = wave_vjp };
 #define wave(...) CN_CALL_(wave, WAVE, __VA_ARGS__)
 
 static cn_tensor *program(cn_graph *g, cn_tensor *const *x, int64_t n, void *user) {
@@ -44,7 +52,8 @@ int main(void) {
   const double w[] = { 0.3, -0.2, 0.5, 0.1, 0.7, -0.4 };
   for (int64_t order = 1; order <= 3; order++) {
     cn_tensor *x = cn_linspace(g, CN_F64, -1, 1, 6);
-    const cn_gradcheck_report r = cn_gradcheck(g, program, CN_TENSORS(cn_reshape(g, x, CN_INTS(2, 3)), cn_array(g, CN_F64, CN_DIMS(3, 2), w)), .order = order, .elementwise = order < 3);
+    const cn_gradcheck_report r =
+        cn_gradcheck(g, program, CN_TENSORS(cn_reshape(g, x, CN_INTS(2, 3)), cn_array(g, CN_F64, CN_DIMS(3, 2), w)), .order = order, .elementwise = order < 3);
     printf("order %lld: %s\n", (long long)order, r.text);
     ok = ok && r.passed;
     cn_graph_reset(g);

@@ -26,7 +26,8 @@ int main(int argc, char **argv) {
   cn_push(m, cn_Dense(g, 64, .activation = "relu", .kernel_regularizer = "l2(1e-4)"));
   cn_push(m, cn_Dropout(g, 0.2, .seed = 3));
   cn_push(m, cn_Dense(g, 10, .kernel_constraint = "max_norm(3)"));
-  cn_compile(m, .optimizer = { .object = cn_optimizer_Adam(g, .learning_rate = rate) }, .loss = "sparse_categorical_crossentropy(from_logits=true)", .metrics = "accuracy");
+  cn_compile(m, .optimizer = { .object = cn_optimizer_Adam(g, .learning_rate = rate) }, .loss = "sparse_categorical_crossentropy(from_logits=true)",
+             .metrics = "accuracy");
   const cn_history *h = cn_fit(m, all, .epochs = epochs, .batch_size = 64, .validation_split = 0.2, .verbose = 2);
 
   const bool ok = cn_ok(g);

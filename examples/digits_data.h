@@ -1,5 +1,5 @@
-/* The digits of the UCI repository's "Optical Recognition of Handwritten Digits" (E. Alpaydin, C. Kaynak, 1998), test part: 1,797 images of 8 x 8 pixels with values 0 to 16, as scikit-learn distributes them
- * (BSD licence). One line an image: 64 letters, 'a' is 0, then the digit. */
+/* The digits of the UCI repository's "Optical Recognition of Handwritten Digits" (E. Alpaydin, C. Kaynak, 1998), test part: 1,797 images of 8 x 8 pixels with
+ * values 0 to 16, as scikit-learn distributes them (BSD licence). One line an image: 64 letters, 'a' is 0, then the digit. */
 #ifndef CORNU_EXAMPLES_DIGITS_DATA_H
 #define CORNU_EXAMPLES_DIGITS_DATA_H
 #define DIGITS 1797

@@ -81,13 +81,15 @@ int main(int argc, char **argv) {
   options o = { .save = NULL, .epochs = 3, .batch_size = 128, .seed = 1, .learning_rate = 1e-3 };
   if (!parse(argc, argv, &o)) return 2;
   cn_graph *g = cn_graph_new(.seed = o.seed);
-  cn_dataset *train = o.directory ? read_part(g, o.directory, "train") : read_digits(g, 0, 1500), *test = o.directory ? read_part(g, o.directory, "t10k") : read_digits(g, 1500, DIGITS - 1500);
+  cn_dataset *train = o.directory ? read_part(g, o.directory, "train") : read_digits(g, 0, 1500),
+             *test = o.directory ? read_part(g, o.directory, "t10k") : read_digits(g, 1500, DIGITS - 1500);
   cn_model *m = cn_Sequential(g, "fashion_mnist");
   cn_push(m, cn_Rescaling(g, 1 / 255.0));
   cn_push(m, cn_Flatten(g));
   cn_push(m, cn_Dense(g, 256, .activation = "relu"));
   cn_push(m, cn_Dense(g, 10));
-  cn_compile(m, .optimizer = { .object = cn_optimizer_Adam(g, .learning_rate = o.learning_rate) }, .loss = "sparse_categorical_crossentropy(from_logits=true)", .metrics = "accuracy");
+  cn_compile(m, .optimizer = { .object = cn_optimizer_Adam(g, .learning_rate = o.learning_rate) }, .loss = "sparse_categorical_crossentropy(from_logits=true)",
+             .metrics = "accuracy");
   const cn_history *h = cn_fit(m, train, .epochs = o.epochs, .batch_size = o.batch_size);
   cn_summary(m);
 

@@ -1,5 +1,6 @@
-/* The penguins of the Palmer Archipelago: K. B. Gorman, T. D. Williams, W. R. Fraser (2014), Ecological Sexual Dimorphism and Environmental Variability within a Community of Antarctic Penguins (Genus Pygoscelis), PLoS ONE 9(3):
- * e90081, as the R package palmerpenguins 0.1.1 (A. M. Horst, A. P. Hill, K. B. Gorman) has them. Licence: CC0 1.0. Lines of a CSV file. */
+/* The penguins of the Palmer Archipelago: K. B. Gorman, T. D. Williams, W. R. Fraser (2014), Ecological Sexual Dimorphism and Environmental Variability within
+ * a Community of Antarctic Penguins (Genus Pygoscelis), PLoS ONE 9(3): e90081, as the R package palmerpenguins 0.1.1 (A. M. Horst, A. P. Hill, K. B. Gorman)
+ * has them. Licence: CC0 1.0. Lines of a CSV file. */
 #ifndef CORNU_EXAMPLES_PENGUINS_DATA_H
 #define CORNU_EXAMPLES_PENGUINS_DATA_H
 #define PENGUIN_LINES 345

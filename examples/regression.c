@@ -1,5 +1,6 @@
-/* regression [CSV] [--learning-rate R] [--epochs N] [--seed N]: how heavy is a penguin? A network learns it from bill, flipper, species and sex, with validation and early stopping, and draws what happened as history.png (.svg in a
- * build without libpng). Without CSV the embedded data is written as penguins.csv first. */
+/* regression [CSV] [--learning-rate R] [--epochs N] [--seed N]: how heavy is a penguin? A network learns it from bill, flipper, species and sex, with
+ * validation and early stopping, and draws what happened as history.png (.svg in a build without libpng). Without CSV the embedded data is written as
+ * penguins.csv first. */
 #include <cornu.h>
 #include <math.h>
 #include <stdio.h>
@@ -47,7 +48,8 @@ static bool take_row(const cn_arrays *a, const cn_arrays *names, int64_t row, fl
 }
 
 static bool read_table(cn_graph *g, const char *path, table *t) {
-  const cn_arrays *a = cn_read_csv(g, path, .columns = CN_STRINGS("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"), .types = CN_STRINGS("float64"));
+  const cn_arrays *a =
+      cn_read_csv(g, path, .columns = CN_STRINGS("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"), .types = CN_STRINGS("float64"));
   const cn_arrays *names = cn_read_csv(g, path, .columns = CN_STRINGS("species", "sex"), .types = CN_STRINGS("string"), .missing_string = "");
   if (!a || !names) return false;
   const int64_t rows = column(a, 0)->dims.d[0];

@@ -1,4 +1,5 @@
-/* A training that can be killed at any moment: start it, end it with Ctrl-C or kill -9, start it again. It goes on where it was, and ends with the same weights as one that nothing disturbed.
+/* A training that can be killed at any moment: start it, end it with Ctrl-C or kill -9, start it again. It goes on where it was, and ends with the same weights
+ * as one that nothing disturbed.
  *
  *   resume [--folder FOLDER] [--epochs N] [--learning-rate RATE] [--slow MILLISECONDS]
  *
@@ -61,7 +62,8 @@ int main(int argc, char **argv) {
   const int64_t epochs = atol(option(argc, argv, "--epochs", "60"));
   const cn_history *h = cn_fit(m, spirals(g), .epochs = epochs, .verbose = 2, .stop_on_interrupt = true, .callbacks = CN_CALLBACKS(backup, waiting));
 
-  if (h && h->epochs) printf("loss: %.4f after %lld epochs%s\n", cn_history_at(h, "loss", -1), (long long)h->epochs, h->epochs < epochs ? "; start it again to go on" : "");
+  if (h && h->epochs)
+    printf("loss: %.4f after %lld epochs%s\n", cn_history_at(h, "loss", -1), (long long)h->epochs, h->epochs < epochs ? "; start it again to go on" : "");
   if (h) cn_save_weights(m, "resume-weights.safetensors");
   if (!cn_ok(g)) fprintf(stderr, "%s\n", cn_error(g));
   const int code = cn_ok(g) ? 0 : 1;

@@ -1,5 +1,5 @@
-/* spiral [--learning-rate R] [--epochs N] [--every N] [--seed N]: a network learns to tell the arms of a spiral apart, and every so many epochs draws which point of the plane it takes for which arm: spiral-0005.png, ... (.svg in a
- * build without libpng). */
+/* spiral [--learning-rate R] [--epochs N] [--every N] [--seed N]: a network learns to tell the arms of a spiral apart, and every so many epochs draws which
+ * point of the plane it takes for which arm: spiral-0005.png, ... (.svg in a build without libpng). */
 #include <cornu.h>
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
-/* word_vectors FILE [--steps N] [--learning-rate R]: skip-gram with negative sampling (Mikolov et al. 2013) on a text, then the words nearest to a few. The words of the text are counted; those seen at least five times
- * become the vocabulary. Debian's package bible-kjv-text with bible-kjv gives a text: bible -f gen1:1-rev22:21 > kjv.txt */
+/* word_vectors FILE [--steps N] [--learning-rate R]: skip-gram with negative sampling (Mikolov et al. 2013) on a text, then the words nearest to a few. The
+ * words of the text are counted; those seen at least five times become the vocabulary. Debian's package bible-kjv-text with bible-kjv gives a text: bible -f
+ * gen1:1-rev22:21 > kjv.txt */
 #include <cornu.h>
 #include <ctype.h>
 #include <math.h>
@@ -69,7 +70,8 @@ static double step(cn_graph *g, cn_optimizer *o, cn_tensor *in, cn_tensor *out, 
     p[i] = tokens[at[i] + (off[i] < WINDOW ? off[i] - WINDOW : off[i] - WINDOW + 1)];
   }
   for (int i = 0; i < PAIRS * NEGATIVES; i++) n[i] = tokens[from[i]];
-  cn_tensor *centre = cn_take(g, in, cn_array(g, CN_I64, CN_DIMS(PAIRS), c), .axis = 0), *near = cn_take(g, out, cn_array(g, CN_I64, CN_DIMS(PAIRS), p), .axis = 0);
+  cn_tensor *centre = cn_take(g, in, cn_array(g, CN_I64, CN_DIMS(PAIRS), c), .axis = 0),
+            *near = cn_take(g, out, cn_array(g, CN_I64, CN_DIMS(PAIRS), p), .axis = 0);
   cn_tensor *far = cn_take(g, out, cn_array(g, CN_I64, CN_DIMS(PAIRS, NEGATIVES), n), .axis = 0);
   cn_tensor *good = cn_sum(g, cn_multiply(g, centre, near), .axis = CN_INTS(1)), *bad = cn_matmul(g, far, cn_reshape(g, centre, CN_INTS(PAIRS, WIDTH, 1)));
   cn_tensor *loss = cn_add(g, cn_sum(g, cn_softplus(g, cn_negative(g, good))), cn_sum(g, cn_softplus(g, bad)));
@@ -113,9 +115,11 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[i], "--steps")) steps = atol(argv[i + 1]);
     if (!strcmp(argv[i], "--learning-rate")) rate = atof(argv[i + 1]);
   }
-  if (argc < 2 || !read_text(argv[1])) return fprintf(stderr, "usage: word_vectors FILE [--steps N] [--learning-rate R]; the text must have over 1,000 words\n"), 2;
+  if (argc < 2 || !read_text(argv[1]))
+    return fprintf(stderr, "usage: word_vectors FILE [--steps N] [--learning-rate R]; the text must have over 1,000 words\n"), 2;
   cn_graph *g = cn_graph_new(.seed = 1);
-  cn_tensor *in = cn_variable(g, CN_F32, CN_DIMS(words, WIDTH), cn_data(cn_random_uniform(g, CN_INTS(words, WIDTH), -0.5 / WIDTH, 0.5 / WIDTH))), *out = cn_variable(g, CN_F32, CN_DIMS(words, WIDTH), NULL);
+  cn_tensor *in = cn_variable(g, CN_F32, CN_DIMS(words, WIDTH), cn_data(cn_random_uniform(g, CN_INTS(words, WIDTH), -0.5 / WIDTH, 0.5 / WIDTH))),
+            *out = cn_variable(g, CN_F32, CN_DIMS(words, WIDTH), NULL);
   cn_optimizer *o = cn_optimizer_Adagrad(g, .learning_rate = rate);
   cn_stream s = cn_stream_new(g);
   double loss = 0;

@@ -8,8 +8,9 @@
 extern "C" {
 #endif
 
-/* Rows of an array in an IDX file (plain or gzip), an NPY file or an NPZ archive (of one name), along its first axis, as one input: of the dtypes that cn_read_idx and cn_read_npy give. Plain IDX and NPY files can be fetched from;
- * cn_source_zip joins those of inputs and targets. UNSUPPORTED for texts and Fortran order, and for archives in a build without libzip. */
+/* Rows of an array in an IDX file (plain or gzip), an NPY file or an NPZ archive (of one name), along its first axis, as one input: of the dtypes that
+ * cn_read_idx and cn_read_npy give. Plain IDX and NPY files can be fetched from; cn_source_zip joins those of inputs and targets. UNSUPPORTED for texts and
+ * Fortran order, and for archives in a build without libzip. */
 CN_API cn_source *cn_source_idx(cn_graph *g, const char *path);
 CN_API cn_source *cn_source_npy(cn_graph *g, const char *path);
 CN_API cn_source *cn_source_npz(cn_graph *g, const char *path, const char *array);
@@ -32,7 +33,8 @@ CN_API cn_source *cn_source_lines(cn_graph *g, const char *path);
   X(S, cn_strings, missing, CN_STRINGS("", "NA", "NaN", "null"), ANY, "fields that mean a missing value: NaN as a real input, refused elsewhere") \
   X(S, int64_t, skip_rows, 0, NONNEGATIVE, "lines before the header that are not read")
 typedef struct cn_source_csv_args { cn_graph *graph; CN_SOURCE_CSV(CN_FIELD_, ) } cn_source_csv_args;
-/* Rows of a table, with the texts and refusals of cn_read_csv; the size is not known. Without header, types are not found out: every field must be of its dtype. `read_csv: x.csv: line 3: column "y": label 7 is not in [0, 3)`. */
+/* Rows of a table, with the texts and refusals of cn_read_csv; the size is not known. Without header, types are not found out: every field must be of its
+ * dtype. `read_csv: x.csv: line 3: column "y": label 7 is not in [0, 3)`. */
 CN_API cn_source *cn_source_csv_run(const cn_source_csv_args *args);
 CN_API void cn_source_csv_args_init(cn_source_csv_args *args, size_t size); /* every default */
 
@@ -41,8 +43,8 @@ CN_API void cn_source_csv_args_init(cn_source_csv_args *args, size_t size); /* e
   X(S, const char *, query, NULL, REQUIRED, "one SELECT; its order is the samples', so it should have an ORDER BY")                             \
   CN_TABLE_COLUMNS(X, S)
 typedef struct cn_source_sqlite_args { cn_graph *graph; CN_SOURCE_SQLITE(CN_FIELD_, ) } cn_source_sqlite_args;
-/* Rows of a query's result, whose size is not known. NULL is NaN as a real input; refused elsewhere, as are texts that are no numbers, and values that their dtype does not hold: `sqlite: x.db: row 3: column "age": "old" is no float32`.
- * UNSUPPORTED in a build without libsqlite3. */
+/* Rows of a query's result, whose size is not known. NULL is NaN as a real input; refused elsewhere, as are texts that are no numbers, and values that their
+ * dtype does not hold: `sqlite: x.db: row 3: column "age": "old" is no float32`. UNSUPPORTED in a build without libsqlite3. */
 CN_API cn_source *cn_source_sqlite_run(const cn_source_sqlite_args *args);
 CN_API void cn_source_sqlite_args_init(cn_source_sqlite_args *args, size_t size);
 
@@ -55,9 +57,10 @@ CN_API void cn_source_sqlite_args_init(cn_source_sqlite_args *args, size_t size)
   X(S, const char *, interpolation, "bilinear", ANY, "bilinear or nearest, between pixels' centres")                                            \
   X(S, bool, crop_to_aspect_ratio, false, ANY, "the largest part in the middle that has image_size's ratio is resized")
 typedef struct cn_source_image_folder_args { cn_graph *graph; CN_SOURCE_IMAGE_FOLDER(CN_FIELD_, ) } cn_source_image_folder_args;
-/* PNG and JPEG files (.png, .jpg, .jpeg) as float32 [height, width, channels] from 0 to 255, sorted by class, folder and name. keras.utils.image_dataset_from_directory without its shuffle, batches and splits, which are stages. Colours
- * are those that the file holds: alpha is left out (or 255 where there is none), grey is 0.2989 R + 0.5870 G + 0.1140 B. Files are decoded when they are read; a damaged one is refused by its path (FORMAT); UNSUPPORTED in a build
- * without libpng or turbojpeg. */
+/* PNG and JPEG files (.png, .jpg, .jpeg) as float32 [height, width, channels] from 0 to 255, sorted by class, folder and name.
+ * keras.utils.image_dataset_from_directory without its shuffle, batches and splits, which are stages. Colours are those that the file holds: alpha is left out
+ * (or 255 where there is none), grey is 0.2989 R + 0.5870 G + 0.1140 B. Files are decoded when they are read; a damaged one is refused by its path (FORMAT);
+ * UNSUPPORTED in a build without libpng or turbojpeg. */
 CN_API cn_source *cn_source_image_folder_run(const cn_source_image_folder_args *args);
 CN_API void cn_source_image_folder_args_init(cn_source_image_folder_args *args, size_t size);
 /* Class i of an image folder; NULL where there is none. Owned by the source. */

@@ -70,7 +70,8 @@ static bool decode_jpeg(const decoding *d, int64_t channels) {
   const unsigned long size = (unsigned long)d->size;
   bool ok = tjDecompressHeader3(t, d->bytes, size, &width, &height, &subsampling, &colours) == 0 || damaged(d, tjGetErrorStr2(t));
   ok = ok && sized(d, height, width, channels);
-  if (ok && tjDecompress2(t, d->bytes, size, d->image->pixels, width, 0, height, format, TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING) != 0) ok = damaged(d, tjGetErrorStr2(t));
+  if (ok && tjDecompress2(t, d->bytes, size, d->image->pixels, width, 0, height, format, TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING) != 0)
+    ok = damaged(d, tjGetErrorStr2(t));
   tjDestroy(t);
   return ok;
 }

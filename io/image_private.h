@@ -9,7 +9,8 @@ typedef struct cni_image { int64_t height, width, channels; unsigned char *pixel
 /* image.c: a PNG or JPEG file, told apart by its first bytes. Reports `what: name: ...`; free image->pixels with cni_free. */
 bool cni_image_read(cn_graph *g, const char *what, const char *path, const char *name, int64_t channels, cni_image *image);
 
-/* resize.c: a part of an image, of `height` x `width` from (top, left) on, as floats [to_height, to_width, channels]. Pixels' centres are half integers; bilinear samples outside repeat the edge. tf.image.resize without antialias. */
+/* resize.c: a part of an image, of `height` x `width` from (top, left) on, as floats [to_height, to_width, channels]. Pixels' centres are half integers;
+ * bilinear samples outside repeat the edge. tf.image.resize without antialias. */
 typedef struct cni_part { int64_t top, left, height, width; } cni_part;
 void cni_image_resize(const cni_image *image, const cni_part *part, bool nearest, int64_t to_height, int64_t to_width, float *to);
 /* The largest part in the middle with the ratio of a size. keras.utils.image.smart_resize. */

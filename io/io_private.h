@@ -69,7 +69,12 @@ bool cni_npz_open(cni_input *in, void **archive, cn_graph *g, const char *path, 
 void cni_npz_close(cni_input *in, void *archive);
 
 /* chunks.c: a text file through a window that moves over it. */
-typedef struct cni_chunks { cni_input in; bool open, ended; char *text; size_t begin, end, room; } cni_chunks; /* text[begin, end) is here, with a zero byte after it */
+typedef struct cni_chunks {
+  cni_input in;
+  bool open, ended;
+  char *text;
+  size_t begin, end, room;
+} cni_chunks; /* text[begin, end) is here, with a zero byte after it */
 bool cni_chunks_open(cni_chunks *c, cn_graph *g, const char *what, const char *path);
 bool cni_chunks_more(cni_chunks *c); /* moves what is here to the front and reads on, or sets `ended`; false after an error */
 void cni_chunks_close(cni_chunks *c);

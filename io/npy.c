@@ -265,7 +265,8 @@ bool cni_npy_header(cni_input *in, cni_header *out) {
   header h = { .element = 0 };
   if (!read_header(in, &h)) return false;
   if (h.element >= CNI_ELEMENTS || (h.fortran && h.dims.rank > 1)) {
-    cn_fail(in->g, CN_UNSUPPORTED, "%s: %s: %s cannot be read row by row; read it whole (cn_read_npy)", in->what, in->name, h.element >= CNI_ELEMENTS ? "texts" : "an array in Fortran order");
+    cn_fail(in->g, CN_UNSUPPORTED, "%s: %s: %s cannot be read row by row; read it whole (cn_read_npy)", in->what, in->name,
+            h.element >= CNI_ELEMENTS ? "texts" : "an array in Fortran order");
     return false;
   }
   *out = (cni_header){ (cni_element)h.element, h.big_endian, h.dims, h.count, h.total };

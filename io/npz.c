@@ -13,7 +13,9 @@ cn_arrays *cn_read_npz(cn_graph *g, const char *path) { return (void)path, unsup
 
 bool cn_write_npz(cn_graph *g, const char *path, const cn_arrays *a) { return (void)path, (void)a, unsupported(g, "write_npz"); }
 
-bool cni_npz_open(cni_input *in, void **archive, cn_graph *g, const char *path, const char *array) { return (void)in, (void)archive, (void)path, (void)array, unsupported(g, "read_npz"); }
+bool cni_npz_open(cni_input *in, void **archive, cn_graph *g, const char *path, const char *array) {
+  return (void)in, (void)archive, (void)path, (void)array, unsupported(g, "read_npz");
+}
 
 void cni_npz_close(cni_input *in, void *archive) { (void)in, (void)archive; }
 
@@ -84,7 +86,9 @@ static bool member_input(cn_graph *g, const char *path, uint64_t file_bytes, zip
   if ((s->valid & wanted) != wanted) return fail_code(g, "read_npz", cni_file_name(path), ZIP_ER_INCONS);
   const uint64_t packed = s->comp_size < file_bytes ? s->comp_size : file_bytes, ratio = s->comp_method == ZIP_CM_STORE ? 1 : DEFLATE_RATIO;
   const uint64_t most = packed < UINT64_MAX / DEFLATE_RATIO ? packed * ratio : packed;
-  *in = (cni_input){ .g = g, .what = "read_npz", .name = member_name(g, path, s->name), .pull = pull_member, .at_most = s->size < most ? s->size : most, .exact = s->size <= most };
+  *in = (cni_input){
+    .g = g, .what = "read_npz", .name = member_name(g, path, s->name), .pull = pull_member, .at_most = s->size < most ? s->size : most, .exact = s->size <= most
+  };
   return in->name != NULL;
 }
 

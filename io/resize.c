@@ -30,7 +30,8 @@ void cni_image_resize(const cni_image *image, const cni_part *part, bool nearest
 }
 
 cni_part cni_image_crop(const cni_image *image, int64_t to_height, int64_t to_width) {
-  int64_t height = (int64_t)((double)image->width * (double)to_height / (double)to_width), width = (int64_t)((double)image->height * (double)to_width / (double)to_height);
+  int64_t height = (int64_t)((double)image->width * (double)to_height / (double)to_width),
+          width = (int64_t)((double)image->height * (double)to_width / (double)to_height);
   height = height < image->height ? height : image->height;
   width = width < image->width ? width : image->width;
   if (height < 1) height = 1;

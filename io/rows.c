@@ -26,7 +26,8 @@ bool cni_rows_grow(cn_graph *g, const cn_source *s, cni_rows *b, int64_t rows) {
   if (rows <= b->capacity) return true;
   for (int64_t i = 0; i < s->n; i++) {
     size_t bytes;
-    if (!cni_size_multiply((size_t)rows, s->row[i], &bytes)) return cn_fail(g, CN_NO_MEMORY, "out of memory: %lld samples are too many", (long long)rows), false;
+    if (!cni_size_multiply((size_t)rows, s->row[i], &bytes))
+      return cn_fail(g, CN_NO_MEMORY, "out of memory: %lld samples are too many", (long long)rows), false;
     void *p = cni_realloc(g, b->v.v[i], bytes ? bytes : 1);
     if (!p) return false;
     b->v.v[i] = p;

@@ -90,7 +90,8 @@ cn_source *cni_source_done(cn_source *s) {
 static bool column_ok(cn_graph *g, const char *what, int64_t i, const cn_column *c, size_t *row) {
   const int64_t count = c->dims.rank > 0 && c->dims.rank < CN_MAX_RANK ? cn_dims_count(&c->dims) : c->dims.rank == 0 ? 1 : -1;
   const size_t size = c->dtype == CN_STRING ? sizeof(cn_text) : cn_dtype_size(c->dtype);
-  if (count < 0) return cn_fail(g, CN_SHAPE, "%s: column %lld: a sample's shape has at most %d axes of known sizes", what, (long long)i, CN_MAX_RANK - 1), false;
+  if (count < 0)
+    return cn_fail(g, CN_SHAPE, "%s: column %lld: a sample's shape has at most %d axes of known sizes", what, (long long)i, CN_MAX_RANK - 1), false;
   if (!size) return cn_fail(g, CN_DTYPE, "%s: column %lld has no dtype", what, (long long)i), false;
   *row = (size_t)count * size;
   return true;
@@ -100,7 +101,9 @@ bool cni_source_columns(cn_source *s, const char *what, const cn_column *columns
   cn_graph *at = s->home;
   const int64_t most = CN_SOURCE_COLUMNS / 3, n = inputs + targets + weights;
   if (inputs < 1 || targets < 0 || weights < 0 || inputs > most || targets > most || weights > most)
-    return cn_fail(at, CN_VALUE, "%s: %lld inputs, %lld targets, %lld weights: 1 to %lld inputs are possible", what, (long long)inputs, (long long)targets, (long long)weights, (long long)most), false;
+    return cn_fail(at, CN_VALUE, "%s: %lld inputs, %lld targets, %lld weights: 1 to %lld inputs are possible", what, (long long)inputs, (long long)targets,
+                   (long long)weights, (long long)most),
+           false;
   cn_column *copy = cni_alloc(at, (size_t)n * sizeof *copy);
   size_t *row = copy ? cni_alloc(at, (size_t)n * sizeof *row) : NULL;
   s->columns = copy;
@@ -130,7 +133,8 @@ cn_source *cni_stage_make(const char *what, cn_source *up, unsigned flags, const
 
 static const cn_source_methods nothing = { .next = NULL };
 
-cn_source *cn_source_new(cn_graph *g, const cn_source_methods *methods, void *state, const cn_column *columns, int64_t inputs, int64_t targets, int64_t weights) {
+cn_source *cn_source_new(cn_graph *g, const cn_source_methods *methods, void *state, const cn_column *columns, int64_t inputs, int64_t targets,
+                         int64_t weights) {
   if (!cn_ok(g)) return NULL;
   if (!methods || !methods->next || !columns) return cn_fail(g, CN_VALUE, "source: %s is missing", columns ? "next" : "the list of columns"), NULL;
   cn_source *s = cni_source_make(g, NULL, methods, 0);
@@ -227,7 +231,9 @@ uint64_t cni_order_key(uint64_t seed, int64_t epoch) {
   return (uint64_t)out[1] << 32 | out[0];
 }
 
-uint64_t cni_seed_of(cn_graph *g, int64_t seed) { return seed == CN_NONE ? cni_order_key(cni_context_of(g)->seed, (int64_t)(cni_context_of(g)->streams++)) : (uint64_t)seed; }
+uint64_t cni_seed_of(cn_graph *g, int64_t seed) {
+  return seed == CN_NONE ? cni_order_key(cni_context_of(g)->seed, (int64_t)(cni_context_of(g)->streams++)) : (uint64_t)seed;
+}
 
 /* ---- what users call ---- */
 

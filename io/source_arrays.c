@@ -43,11 +43,13 @@ static bool array_ok(cn_graph *g, const cn_named_array *v, const cn_named_array 
   if (!v) return cn_fail(g, CN_VALUE, "arrays: an array of the %s is NULL", kind), false;
   if (v->dims.rank < 1) return cn_fail(g, CN_SHAPE, "arrays: \"%s\" needs a first axis, the samples", v->name), false;
   if (v->dims.d[0] != first->dims.d[0])
-    return cn_fail(g, CN_SHAPE, "arrays: \"%s\" has %lld samples, \"%s\" has %lld", first->name, (long long)first->dims.d[0], v->name, (long long)v->dims.d[0]), false;
+    return cn_fail(g, CN_SHAPE, "arrays: \"%s\" has %lld samples, \"%s\" has %lld", first->name, (long long)first->dims.d[0], v->name, (long long)v->dims.d[0]),
+           false;
   return true;
 }
 
-cn_source *cn_source_arrays(cn_graph *g, const cn_named_array *const *x, int64_t nx, const cn_named_array *const *y, int64_t ny, const cn_named_array *const *w, int64_t nw) {
+cn_source *cn_source_arrays(cn_graph *g, const cn_named_array *const *x, int64_t nx, const cn_named_array *const *y, int64_t ny, const cn_named_array *const *w,
+                            int64_t nw) {
   static const cn_source_methods methods = { next, cni_cursor_reset, cni_cursor_size, cni_cursor_seek, fetch, finish };
   const struct { const cn_named_array *const *v; int64_t n; const char *kind; } lists[] = { { x, nx, "inputs" }, { y, ny, "targets" }, { w, nw, "weights" } };
   const cn_named_array *all[CN_SOURCE_COLUMNS];

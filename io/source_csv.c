@@ -8,7 +8,9 @@
 CN_SCHEMA_DATA_(source_csv, cn_source_csv_args, CN_SOURCE_CSV)
 static const cn_schema schema = CN_SCHEMA_(source_csv, "source_csv", cn_source_csv_args);
 
-void cn_source_csv_args_init(cn_source_csv_args *args, size_t size) { memcpy(args, &source_csv_defaults, size < sizeof source_csv_defaults ? size : sizeof source_csv_defaults); }
+void cn_source_csv_args_init(cn_source_csv_args *args, size_t size) {
+  memcpy(args, &source_csv_defaults, size < sizeof source_csv_defaults ? size : sizeof source_csv_defaults);
+}
 
 typedef struct reading {
   cn_source_csv_args *o;            /* a copy */
@@ -85,19 +87,22 @@ static bool put_field(reading *r, int64_t i, const cn_samples *out) {
   array.data = cni_table_at(&r->table, out, i, &k.dtype);
   const cni_field *f = &r->scan.v[k.index], trimmed = cni_field_trim(f);
   const bool text = k.dtype == CN_STRING, real = k.dtype == CN_F32 || k.dtype == CN_F64;
-  if ((i >= r->table.inputs || !real) && (!f->quoted || !text) && cni_csv_is_missing(&r->scan, &trimmed)) return cni_csv_fail(&r->scan, "column \"%.60s\": a value is missing", k.name);
+  if ((i >= r->table.inputs || !real) && (!f->quoted || !text) && cni_csv_is_missing(&r->scan, &trimmed))
+    return cni_csv_fail(&r->scan, "column \"%.60s\": a value is missing", k.name);
   if (text) return put_text(r, f, array.data);
   if (!cni_column_store(&k, &r->scan, &r->rows, 0)) return false;
   if (r->o->classes == CN_NONE || i < r->table.inputs || i >= r->table.inputs + r->table.targets) return true;
   const double v = cni_number_of(k.dtype, array.data);
-  return (v >= 0 && v < (double)r->o->classes && v == floor(v)) || cni_csv_fail(&r->scan, "column \"%.60s\": label %g is not in [0, %lld)", k.name, v, (long long)r->o->classes);
+  return (v >= 0 && v < (double)r->o->classes && v == floor(v)) ||
+         cni_csv_fail(&r->scan, "column \"%.60s\": label %g is not in [0, %lld)", k.name, v, (long long)r->o->classes);
 }
 
 static int64_t next(cn_graph *g, void *state, int64_t n, const cn_samples *out) {
   reading *r = state;
   (void)n;
   if (!next_row(r)) return cn_ok(g) ? 0 : -1;
-  if (r->scan.n != r->fields) return cni_csv_fail(&r->scan, "%lld field%s, wanted %lld", (long long)r->scan.n, r->scan.n == 1 ? "" : "s", (long long)r->fields), -1;
+  if (r->scan.n != r->fields)
+    return cni_csv_fail(&r->scan, "%lld field%s, wanted %lld", (long long)r->scan.n, r->scan.n == 1 ? "" : "s", (long long)r->fields), -1;
   for (int64_t i = 0; i < r->table.count; i++)
     if (!put_field(r, i, out)) return -1;
   return 1;
@@ -136,11 +141,19 @@ static bool open_source(cn_source *s, const cn_source_csv_args *a) {
   if (!cni_options_deepen(g, &schema, r->o, cni_take_alloc, NULL)) return false;
   const cn_source_csv_args *o = r->o;
   cn_read_csv_args_init(&r->rows, sizeof r->rows);
-  r->rows = (cn_read_csv_args){ .graph = g, .path = o->path, .header = o->header, .floats = "float32", .delimiter = o->delimiter, .quote = o->quote, .missing = o->missing, .missing_integer = CN_NONE };
+  r->rows = (cn_read_csv_args){ .graph = g,
+                                .path = o->path,
+                                .header = o->header,
+                                .floats = "float32",
+                                .delimiter = o->delimiter,
+                                .quote = o->quote,
+                                .missing = o->missing,
+                                .missing_integer = CN_NONE };
   r->scan.g = g;
   if (!cni_csv_options(&r->scan, &r->rows) || !open_file(r) || !read_names(r)) return false;
   const cni_wanted wanted = { o->inputs, o->targets, o->sample_weight, o->dtype, o->target_dtype };
-  return cni_table_choose(g, "read_csv", r->scan.name, (const char *const *)r->names, r->fields, &wanted, &r->table) && cni_table_columns(s, "read_csv", &r->table);
+  return cni_table_choose(g, "read_csv", r->scan.name, (const char *const *)r->names, r->fields, &wanted, &r->table) &&
+         cni_table_columns(s, "read_csv", &r->table);
 }
 
 cn_source *cn_source_csv_run(const cn_source_csv_args *a) {

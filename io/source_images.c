@@ -97,7 +97,8 @@ static bool find_classes(cn_graph *g, folder *f) {
   for (const struct dirent *e; ok && (e = readdir(d));) {
     char *path = e->d_name[0] == '.' ? NULL : joined(g, f->directory, e->d_name);
     if (path && is_directory(path)) {
-      ok = cni_grow(g, (void **)&f->classes, f->classes_count, &f->classes_room, sizeof *f->classes) && (f->classes[f->classes_count] = cni_strdup(g, e->d_name));
+      ok = cni_grow(g, (void **)&f->classes, f->classes_count, &f->classes_room, sizeof *f->classes) &&
+           (f->classes[f->classes_count] = cni_strdup(g, e->d_name));
       f->classes_count += ok;
     }
     cni_free(g, path);
@@ -152,7 +153,9 @@ static bool put_picture(cn_graph *g, const folder *f, const cni_image *image, co
     return true;
   }
   if (image->height != f->height || image->width != f->width)
-    return cn_fail(g, CN_SHAPE, WHAT ": %s: is %lld x %lld, the first is %lld x %lld; image_size makes them one size", path, (long long)image->height, (long long)image->width, (long long)f->height, (long long)f->width), false;
+    return cn_fail(g, CN_SHAPE, WHAT ": %s: is %lld x %lld, the first is %lld x %lld; image_size makes them one size", path, (long long)image->height,
+                   (long long)image->width, (long long)f->height, (long long)f->width),
+           false;
   for (int64_t i = 0; i < f->height * f->width * f->channels; i++) to[i] = image->pixels[i];
   return true;
 }
@@ -212,12 +215,15 @@ static int64_t choice(cn_graph *g, const char *option, const char *text, const c
 }
 
 static bool read_options(cn_graph *g, folder *f, const cn_source_image_folder_args *a) {
-  static const char *const modes[] = { "int", "categorical", "binary" }, *const colours[] = { "grayscale", "rgb", "rgba" }, *const ways[] = { "bilinear", "nearest" };
+  static const char *const modes[] = { "int", "categorical", "binary" }, *const colours[] = { "grayscale", "rgb", "rgba" },
+                           *const ways[] = { "bilinear", "nearest" };
   static const int64_t channels[] = { 1, 3, 4 };
-  const int64_t mode = a->label_mode ? choice(g, "label_mode", a->label_mode, modes, 3) : 0, colour = choice(g, "color_mode", a->color_mode, colours, 3), way = choice(g, "interpolation", a->interpolation, ways, 2);
+  const int64_t mode = a->label_mode ? choice(g, "label_mode", a->label_mode, modes, 3) : 0, colour = choice(g, "color_mode", a->color_mode, colours, 3),
+                way = choice(g, "interpolation", a->interpolation, ways, 2);
   if (mode < 0 || colour < 0 || way < 0) return false;
   f->resizes = a->image_size.n > 0;
-  if (f->resizes && (a->image_size.n != 2 || a->image_size.v[0] < 1 || a->image_size.v[1] < 1)) return cni_option_fail(g, &schema, "image_size must be a positive height and width");
+  if (f->resizes && (a->image_size.n != 2 || a->image_size.v[0] < 1 || a->image_size.v[1] < 1))
+    return cni_option_fail(g, &schema, "image_size must be a positive height and width");
   if (a->crop_to_aspect_ratio && !f->resizes) return cni_option_fail(g, &schema, "crop_to_aspect_ratio needs image_size");
   f->labels = a->label_mode ? LABELS_INT + (label_mode)mode : LABELS_NONE;
   f->channels = channels[colour];
@@ -242,7 +248,8 @@ static bool open_source(cn_source *s, const cn_source_image_folder_args *a) {
     f->width = first.width;
   }
   const int64_t width = f->labels == LABELS_CATEGORICAL ? f->classes_count : 1;
-  const cn_column columns[] = { { CN_F32, { 3, { f->height, f->width, f->channels } } }, { f->labels == LABELS_INT ? CN_I32 : CN_F32, { f->labels != LABELS_INT, { width } } } };
+  const cn_column columns[] = { { CN_F32, { 3, { f->height, f->width, f->channels } } },
+                                { f->labels == LABELS_INT ? CN_I32 : CN_F32, { f->labels != LABELS_INT, { width } } } };
   return cni_source_columns(s, WHAT, columns, 1, f->labels != LABELS_NONE, 0);
 }
 

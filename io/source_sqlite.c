@@ -8,11 +8,14 @@
 CN_SCHEMA_DATA_(source_sqlite, cn_source_sqlite_args, CN_SOURCE_SQLITE)
 static const cn_schema schema = CN_SCHEMA_(source_sqlite, "source_sqlite", cn_source_sqlite_args);
 
-void cn_source_sqlite_args_init(cn_source_sqlite_args *args, size_t size) { memcpy(args, &source_sqlite_defaults, size < sizeof source_sqlite_defaults ? size : sizeof source_sqlite_defaults); }
+void cn_source_sqlite_args_init(cn_source_sqlite_args *args, size_t size) {
+  memcpy(args, &source_sqlite_defaults, size < sizeof source_sqlite_defaults ? size : sizeof source_sqlite_defaults);
+}
 
 #ifndef CN_HAVE_SQLITE
 cn_source *cn_source_sqlite_run(const cn_source_sqlite_args *a) {
-  if (a && cni_options_check(a->graph, &schema, a)) cn_fail(a->graph, CN_UNSUPPORTED, "source_sqlite: this build reads no databases: the feature sqlite (libsqlite3) was left out");
+  if (a && cni_options_check(a->graph, &schema, a))
+    cn_fail(a->graph, CN_UNSUPPORTED, "source_sqlite: this build reads no databases: the feature sqlite (libsqlite3) was left out");
   return NULL;
 }
 #else
@@ -30,7 +33,9 @@ static bool refuse(cn_graph *g, const query *q, int k, cn_dtype dtype) {
   const bool null = sqlite3_column_type(q->rows, k) == SQLITE_NULL;
   const char *text = null ? NULL : (const char *)sqlite3_column_text(q->rows, k);
   if (null) cn_fail(g, CN_FORMAT, "sqlite: %s: row %lld: column \"%.60s\": a value is missing", q->name, (long long)q->row, sqlite3_column_name(q->rows, k));
-  else cn_fail(g, CN_FORMAT, "sqlite: %s: row %lld: column \"%.60s\": \"%.40s\" is no %s", q->name, (long long)q->row, sqlite3_column_name(q->rows, k), text ? text : "", cn_dtype_name(dtype));
+  else
+    cn_fail(g, CN_FORMAT, "sqlite: %s: row %lld: column \"%.60s\": \"%.40s\" is no %s", q->name, (long long)q->row, sqlite3_column_name(q->rows, k),
+            text ? text : "", cn_dtype_name(dtype));
   return false;
 }
 
@@ -48,7 +53,9 @@ static bool number(const query *q, int k, double *v) {
 }
 
 static bool put_integer(cn_graph *g, const query *q, int k, cn_dtype dtype, void *to) {
-  static const struct { double least, most; } ranges[CN_DTYPES] = { [CN_I32] = { INT32_MIN, INT32_MAX }, [CN_I64] = { -0x1p63, 0x1p63 }, [CN_U8] = { 0, UINT8_MAX }, [CN_BOOL] = { 0, 1 } };
+  static const struct {
+    double least, most;
+  } ranges[CN_DTYPES] = { [CN_I32] = { INT32_MIN, INT32_MAX }, [CN_I64] = { -0x1p63, 0x1p63 }, [CN_U8] = { 0, UINT8_MAX }, [CN_BOOL] = { 0, 1 } };
   double v = 0;
   if (!number(q, k, &v) || v != floor(v) || v < ranges[dtype].least || v > ranges[dtype].most) return refuse(g, q, k, dtype);
   const int64_t whole = sqlite3_column_type(q->rows, k) == SQLITE_INTEGER ? sqlite3_column_int64(q->rows, k) : v >= 0x1p63 ? INT64_MAX : (int64_t)v;
@@ -77,7 +84,8 @@ static bool put_value(cn_graph *g, const query *q, int64_t i, const cn_samples *
   if (q->classes == CN_NONE || i < q->table.inputs || i >= q->table.inputs + q->table.targets) return true;
   v = cni_number_of(dtype, to);
   if (v >= 0 && v < (double)q->classes && v == floor(v)) return true;
-  cn_fail(g, CN_FORMAT, "sqlite: %s: row %lld: column \"%.60s\": label %g is not in [0, %lld)", q->name, (long long)q->row, sqlite3_column_name(q->rows, k), v, (long long)q->classes);
+  cn_fail(g, CN_FORMAT, "sqlite: %s: row %lld: column \"%.60s\": label %g is not in [0, %lld)", q->name, (long long)q->row, sqlite3_column_name(q->rows, k), v,
+          (long long)q->classes);
   return false;
 }
 

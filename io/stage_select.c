@@ -60,7 +60,8 @@ static cn_source *select_new(const char *what, cn_source *up, bool indices, int6
 cn_source *cn_source_range(cn_source *s, int64_t first, int64_t count) {
   int64_t n;
   if (!selectable("range", s, &n)) return NULL;
-  if (first < 0 || count < 0 || count > n || first > n - count) return cn_fail(s->graph, CN_INDEX, "range: samples %lld to %lld of %lld", (long long)first, (long long)first + (long long)count, (long long)n), NULL;
+  if (first < 0 || count < 0 || count > n || first > n - count)
+    return cn_fail(s->graph, CN_INDEX, "range: samples %lld to %lld of %lld", (long long)first, (long long)first + (long long)count, (long long)n), NULL;
   return select_new("range", s, false, first, count);
 }
 
@@ -143,7 +144,8 @@ static bool deal(splitting *s, int64_t class) {
   const int64_t train = (int64_t)floor((double)n * (1 - s->a->validation_split));
   if (train < 1 || train >= n) {
     const char *of = s->a->stratify ? " of class " : "", *name = s->a->stratify ? s->names[class - 1] : "";
-    cn_fail(s->g, CN_VALUE, "split: validation_split %g of %lld samples%s%s leaves no samples to %s", s->a->validation_split, (long long)n, of, name, train < 1 ? "train" : "validate");
+    cn_fail(s->g, CN_VALUE, "split: validation_split %g of %lld samples%s%s leaves no samples to %s", s->a->validation_split, (long long)n, of, name,
+            train < 1 ? "train" : "validate");
     return false;
   }
   if (!s->a->shuffle) {
@@ -192,7 +194,8 @@ cn_source_parts cn_source_split_run(const cn_source_split_args *a) {
   const cn_source_parts none = { NULL, NULL };
   splitting s = { .a = a, .up = a->source, .g = a->source ? a->source->graph : NULL };
   if (!selectable("split", s.up, &s.n)) return none;
-  if (!(a->validation_split > 0 && a->validation_split < 1)) return cn_fail(s.g, CN_VALUE, "split: validation_split must be in (0, 1), got %g", a->validation_split), none;
+  if (!(a->validation_split > 0 && a->validation_split < 1))
+    return cn_fail(s.g, CN_VALUE, "split: validation_split must be in (0, 1), got %g", a->validation_split), none;
   if (a->stratify && !s.up->targets) return cn_fail(s.g, CN_VALUE, "split: stratify needs targets"), none;
   if (a->shuffle) s.seed = cni_seed_of(s.g, a->seed);
   const cn_source_parts parts = split(&s);

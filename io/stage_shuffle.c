@@ -74,18 +74,21 @@ void cn_source_shuffle_args_init(cn_source_shuffle_args *args, size_t size) {
 }
 
 cn_source *cn_source_shuffle_run(const cn_source_shuffle_args *a) {
-  static const cn_source_methods all = { all_next, all_reset, size_of, cni_cursor_seek, NULL, finish }, window = { window_next, window_reset, size_of, NULL, NULL, finish };
+  static const cn_source_methods all = { all_next, all_reset, size_of, cni_cursor_seek, NULL, finish },
+                                 window = { window_next, window_reset, size_of, NULL, NULL, finish };
   cn_source *up = a->source;
   if (!up || !cn_ok(up->graph)) return NULL;
   const int64_t size = cn_source_size(up);
-  if (a->buffer_size != CN_NONE && a->buffer_size < 1) return cn_fail(up->graph, CN_VALUE, "shuffle: buffer_size must be positive, got %lld", (long long)a->buffer_size), NULL;
+  if (a->buffer_size != CN_NONE && a->buffer_size < 1)
+    return cn_fail(up->graph, CN_VALUE, "shuffle: buffer_size must be positive, got %lld", (long long)a->buffer_size), NULL;
   const bool whole = a->buffer_size == CN_NONE && up->fetches;
   if (a->buffer_size == CN_NONE && !whole && (size < 0 || size == CN_FOREVER))
     return cn_fail(up->graph, CN_VALUE, "shuffle: buffer_size is required: the source is read in order, and its size is not known"), NULL;
   cn_source *s = cni_stage_make("shuffle", up, 0, whole ? &all : &window, sizeof(shuffle));
   if (!s) return NULL;
   const int64_t most = a->buffer_size == CN_NONE || (size >= 0 && size < a->buffer_size) ? size : a->buffer_size;
-  *(shuffle *)s->state = (shuffle){ .up = cni_source_own(up), .seed = cni_seed_of(up->graph, a->seed), .again = a->reshuffle_each_iteration, .window = most > 0 ? most : 1 };
+  *(shuffle *)s->state =
+      (shuffle){ .up = cni_source_own(up), .seed = cni_seed_of(up->graph, a->seed), .again = a->reshuffle_each_iteration, .window = most > 0 ? most : 1 };
   s->restarts = up->restarts || whole;
   return s;
 }

@@ -12,7 +12,8 @@ typedef struct windows {
 static bool room(cn_graph *g, windows *w, int64_t n) {
   if (n <= w->capacity) return true;
   size_t bytes;
-  if (!cni_size_multiply((size_t)n * sizeof *w->index, (size_t)w->length, &bytes)) return cn_fail(g, CN_NO_MEMORY, "windows: %lld windows are too many", (long long)n), false;
+  if (!cni_size_multiply((size_t)n * sizeof *w->index, (size_t)w->length, &bytes))
+    return cn_fail(g, CN_NO_MEMORY, "windows: %lld windows are too many", (long long)n), false;
   int64_t *more = cni_realloc(g, w->index, bytes);
   if (!more) return false;
   w->index = more;
@@ -39,7 +40,9 @@ static int64_t next(cn_graph *g, void *state, int64_t n, const cn_samples *out) 
   w->run.at += got;
   return got;
 }
-static bool fetch(cn_graph *g, void *state, const int64_t *index, int64_t n, const cn_samples *out) { return n == 0 || fetch_windows(g, state, index, 0, n, out); }
+static bool fetch(cn_graph *g, void *state, const int64_t *index, int64_t n, const cn_samples *out) {
+  return n == 0 || fetch_windows(g, state, index, 0, n, out);
+}
 static void finish(cn_graph *g, void *state) {
   windows *w = state;
   cni_free(g, w->index);
@@ -50,13 +53,20 @@ static void finish(cn_graph *g, void *state) {
 /* Keras' refusals. */
 static bool numbers_ok(cn_graph *g, const cn_source_windows_args *a, int64_t n) {
   const bool starts = a->start_index != CN_NONE, ends = a->end_index != CN_NONE;
-  const struct { const char *name; int64_t v; } positive[] = { { "sequence_length", a->sequence_length }, { "sequence_stride", a->sequence_stride }, { "sampling_rate", a->sampling_rate } };
+  const struct {
+    const char *name;
+    int64_t v;
+  } positive[] = { { "sequence_length", a->sequence_length }, { "sequence_stride", a->sequence_stride }, { "sampling_rate", a->sampling_rate } };
   for (int i = 0; i < 3; i++) {
     if (positive[i].v < 1) return cn_fail(g, CN_VALUE, "windows: %s must be positive, got %lld", positive[i].name, (long long)positive[i].v), false;
-    if (i > 0 && positive[i].v >= n) return cn_fail(g, CN_VALUE, "windows: %s must be below the series' length %lld, got %lld", positive[i].name, (long long)n, (long long)positive[i].v), false;
+    if (i > 0 && positive[i].v >= n)
+      return cn_fail(g, CN_VALUE, "windows: %s must be below the series' length %lld, got %lld", positive[i].name, (long long)n, (long long)positive[i].v),
+             false;
   }
-  if (starts && (a->start_index < 0 || a->start_index >= n)) return cn_fail(g, CN_VALUE, "windows: start_index must be in [0, %lld), got %lld", (long long)n, (long long)a->start_index), false;
-  if (ends && (a->end_index < 1 || a->end_index >= n)) return cn_fail(g, CN_VALUE, "windows: end_index must be in (0, %lld), got %lld", (long long)n, (long long)a->end_index), false;
+  if (starts && (a->start_index < 0 || a->start_index >= n))
+    return cn_fail(g, CN_VALUE, "windows: start_index must be in [0, %lld), got %lld", (long long)n, (long long)a->start_index), false;
+  if (ends && (a->end_index < 1 || a->end_index >= n))
+    return cn_fail(g, CN_VALUE, "windows: end_index must be in (0, %lld), got %lld", (long long)n, (long long)a->end_index), false;
   if (starts && ends && a->end_index <= a->start_index)
     return cn_fail(g, CN_VALUE, "windows: end_index must be above start_index %lld, got %lld", (long long)a->start_index, (long long)a->end_index), false;
   return true;
@@ -108,6 +118,12 @@ cn_source *cn_source_windows_run(const cn_source_windows_args *a) {
     return cn_fail(g, CN_VALUE, "windows: the last window begins at step %lld, but there are %lld targets", (long long)last, (long long)n_targets), NULL;
   cn_source *s = cni_source_make(g, NULL, &methods, sizeof(windows));
   if (!s || !window_columns(s, data, targets, a->sequence_length)) return cni_source_done(s);
-  *(windows *)s->state = (windows){ .data = cni_source_own(data), .targets = targets ? cni_source_own(targets) : NULL, .length = a->sequence_length, .stride = a->sequence_stride, .rate = a->sampling_rate, .start = start, .run = { .count = count } };
+  *(windows *)s->state = (windows){ .data = cni_source_own(data),
+                                    .targets = targets ? cni_source_own(targets) : NULL,
+                                    .length = a->sequence_length,
+                                    .stride = a->sequence_stride,
+                                    .rate = a->sampling_rate,
+                                    .start = start,
+                                    .run = { .count = count } };
   return s;
 }

@@ -192,7 +192,9 @@ cn_source *cn_source_map(cn_source *s, cn_sample_map map, void *user, const cn_c
   cn_source *m = cni_source_make(s->graph, s, &methods, sizeof(mapping));
   if (!m) return NULL;
   const bool same = !columns;
-  if (!cni_source_columns(m, "map", same ? s->columns : columns, same ? s->inputs : inputs, same ? s->targets : targets, same ? s->n - s->inputs - s->targets : weights)) return cni_source_done(m);
+  if (!cni_source_columns(m, "map", same ? s->columns : columns, same ? s->inputs : inputs, same ? s->targets : targets,
+                          same ? s->n - s->inputs - s->targets : weights))
+    return cni_source_done(m);
   m->batch = s->batch;
   m->restarts = s->restarts;
   m->fetches = s->fetches;
@@ -218,7 +220,8 @@ static int64_t zip_next(cn_graph *g, void *state, int64_t n, const cn_samples *o
     got[k] = cni_source_fill(z->part[k], g, n, &at);
     if (got[k] < 0) return -1;
     if (got[k] == got[0]) continue;
-    cn_fail(g, CN_VALUE, "zip: the numbers of samples differ: x has %lld%s, %s has %lld%s", (long long)z->part[0]->at, got[0] == n ? " or more" : "", z->name[k], (long long)z->part[k]->at, got[k] == n ? " or more" : "");
+    cn_fail(g, CN_VALUE, "zip: the numbers of samples differ: x has %lld%s, %s has %lld%s", (long long)z->part[0]->at, got[0] == n ? " or more" : "",
+            z->name[k], (long long)z->part[k]->at, got[k] == n ? " or more" : "");
     return -1;
   }
   return got[0];
@@ -272,7 +275,8 @@ cn_source *cn_source_zip(cn_source *x, cn_source *y, cn_source *w) {
   const zip z = { { x, y ? y : w, y ? w : NULL }, { "x", y ? "y" : "w", "w" } };
   cn_column columns[CN_SOURCE_COLUMNS];
   if (!x || !cn_ok(x->graph) || !sizes_agree(x->graph, &z)) return NULL;
-  if (x->n + (y ? y->n : 0) + (w ? w->n : 0) > CN_SOURCE_COLUMNS) return cn_fail(x->graph, CN_VALUE, "zip: at most %d columns are possible", CN_SOURCE_COLUMNS), NULL;
+  if (x->n + (y ? y->n : 0) + (w ? w->n : 0) > CN_SOURCE_COLUMNS)
+    return cn_fail(x->graph, CN_VALUE, "zip: at most %d columns are possible", CN_SOURCE_COLUMNS), NULL;
   cn_source *s = cni_source_make(x->graph, NULL, &methods, sizeof(zip));
   if (!s) return NULL;
   int64_t n = 0;

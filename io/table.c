@@ -18,7 +18,9 @@ static bool add(cn_graph *g, const char *what, const char *file, const char *con
   return true;
 }
 
-static bool is_taken(const cni_wanted *w, const char *name) { return index_of(w->targets.v, w->targets.n, name) >= 0 || (w->weight && !strcmp(w->weight, name)); }
+static bool is_taken(const cni_wanted *w, const char *name) {
+  return index_of(w->targets.v, w->targets.n, name) >= 0 || (w->weight && !strcmp(w->weight, name));
+}
 
 static bool dtype_of(cn_graph *g, const char *what, const char *option, const char *name, cn_dtype *out) {
   if (name && cn_dtype_from_name(name, out)) return true;

@@ -7,7 +7,8 @@ typedef struct named { const char *name; const cn_op *op; const char *preset; /*
 #define ROW(name, op) { name, &cn_op_##op, NULL }
 static const named table[] = {
   ROW("linear", identity), ROW("relu", relu), ROW("leaky_relu", leaky_relu), ROW("relu6", relu6), ROW("elu", elu), ROW("selu", selu),
-  ROW("celu", celu), { "gelu", &cn_op_gelu, "(approximate=false)" }, ROW("sigmoid", sigmoid), ROW("tanh", tanh), ROW("exponential", exp), ROW("hard_sigmoid", hard_sigmoid),
+  ROW("celu", celu), { "gelu", &cn_op_gelu, "(approximate=false)" }, ROW("sigmoid", sigmoid), ROW("tanh", tanh), ROW("exponential", exp),
+  ROW("hard_sigmoid", hard_sigmoid),
   ROW("silu", silu), ROW("swish", silu), ROW("hard_silu", hard_silu), ROW("hard_swish", hard_silu), ROW("softplus", softplus),
   ROW("softsign", softsign), ROW("mish", mish), ROW("softmax", softmax), ROW("log_softmax", log_softmax), ROW("sparsemax", sparsemax),
   ROW("log_sigmoid", log_sigmoid), ROW("glu", glu), ROW("tanh_shrink", tanh_shrink), ROW("hard_tanh", hard_tanh), ROW("hard_shrink", hard_shrink),
@@ -16,7 +17,8 @@ static const named table[] = {
 /* clang-format on */
 #define COUNT ((int64_t)(sizeof table / sizeof *table))
 
-/* Bound to an operation when it is made: options is the operation's args struct, and the class, which stands in the object, has the activation's name and the operation's options. */
+/* Bound to an operation when it is made: options is the operation's args struct, and the class, which stands in the object, has the activation's name and the
+ * operation's options. */
 typedef struct activation { cn_object object; const cn_op *op; cn_class cls; } activation;
 
 /* The operation's options without its input, so that positional values fill them. */
@@ -96,7 +98,8 @@ static const named *find_class(cn_graph *g, const char *class_name) {
 cn_object *cni_activation_from_json(cn_graph *g, const json_t *config) {
   if (json_is_string(config)) return cni_activation_from_text(g, json_string_value(config));
   const json_t *class_name = json_object_get(config, "class_name"), *inner = json_object_get(config, "config");
-  if (json_is_string(class_name) && !strcmp(json_string_value(class_name), "function") && json_is_string(inner)) return cni_activation_from_text(g, json_string_value(inner));
+  if (json_is_string(class_name) && !strcmp(json_string_value(class_name), "function") && json_is_string(inner))
+    return cni_activation_from_text(g, json_string_value(inner));
   if (!json_is_string(class_name)) return cn_fail(g, CN_FORMAT, "activation: the config has no class_name"), NULL;
   const named *f = find_class(g, json_string_value(class_name));
   activation *a = f ? bind(g, f) : NULL;
@@ -146,9 +149,11 @@ cn_tensor *cn_activation(cn_graph *g, const char *text, cn_tensor *x) {
 }
 
 const char *const *cn_activation_names(void) {
-  static const char *const names[] = { "linear", "relu", "leaky_relu", "relu6", "elu", "selu", "celu", "gelu", "sigmoid", "tanh", "exponential", "hard_sigmoid", "silu", "swish",
-    "hard_silu", "hard_swish", "softplus", "softsign", "mish", "softmax", "log_softmax", "sparsemax", "log_sigmoid", "glu", "tanh_shrink", "hard_tanh", "hard_shrink", "soft_shrink",
-    "threshold", "squareplus", "sparse_plus", "sparse_sigmoid", NULL };
+  static const char *const names[] = { "linear",      "relu",      "leaky_relu",  "relu6",        "elu",         "selu",       "celu",        "gelu",
+                                       "sigmoid",     "tanh",      "exponential", "hard_sigmoid", "silu",        "swish",      "hard_silu",   "hard_swish",
+                                       "softplus",    "softsign",  "mish",        "softmax",      "log_softmax", "sparsemax",  "log_sigmoid", "glu",
+                                       "tanh_shrink", "hard_tanh", "hard_shrink", "soft_shrink",  "threshold",   "squareplus", "sparse_plus", "sparse_sigmoid",
+                                       NULL };
   return names;
 }
 

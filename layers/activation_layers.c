@@ -29,7 +29,8 @@ static void prelu_build(cn_layer *l, const cn_dims *in, int64_t n) {
     }
     dims.d[axis - 1] = 1;
   }
-  ((prelu *)l)->alpha = cn_add_weight(l, "alpha", &dims, .initializer = o->alpha_initializer, .regularizer = o->alpha_regularizer, .constraint = o->alpha_constraint);
+  ((prelu *)l)->alpha =
+      cn_add_weight(l, "alpha", &dims, .initializer = o->alpha_initializer, .regularizer = o->alpha_regularizer, .constraint = o->alpha_constraint);
 }
 
 static cn_tensor *prelu_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
@@ -37,15 +38,19 @@ static cn_tensor *prelu_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   for (int i = 1; i < x->dims.rank || alpha->dims.rank != x->dims.rank - 1; i++) {
     const bool fits = alpha->dims.rank == x->dims.rank - 1 && (alpha->dims.d[i - 1] == 1 || x->dims.d[i] == CN_UNKNOWN || alpha->dims.d[i - 1] == x->dims.d[i]);
     char a[160], b[160];
-    if (!fits) return cn_fail(g, CN_SHAPE, "PReLU: the input's shape is %s, alpha's %s", cn_dims_text(&x->dims, a, sizeof a), cn_dims_text(&alpha->dims, b, sizeof b)), NULL;
+    if (!fits)
+      return cn_fail(g, CN_SHAPE, "PReLU: the input's shape is %s, alpha's %s", cn_dims_text(&x->dims, a, sizeof a), cn_dims_text(&alpha->dims, b, sizeof b)),
+             NULL;
   }
   return cn_subtract(g, cn_relu(g, x), cn_multiply(g, alpha, cn_relu(g, cn_negative(g, x))));
 }
-CN_LAYER(PReLU, prelu, CN_PRELU, .build = prelu_build, .call = prelu_call, .output_shape = cni_same_shape, .supports_masking = true, .min_rank = 1, .per_sample = cni_per_sample)
+CN_LAYER(PReLU, prelu, CN_PRELU, .build = prelu_build, .call = prelu_call, .output_shape = cni_same_shape, .supports_masking = true, .min_rank = 1,
+         .per_sample = cni_per_sample)
 
 /* ---- Softmax ---- */
 static bool softmax_init(cn_object *self) {
-  return cn_layer_init(self) && (((const cn_SoftmaxOptions *)self->options)->axis.n > 0 || (cn_fail(self->graph, CN_VALUE, "axis must name at least one axis"), false));
+  return cn_layer_init(self) &&
+         (((const cn_SoftmaxOptions *)self->options)->axis.n > 0 || (cn_fail(self->graph, CN_VALUE, "axis must name at least one axis"), false));
 }
 
 cn_tensor *cni_masked_softmax(cn_graph *g, cn_tensor *x, cn_ints axis, cn_tensor *mask) {
@@ -55,5 +60,8 @@ cn_tensor *cni_masked_softmax(cn_graph *g, cn_tensor *x, cn_ints axis, cn_tensor
   return mask && y ? cn_multiply(g, y, cn_cast(g, mask, .dtype = cn_dtype_name((cn_dtype)y->dtype))) : y;
 }
 
-static cn_tensor *softmax_call(cn_layer *l, cn_graph *g, cn_inputs *in) { return cni_masked_softmax(g, in->x[0], ((const cn_SoftmaxOptions *)l->object.options)->axis, in->mask[0]); }
-CN_LAYER_OF(Softmax, cn_layer, CN_SOFTMAX_LAYER, (.init = softmax_init), .call = softmax_call, .output_shape = cni_same_shape, .supports_masking = true, .min_rank = 1)
+static cn_tensor *softmax_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
+  return cni_masked_softmax(g, in->x[0], ((const cn_SoftmaxOptions *)l->object.options)->axis, in->mask[0]);
+}
+CN_LAYER_OF(Softmax, cn_layer, CN_SOFTMAX_LAYER, (.init = softmax_init), .call = softmax_call, .output_shape = cni_same_shape, .supports_masking = true,
+            .min_rank = 1)

@@ -26,7 +26,8 @@ cn_tensor *cni_seen(cn_graph *g, int64_t t, int64_t s, bool causal, int64_t wind
 static bool score_mode_known(cn_object *self) {
   const char *mode = ((const cn_AttentionOptions *)self->options)->score_mode;
   if (!cn_layer_init(self)) return false;
-  return (mode && (!strcmp(mode, "dot") || !strcmp(mode, "concat"))) || (cn_fail(self->graph, CN_VALUE, "score_mode must be dot or concat, got %s", mode ? mode : "None"), false);
+  return (mode && (!strcmp(mode, "dot") || !strcmp(mode, "concat"))) ||
+         (cn_fail(self->graph, CN_VALUE, "score_mode must be dot or concat, got %s", mode ? mode : "None"), false);
 }
 
 static void begin(attention *a, int64_t seed) {
@@ -56,7 +57,9 @@ static void additive_build(cn_layer *l, const cn_dims *in, int64_t n) {
 
 /* ---- scores ---- */
 /* [n, t, d], [n, s, d] -> [n, t, s, d] */
-static cn_tensor *sums(cn_graph *g, cn_tensor *q, cn_tensor *k) { return cn_add(g, cn_expand_dims(g, q, .axis = CN_INTS(-2)), cn_expand_dims(g, k, .axis = CN_INTS(-3))); }
+static cn_tensor *sums(cn_graph *g, cn_tensor *q, cn_tensor *k) {
+  return cn_add(g, cn_expand_dims(g, q, .axis = CN_INTS(-2)), cn_expand_dims(g, k, .axis = CN_INTS(-3)));
+}
 static cn_tensor *times(cn_graph *g, cn_tensor *factor, cn_tensor *x) { return cni_given(factor) ? cn_multiply(g, factor, x) : x; }
 static cn_tensor *sum_last(cn_graph *g, cn_tensor *x) { return cn_sum(g, x, .axis = CN_INTS(-1)); }
 
@@ -64,7 +67,9 @@ static cn_tensor *dot_scores(const attention *a, cn_graph *g, cn_tensor *q, cn_t
   if (cni_given(a->weight)) return cn_multiply(g, a->weight, sum_last(g, cn_tanh(g, times(g, a->scale, sums(g, q, k)))));
   return times(g, a->scale, cn_matmul(g, q, k, .transpose_b = true));
 }
-static cn_tensor *additive_scores(const attention *a, cn_graph *g, cn_tensor *q, cn_tensor *k) { return sum_last(g, times(g, a->scale, cn_tanh(g, sums(g, q, k)))); }
+static cn_tensor *additive_scores(const attention *a, cn_graph *g, cn_tensor *q, cn_tensor *k) {
+  return sum_last(g, times(g, a->scale, cn_tanh(g, sums(g, q, k))));
+}
 
 /* ---- calling ---- */
 static bool masks_fit(cn_layer *l, const cn_inputs *in) {
@@ -101,7 +106,8 @@ static cn_tensor *composed(attention *a, cn_graph *g, cn_inputs *in, score_funct
   cn_tensor *v = in->x[1], *scores = score(a, g, in->x[0], in->n > 2 ? in->x[2] : v);
   if (!scores) return NULL;
   const cn_dims d = scores->dims;
-  cn_tensor *seen = cni_both(g, cni_truth_along(g, in->mask[1], -2), cni_seen(g, d.d[d.rank - 2], d.d[d.rank - 1], cni_asked(in->args->use_causal_mask), CN_NONE));
+  cn_tensor *seen =
+      cni_both(g, cni_truth_along(g, in->mask[1], -2), cni_seen(g, d.d[d.rank - 2], d.d[d.rank - 1], cni_asked(in->args->use_causal_mask), CN_NONE));
   cn_tensor *weights = weights_of(g, scores, seen);
   if (in->training && dropout > 0) weights = cn_dropout(g, weights, dropout, .stream = &a->stream);
   if (cni_asked(in->args->return_attention_scores)) in->more[in->more_count++] = weights;
@@ -117,7 +123,8 @@ static cn_tensor *dot_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   attention *a = (attention *)l;
   const double dropout = ((const cn_AttentionOptions *)l->object.options)->dropout;
   if (!masks_fit(l, in)) return NULL;
-  cn_tensor *y = fuses(a, in, dropout) ? fused(a, g, in->x[0], in->x[in->n - 1], in->x[1], cni_asked(in->args->use_causal_mask)) : composed(a, g, in, dot_scores, dropout);
+  cn_tensor *y =
+      fuses(a, in, dropout) ? fused(a, g, in->x[0], in->x[in->n - 1], in->x[1], cni_asked(in->args->use_causal_mask)) : composed(a, g, in, dot_scores, dropout);
   return hide_queries(g, y, in->mask[0]);
 }
 
@@ -134,5 +141,7 @@ static bool output_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out
   return true;
 }
 
-CN_LAYER_OF(Attention, attention, CN_ATTENTION, (.init = score_mode_known), .build = dot_build, .call = dot_call, .state = attention_state, .output_shape = output_shape, .supports_masking = true, .min_rank = 2, .min_inputs = 2, .max_inputs = 3)
-CN_LAYER(AdditiveAttention, attention, CN_ADDITIVE_ATTENTION, .build = additive_build, .call = additive_call, .state = attention_state, .output_shape = output_shape, .supports_masking = true, .min_rank = 2, .min_inputs = 2, .max_inputs = 3)
+CN_LAYER_OF(Attention, attention, CN_ATTENTION, (.init = score_mode_known), .build = dot_build, .call = dot_call, .state = attention_state,
+            .output_shape = output_shape, .supports_masking = true, .min_rank = 2, .min_inputs = 2, .max_inputs = 3)
+CN_LAYER(AdditiveAttention, attention, CN_ADDITIVE_ATTENTION, .build = additive_build, .call = additive_call, .state = attention_state,
+         .output_shape = output_shape, .supports_masking = true, .min_rank = 2, .min_inputs = 2, .max_inputs = 3)

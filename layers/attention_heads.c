@@ -32,8 +32,13 @@ static bool multi_init(cn_object *self) {
   heads *h = (heads *)(void *)self;
   const cn_MultiHeadAttentionOptions *o = self->options;
   if (!cn_layer_init(self)) return false;
-  h->set = (settings){ COMMON(o), .heads = o->num_heads, .key_heads = o->num_heads, .key_dim = o->key_dim, .value_dim = o->value_dim > 0 ? o->value_dim : o->key_dim,
-                       .output_shape = o->output_shape, .axes = o->attention_axes };
+  h->set = (settings){ COMMON(o),
+                       .heads = o->num_heads,
+                       .key_heads = o->num_heads,
+                       .key_dim = o->key_dim,
+                       .value_dim = o->value_dim > 0 ? o->value_dim : o->key_dim,
+                       .output_shape = o->output_shape,
+                       .axes = o->attention_axes };
   h->base.activity_regularizer = NULL;
   h->base.activity_function = (cn_ref)CN_NONE_REF;
   return flash_fits(h);
@@ -47,7 +52,9 @@ static bool group_init(cn_object *self) {
   h->set = (settings){ COMMON(o), .heads = o->num_query_heads, .key_heads = o->num_key_value_heads, .key_dim = o->head_dim, .value_dim = o->head_dim,
                        .output_shape = CN_NONE_INTS, .axes = CN_NONE_INTS, .query_mask = true };
   if (h->set.heads % h->set.key_heads == 0) return flash_fits(h);
-  return cn_fail(self->graph, CN_VALUE, "num_query_heads %lld is no multiple of num_key_value_heads %lld", (long long)h->set.heads, (long long)h->set.key_heads), false;
+  return cn_fail(self->graph, CN_VALUE, "num_query_heads %lld is no multiple of num_key_value_heads %lld", (long long)h->set.heads,
+                 (long long)h->set.key_heads),
+         false;
 }
 
 /* ---- building ---- */
@@ -75,13 +82,16 @@ static cn_layer *dense(heads *h, const char *name, const cn_dims *in, int bound,
   char equation[4 * CN_MAX_RANK + 4], bias[CN_MAX_RANK + 1];
   int64_t shape[CN_MAX_RANK];
   const int kept = in->rank - bound, made = (int)sizes.n;
-  if (kept + made > CN_MAX_RANK) return cn_fail(l->object.graph, CN_SHAPE, "%s: %s would have more than %d axes", l->object.cls->schema.name, name, CN_MAX_RANK), NULL;
+  if (kept + made > CN_MAX_RANK)
+    return cn_fail(l->object.graph, CN_SHAPE, "%s: %s would have more than %d axes", l->object.cls->schema.name, name, CN_MAX_RANK), NULL;
   for (int i = 0; i < kept + made - 1; i++) shape[i] = i < kept - 1 ? CN_NONE : sizes.v[i - kept + 1];
   const cn_ints all = { shape, kept + made - 1 };
   projection(kept, bound, made, equation, bias);
-  cn_layer *d = cn_EinsumDense(l->object.graph, equation, all, .activation = CN_NAME(strcmp(name, "gate") ? "linear" : "sigmoid"), .bias_axes = s->use_bias ? bias : NULL, .kernel_initializer = s->kernel_initializer,
-                               .bias_initializer = s->bias_initializer, .kernel_regularizer = s->kernel_regularizer, .bias_regularizer = s->bias_regularizer, .kernel_constraint = s->kernel_constraint,
-                               .bias_constraint = s->bias_constraint, .activity_regularizer = s->activity_regularizer, .name = name, .dtype = cn_dtype_name(l->dtype));
+  cn_layer *d =
+      cn_EinsumDense(l->object.graph, equation, all, .activation = CN_NAME(strcmp(name, "gate") ? "linear" : "sigmoid"), .bias_axes = s->use_bias ? bias : NULL,
+                     .kernel_initializer = s->kernel_initializer, .bias_initializer = s->bias_initializer, .kernel_regularizer = s->kernel_regularizer,
+                     .bias_regularizer = s->bias_regularizer, .kernel_constraint = s->kernel_constraint, .bias_constraint = s->bias_constraint,
+                     .activity_regularizer = s->activity_regularizer, .name = name, .dtype = cn_dtype_name(l->dtype));
   return d && cn_add_layer(l, d) && cn_build(d, in, 1) ? d : NULL;
 }
 
@@ -107,13 +117,15 @@ static bool contains(const int *axes, int n, int axis) {
   return false;
 }
 
-/* rank: of the projected query. Keys and values have letters of their own along the attended axes; those of the scores are: kept axes, the query's attended ones, the key's. */
+/* rank: of the projected query. Keys and values have letters of their own along the attended axes; those of the scores are: kept axes, the query's attended
+ * ones, the key's. */
 static bool set_equations(heads *h, int rank) {
   int axes[CN_MAX_RANK];
   char query[CN_MAX_RANK + 1] = "", key[CN_MAX_RANK + 1] = "", scores[2 * CN_MAX_RANK + 1] = "", *p = scores;
   const int n = attended(h, rank - 1, axes);
   if (n < 0) return false;
-  if (rank - 1 + n > CN_MAX_RANK) return cn_fail(h->base.object.graph, CN_SHAPE, "%s: the scores would have more than %d axes", h->base.object.cls->schema.name, CN_MAX_RANK), false;
+  if (rank - 1 + n > CN_MAX_RANK)
+    return cn_fail(h->base.object.graph, CN_SHAPE, "%s: the scores would have more than %d axes", h->base.object.cls->schema.name, CN_MAX_RANK), false;
   int next = rank;
   for (int i = 0; i < rank; i++) {
     const bool own = contains(axes, n, i);
@@ -135,14 +147,17 @@ static bool inputs_fit(const heads *h, const cn_dims *in, int64_t n) {
   bool fit = v->rank == k->rank;
   for (int i = 1; i < v->rank - 1 && fit; i++) fit = v->d[i] == k->d[i] || v->d[i] == CN_UNKNOWN || k->d[i] == CN_UNKNOWN;
   char a[160], b[160];
-  if (!fit) cn_fail(h->base.object.graph, CN_SHAPE, "%s: the key %s does not fit the value %s", h->base.object.cls->schema.name, cn_dims_text(k, a, sizeof a), cn_dims_text(v, b, sizeof b));
+  if (!fit)
+    cn_fail(h->base.object.graph, CN_SHAPE, "%s: the key %s does not fit the value %s", h->base.object.cls->schema.name, cn_dims_text(k, a, sizeof a),
+            cn_dims_text(v, b, sizeof b));
   return fit;
 }
 
 static void build(cn_layer *l, const cn_dims *in, int64_t n) {
   heads *h = (heads *)l;
   const settings *s = &h->set;
-  const cn_ints query = CN_INTS(s->heads, s->key_dim), key = CN_INTS(s->key_heads, s->key_dim), value = CN_INTS(s->key_heads, s->value_dim), gate = CN_INTS(s->heads, s->value_dim), last = CN_INTS(in->d[in->rank - 1]);
+  const cn_ints query = CN_INTS(s->heads, s->key_dim), key = CN_INTS(s->key_heads, s->key_dim), value = CN_INTS(s->key_heads, s->value_dim),
+                gate = CN_INTS(s->heads, s->value_dim), last = CN_INTS(in->d[in->rank - 1]);
   cn_dims joined = *in;
   h->stream = s->seed == CN_NONE ? cn_stream_new(l->object.graph) : (cn_stream){ (uint64_t)s->seed, 0 };
   if (!inputs_fit(h, in, n) || !(h->query = dense(h, "query", in, 1, query)) || !(h->key = dense(h, "key", &in[n - 1], 1, key))) return;
@@ -202,7 +217,8 @@ static cn_tensor *call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   if (!x[0] || !x[1] || !x[2] || !cn_ok(g)) return NULL;
   const bool fused = !scores_asked && s->dropout == 0 && x[0]->dims.rank == 4;
   mask = over_heads(g, mask, fused ? 4 : x[0]->dims.rank - 1 + h->e.axes, h->e.axes);
-  cn_tensor *y = fused ? cn_dot_product_attention(g, x[0], x[1], x[2], .mask = mask ? mask : CN_NO_TENSOR, .scale = factor(s)) : attend(h, g, in, x, mask, scores_asked);
+  cn_tensor *y =
+      fused ? cn_dot_product_attention(g, x[0], x[1], x[2], .mask = mask ? mask : CN_NO_TENSOR, .scale = factor(s)) : attend(h, g, in, x, mask, scores_asked);
   if (h->gate && y) y = cn_multiply(g, y, cn_call(g, h->gate, in->x[0]));
   return y ? cn_call(g, h->output, y) : NULL;
 }
@@ -213,7 +229,8 @@ static bool output_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out
   if (!inputs_fit(h, in, n)) return false;
   *out = in[0];
   if (last.n <= 0) return true;
-  if (out->rank - 1 + last.n > CN_MAX_RANK) return cn_fail(l->object.graph, CN_SHAPE, "%s: the output would have more than %d axes", l->object.cls->schema.name, CN_MAX_RANK), false;
+  if (out->rank - 1 + last.n > CN_MAX_RANK)
+    return cn_fail(l->object.graph, CN_SHAPE, "%s: the output would have more than %d axes", l->object.cls->schema.name, CN_MAX_RANK), false;
   out->rank--;
   for (int64_t i = 0; i < last.n; i++) out->d[out->rank++] = last.v[i];
   return true;

@@ -4,7 +4,8 @@
 #include "attention.h"
 #include "layer_private.h"
 
-/* [t, s] bool: which of s positions each of t sees, all those before (and itself) when causal, all less than window away unless that is None; NULL without either, or after an error. Sizes may be unknown. */
+/* [t, s] bool: which of s positions each of t sees, all those before (and itself) when causal, all less than window away unless that is None; NULL without
+ * either, or after an error. Sizes may be unknown. */
 cn_tensor *cni_seen(cn_graph *g, int64_t t, int64_t s, bool causal, int64_t window);
 /* Whether both masks hold; either may be NULL. */
 static inline cn_tensor *cni_both(cn_graph *g, cn_tensor *a, cn_tensor *b) { return a && b ? cn_logical_and(g, a, b) : a ? a : b; }

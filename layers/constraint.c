@@ -32,13 +32,15 @@ static cn_tensor *non_neg(const cn_object *self, cn_graph *g, cn_tensor *w) {
   return cn_relu(g, w);
 }
 
-static const cn_constraint_methods max_norm_methods = { max_norm }, min_max_norm_methods = { min_max_norm }, unit_norm_methods = { unit_norm }, non_neg_methods = { non_neg };
+static const cn_constraint_methods max_norm_methods = { max_norm }, min_max_norm_methods = { min_max_norm }, unit_norm_methods = { unit_norm },
+                                   non_neg_methods = { non_neg };
 CN_OBJECT(constraint, CONSTRAINT, MaxNorm, CN_CONSTRAINT_MAX_NORM, .methods = &max_norm_methods)
 CN_OBJECT(constraint, CONSTRAINT, MinMaxNorm, CN_CONSTRAINT_MIN_MAX_NORM, .methods = &min_max_norm_methods)
 CN_OBJECT(constraint, CONSTRAINT, UnitNorm, CN_CONSTRAINT_UNIT_NORM, .methods = &unit_norm_methods)
 static const char *const non_neg_names[] = { "nonneg", NULL };
 CN_OBJECT(constraint, CONSTRAINT, NonNeg, CN_NO_OPTIONS, .methods = &non_neg_methods, .aliases = non_neg_names)
-const cn_class *const cni_constraint_classes[] = { &cn_class_constraint_MaxNorm, &cn_class_constraint_MinMaxNorm, &cn_class_constraint_UnitNorm, &cn_class_constraint_NonNeg, NULL };
+const cn_class *const cni_constraint_classes[] = { &cn_class_constraint_MaxNorm, &cn_class_constraint_MinMaxNorm, &cn_class_constraint_UnitNorm,
+                                                   &cn_class_constraint_NonNeg, NULL };
 
 cn_object *cn_constraint_from(cn_graph *g, const char *text) { return cn_ok(g) && text ? cni_layers_factory.from_text(g, CN_KIND_CONSTRAINT, text) : NULL; }
 
@@ -60,4 +62,6 @@ bool cn_constrain(cn_graph *g, const cn_ref *r, cn_tensor *variable) {
   return y && (y == variable || cn_assign(variable, y));
 }
 
-bool cn_register_constraint(cn_graph *g, const char *name, cn_function fn, void *user) { return cn_register_function(g, CN_KIND_CONSTRAINT, name, fn, NULL, user); }
+bool cn_register_constraint(cn_graph *g, const char *name, cn_function fn, void *user) {
+  return cn_register_function(g, CN_KIND_CONSTRAINT, name, fn, NULL, user);
+}

@@ -68,7 +68,8 @@ static void conv_build(cn_layer *l, const cn_dims *in, int64_t n) {
   const int64_t channels = in->d[channel_axis(c)];
   (void)n;
   if (channels != CN_UNKNOWN && channels % s->groups) {
-    cn_fail(l->object.graph, CN_VALUE, "%s: %lld groups do not divide %lld input channels", l->object.cls->schema.name, (long long)s->groups, (long long)channels);
+    cn_fail(l->object.graph, CN_VALUE, "%s: %lld groups do not divide %lld input channels", l->object.cls->schema.name, (long long)s->groups,
+            (long long)channels);
     return;
   }
   const cn_dims dims = kernel_dims(s, channels == CN_UNKNOWN ? channels : channels / s->groups, s->filters);
@@ -114,7 +115,10 @@ static cn_tensor *activated(const conv *c, cn_graph *g, cn_tensor *y) { return c
 /* activation(conv(x, kernel) + bias) */
 static cn_tensor *full(const conv *c, cn_graph *g, cn_tensor *x, cn_tensor *kernel) {
   const settings *s = &c->s;
-  return activated(c, g, kernel ? cn_conv_bias(g, x, kernel, .bias = c->bias, .strides = s->strides, .padding = s->padding, .data_format = s->data_format, .dilation_rate = s->dilation_rate, .activation = c->fused) : NULL);
+  return activated(c, g,
+                   kernel ? cn_conv_bias(g, x, kernel, .bias = c->bias, .strides = s->strides, .padding = s->padding, .data_format = s->data_format,
+                                         .dilation_rate = s->dilation_rate, .activation = c->fused)
+                          : NULL);
 }
 
 static cn_tensor *conv_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
@@ -135,14 +139,16 @@ static cn_tensor *depthwise_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
 static cn_tensor *separable_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const conv *c = (const conv *)l;
   const settings *s = &c->s;
-  cn_tensor *y = cn_depthwise_conv(g, in->x[0], c->kernel, .strides = s->strides, .padding = s->padding, .data_format = s->data_format, .dilation_rate = s->dilation_rate);
+  cn_tensor *y =
+      cn_depthwise_conv(g, in->x[0], c->kernel, .strides = s->strides, .padding = s->padding, .data_format = s->data_format, .dilation_rate = s->dilation_rate);
   return activated(c, g, y ? cn_conv_bias(g, y, c->pointwise, .bias = c->bias, .data_format = s->data_format, .activation = c->fused) : NULL);
 }
 
 static cn_tensor *transpose_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const conv *c = (const conv *)l;
   const settings *s = &c->s;
-  cn_tensor *y = cn_conv_transpose(g, in->x[0], c->kernel, .strides = s->strides, .padding = s->padding, .output_padding = s->output_padding, .data_format = s->data_format, .dilation_rate = s->dilation_rate);
+  cn_tensor *y = cn_conv_transpose(g, in->x[0], c->kernel, .strides = s->strides, .padding = s->padding, .output_padding = s->output_padding,
+                                   .data_format = s->data_format, .dilation_rate = s->dilation_rate);
   int64_t sizes[CN_MAX_RANK] = { s->filters, 1, 1, 1 };
   const cn_ints across = { sizes, s->spatial + 1 };
   cn_tensor *bias = y && cni_given(c->bias) && channel_axis(c) == 1 ? cn_reshape(g, c->bias, .newshape = across) : c->bias;
@@ -158,7 +164,8 @@ static cn_tensor *transpose_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
 
 static bool groups_fit(cn_object *self) {
   const settings *s = &((const conv *)(const void *)self)->s;
-  return s->filters % s->groups == 0 || (cn_fail(self->graph, CN_VALUE, "%lld groups do not divide %lld filters", (long long)s->groups, (long long)s->filters), false);
+  return s->filters % s->groups == 0 ||
+         (cn_fail(self->graph, CN_VALUE, "%lld groups do not divide %lld filters", (long long)s->groups, (long long)s->filters), false);
 }
 #define CONV(L, rank_, also)                                                                                                                                         \
   static bool L##_init(cn_object *self) {                                                                                                                            \
@@ -179,10 +186,13 @@ CONV(Conv3D, 3, NULL)
 static bool output_padding_fits(cn_object *self) {
   const settings *s = &((const conv *)(const void *)self)->s;
   const cn_ints *p = &s->output_padding;
-  if (p->n >= 0 && p->n != 1 && p->n != s->spatial) return cn_fail(self->graph, CN_VALUE, "output_padding must be 1 number or %d, got %lld", s->spatial, (long long)p->n), false;
+  if (p->n >= 0 && p->n != 1 && p->n != s->spatial)
+    return cn_fail(self->graph, CN_VALUE, "output_padding must be 1 number or %d, got %lld", s->spatial, (long long)p->n), false;
   for (int i = 0; p->n > 0 && i < s->spatial; i++) {
     const int64_t have = p->v[p->n == 1 ? 0 : i];
-    if (have >= size_at(s->strides, i)) return cn_fail(self->graph, CN_VALUE, "output_padding must be below strides, got %lld and %lld", (long long)have, (long long)size_at(s->strides, i)), false;
+    if (have >= size_at(s->strides, i))
+      return cn_fail(self->graph, CN_VALUE, "output_padding must be below strides, got %lld and %lld", (long long)have, (long long)size_at(s->strides, i)),
+             false;
   }
   return true;
 }

@@ -1,4 +1,5 @@
-/* Convolution layers: Conv1D to 3D, Conv1DTranspose to 3D, DepthwiseConv1D and 2D, SeparableConv1D and 2D. [n, axes..., c], or with channels_first [n, c, axes...]. They drop masks. The operations' formulas: autograd/ops_conv.h. */
+/* Convolution layers: Conv1D to 3D, Conv1DTranspose to 3D, DepthwiseConv1D and 2D, SeparableConv1D and 2D. [n, axes..., c], or with channels_first [n, c,
+ * axes...]. They drop masks. The operations' formulas: autograd/ops_conv.h. */
 #ifndef CN_LAYERS_CONV_H
 #define CN_LAYERS_CONV_H
 #include "core_layers.h"
@@ -18,7 +19,8 @@ extern "C" {
   X(S, bool, use_bias, true, ANY, "whether a bias [filters] is added")
 #define CN_DEPTH_MULTIPLIER_(X, S) X(S, int64_t, depth_multiplier, 1, POSITIVE, "outputs of each channel")
 
-/* activation(conv(x, kernel) + bias): kernel [axes..., c / groups, filters], bias [filters]. strides and dilation_rate cannot both be above 1. Keras' Conv1D to 3D. */
+/* activation(conv(x, kernel) + bias): kernel [axes..., c / groups, filters], bias [filters]. strides and dilation_rate cannot both be above 1. Keras' Conv1D to
+ * 3D. */
 #define CN_CONV_LAYER(X, S)                                                                                \
   CN_FILTERS_(X, S) CN_CONV_WINDOW_(X, S) CN_CONV_PADDING_(X, S) CN_DATA_FORMAT_(X, S) CN_CONV_DILATION_(X, S) \
   X(S, int64_t, groups, 1, POSITIVE, "groups of channels that are by themselves; divides channels and filters") \
@@ -27,7 +29,8 @@ CN_LAYER_DECLARE(Conv1D, CN_CONV_LAYER)
 CN_LAYER_DECLARE(Conv2D, CN_CONV_LAYER)
 CN_LAYER_DECLARE(Conv3D, CN_CONV_LAYER)
 
-/* activation(conv_transpose(x, kernel) + bias): kernel [axes..., filters, c], bias [filters]. strides and dilation_rate cannot both be above 1; output_padding is below strides. Keras' Conv1DTranspose to 3D. */
+/* activation(conv_transpose(x, kernel) + bias): kernel [axes..., filters, c], bias [filters]. strides and dilation_rate cannot both be above 1; output_padding
+ * is below strides. Keras' Conv1DTranspose to 3D. */
 #define CN_CONV_TRANSPOSE_LAYER(X, S)                                                                      \
   CN_FILTERS_(X, S) CN_CONV_WINDOW_(X, S) CN_CONV_PADDING_(X, S)                                           \
   X(S, cn_ints, output_padding, CN_NONE_INTS, NONNEGATIVE, "added behind, one or one an axis; None: as padding says") \
@@ -48,7 +51,8 @@ CN_LAYER_DECLARE(Conv3DTranspose, CN_CONV_TRANSPOSE_LAYER)
 CN_LAYER_DECLARE(DepthwiseConv1D, CN_DEPTHWISE_CONV_LAYER)
 CN_LAYER_DECLARE(DepthwiseConv2D, CN_DEPTHWISE_CONV_LAYER)
 
-/* A depthwise convolution, then one of kernel size 1: depthwise_kernel [axes..., c, depth_multiplier], pointwise_kernel [1..., c depth_multiplier, filters], bias [filters]. Keras' SeparableConv1D and 2D. */
+/* A depthwise convolution, then one of kernel size 1: depthwise_kernel [axes..., c, depth_multiplier], pointwise_kernel [1..., c depth_multiplier, filters],
+ * bias [filters]. Keras' SeparableConv1D and 2D. */
 #define CN_SEPARABLE_CONV_LAYER(X, S)                                                                      \
   CN_FILTERS_(X, S) CN_CONV_WINDOW_(X, S) CN_CONV_PADDING_(X, S) CN_DATA_FORMAT_(X, S) CN_CONV_DILATION_(X, S) CN_DEPTH_MULTIPLIER_(X, S) CN_CONV_ACTIVATION_(X, S) \
   X(S, cn_ref, depthwise_initializer, CN_NAME("glorot_uniform"), INITIALIZER, "of depthwise_kernel")       \

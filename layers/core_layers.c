@@ -4,7 +4,9 @@
 #include "layer_private.h"
 
 /* ---- Activation ---- */
-static cn_tensor *activation_call(cn_layer *l, cn_graph *g, cn_inputs *in) { return cn_activate(g, &((const cn_ActivationOptions *)l->object.options)->activation, in->x[0]); }
+static cn_tensor *activation_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
+  return cn_activate(g, &((const cn_ActivationOptions *)l->object.options)->activation, in->x[0]);
+}
 CN_LAYER(Activation, cn_layer, CN_ACTIVATION, .call = activation_call, .supports_masking = true, .per_sample = cni_per_sample)
 
 /* ---- Flatten ---- */

@@ -15,8 +15,8 @@ extern "C" {
   X(S, cn_ref, kernel_constraint, CN_NONE_REF, CONSTRAINT, "projection of the kernel after each update")   \
   X(S, cn_ref, bias_constraint, CN_NONE_REF, CONSTRAINT, "projection of the bias after each update")
 
-/* Low-rank adaptation (Hu et al. 2021): with lora_rank the kernel W is frozen and W + lora_alpha / lora_rank A B takes its place, A [..., lora_rank] from he_uniform, B [lora_rank, last axis of W] from zeros, both with
- * the kernel's regularizer. A constraint on the kernel is then refused. */
+/* Low-rank adaptation (Hu et al. 2021): with lora_rank the kernel W is frozen and W + lora_alpha / lora_rank A B takes its place, A [..., lora_rank] from
+ * he_uniform, B [lora_rank, last axis of W] from zeros, both with the kernel's regularizer. A constraint on the kernel is then refused. */
 #define CN_LORA_(X, S)                                                                                     \
   X(S, int64_t, lora_rank, CN_NONE, NONNEGATIVE, "rank of the trained update of the frozen kernel; None, 0: no such update") \
   X(S, double, lora_alpha, CN_NONE_REAL, ANY, "the update's factor times lora_rank; None: lora_rank")
@@ -44,7 +44,8 @@ CN_LAYER_DECLARE(Flatten, CN_FLATTEN)
   X(S, double, offset, 0.0, ANY, "added after scaling")
 CN_LAYER_DECLARE(Rescaling, CN_RESCALING)
 
-/* x with the steps that are mask_value in every feature set to 0, and the mask [n, t, ...] of the others: any(x != mask_value) along the last axis. Keras' Masking. */
+/* x with the steps that are mask_value in every feature set to 0, and the mask [n, t, ...] of the others: any(x != mask_value) along the last axis. Keras'
+ * Masking. */
 #define CN_MASKING(X, S) X(S, double, mask_value, 0.0, ANY, "value of a step that is to be skipped")
 CN_LAYER_DECLARE(Masking, CN_MASKING)
 

@@ -43,7 +43,8 @@ static int place(part p, char c) {
 static bool einsum_dense_init(cn_object *self) {
   const cn_EinsumDenseOptions *o = self->options;
   if (!cn_layer_init(self)) return false;
-  if (o->output_shape.n < 0 || o->output_shape.n >= CN_MAX_RANK) return cn_fail(self->graph, CN_SHAPE, "output_shape must have 0 to %d sizes", CN_MAX_RANK - 1), false;
+  if (o->output_shape.n < 0 || o->output_shape.n >= CN_MAX_RANK)
+    return cn_fail(self->graph, CN_SHAPE, "output_shape must have 0 to %d sizes", CN_MAX_RANK - 1), false;
   if (strlen(o->equation) > 64 || !parse(o->equation, &((einsum_dense *)(void *)self)->e))
     return cn_fail(self->graph, CN_VALUE, "the equation must be X,Y->Z, ...X,Y->...Z or X...,Y->Z..., got \"%s\"", o->equation), false;
   return true;
@@ -62,7 +63,9 @@ static bool output_dims(cn_layer *l, const cn_dims *in, cn_dims *out) {
   for (int i = 1; e->left && i < elided; i++) out->d[out->rank++] = in->d[i];
   for (int64_t i = 0; i < o->output_shape.n; i++) out->d[out->rank++] = o->output_shape.v[i] == CN_NONE ? CN_UNKNOWN : o->output_shape.v[i];
   for (int i = in->rank - elided; e->right && i < in->rank; i++) out->d[out->rank++] = in->d[i];
-  if (out->rank != e->out.n + elided) return cn_fail(l->object.graph, CN_SHAPE, "EinsumDense: output_shape has %lld sizes, which does not fit \"%s\"", (long long)o->output_shape.n, o->equation), false;
+  if (out->rank != e->out.n + elided)
+    return cn_fail(l->object.graph, CN_SHAPE, "EinsumDense: output_shape has %lld sizes, which does not fit \"%s\"", (long long)o->output_shape.n, o->equation),
+           false;
   return true;
 }
 
@@ -73,10 +76,12 @@ static bool kernel_dims(cn_layer *l, const cn_dims *in, shapes *s) {
   for (int i = 0; i < e->in.n; i++) {
     const int at = place(e->out, e->in.v[i]);
     const int64_t want = at < 0 ? CN_UNKNOWN : s->out.d[before + at], have = in->d[before + i];
-    if (want != CN_UNKNOWN && want != have) return cn_fail(g, CN_SHAPE, "EinsumDense: axis %c has size %lld in output_shape, another in the input", e->in.v[i], (long long)want), false;
+    if (want != CN_UNKNOWN && want != have)
+      return cn_fail(g, CN_SHAPE, "EinsumDense: axis %c has size %lld in output_shape, another in the input", e->in.v[i], (long long)want), false;
   }
   for (int i = 0; i < e->out.n; i++)
-    if (place(e->in, e->out.v[i]) < 0 && place(e->kernel, e->out.v[i]) < 0) return cn_fail(g, CN_VALUE, "EinsumDense: axis %c of the output is in neither input nor kernel", e->out.v[i]), false;
+    if (place(e->in, e->out.v[i]) < 0 && place(e->kernel, e->out.v[i]) < 0)
+      return cn_fail(g, CN_VALUE, "EinsumDense: axis %c of the output is in neither input nor kernel", e->out.v[i]), false;
   s->kernel = (cn_dims){ e->kernel.n, { 0 } };
   if (e->kernel.n > CN_MAX_RANK) return cn_fail(g, CN_SHAPE, "EinsumDense: the kernel has more than %d axes", CN_MAX_RANK), false;
   for (int i = 0; i < e->kernel.n; i++) {
@@ -110,7 +115,9 @@ static bool with_fans(cn_layer *l, const equation *e, cn_ref *initializer) {
   const cn_object *o = initializer->object;
   const cn_schema *s = o ? &o->cls->schema : NULL;
   const int in = s ? cni_option_find(s, "input_axes") : -1, out = s ? cni_option_find(s, "output_axes") : -1;
-  if (in < 0 || out < 0 || ((const cn_ints *)cni_option_at_const(s, o->options, in))->n >= 0 || ((const cn_ints *)cni_option_at_const(s, o->options, out))->n >= 0) return true;
+  if (in < 0 || out < 0 || ((const cn_ints *)cni_option_at_const(s, o->options, in))->n >= 0 ||
+      ((const cn_ints *)cni_option_at_const(s, o->options, out))->n >= 0)
+    return true;
   int64_t axes[2][CN_MAX_RANK];
   cn_ints lists[2] = { { axes[0], 0 }, { axes[1], 0 } };
   for (int i = 0; i < e->kernel.n; i++) {
@@ -139,7 +146,8 @@ static void build(cn_layer *l, const cn_dims *in, int64_t n) {
   d->bias = CN_NO_TENSOR;
   if (!output_dims(l, in, &s.out) || !kernel_dims(l, in, &s) || !bias_dims(l, in, &s) || !with_fans(l, &d->e, &initializer)) return;
   d->kernel = cn_add_weight(l, "kernel", &s.kernel, .initializer = initializer, .regularizer = o->kernel_regularizer, .constraint = o->kernel_constraint);
-  if (o->bias_axes) d->bias = cn_add_weight(l, "bias", &s.bias, .initializer = o->bias_initializer, .regularizer = o->bias_regularizer, .constraint = o->bias_constraint);
+  if (o->bias_axes)
+    d->bias = cn_add_weight(l, "bias", &s.bias, .initializer = o->bias_initializer, .regularizer = o->bias_regularizer, .constraint = o->bias_constraint);
   cni_lora_build(l, &d->lora, "lora_kernel", d->kernel, o->lora_rank, o->lora_alpha, &o->kernel_regularizer, &o->kernel_constraint);
 }
 

@@ -7,9 +7,11 @@
 extern "C" {
 #endif
 
-/* y = activation(einsum(equation, x, kernel) + bias). equation is "ab..,cd..->ef..", with letters for axes, or with an ellipsis on the left ("...x,xy->...y") or on the right ("ab...,bc->ac...") of both input and output.
- * output_shape: sizes of the output's lettered axes behind the batch axis, None where one is the input's. The kernel's sizes come from both. bias_axes: letters of the output that the bias has; it has size 1 along the axes
- * between and behind them. Weights: kernel, bias. For initializers that scale with fans, the kernel's axes that are in the output count as fan_out, the others as fan_in. No mask. Keras' EinsumDense. */
+/* y = activation(einsum(equation, x, kernel) + bias). equation is "ab..,cd..->ef..", with letters for axes, or with an ellipsis on the left ("...x,xy->...y")
+ * or on the right ("ab...,bc->ac...") of both input and output. output_shape: sizes of the output's lettered axes behind the batch axis, None where one is the
+ * input's. The kernel's sizes come from both. bias_axes: letters of the output that the bias has; it has size 1 along the axes between and behind them.
+ * Weights: kernel, bias. For initializers that scale with fans, the kernel's axes that are in the output count as fan_out, the others as fan_in. No mask.
+ * Keras' EinsumDense. */
 #define CN_EINSUM_DENSE(X, S)                                                                                \
   X(S, const char *, equation, NULL, REQUIRED, "of input, kernel -> output, for example \"abc,cd->abd\"")    \
   X(S, cn_ints, output_shape, CN_EMPTY_INTS, REQUIRED, "sizes without the batch axis; None: the input's")    \

@@ -44,7 +44,9 @@ static bool first_values(cn_layer *l, cn_tensor *given) {
   char text[160];
   if (!cn_build(l, &in, 1)) return false;
   if (cn_dims_equal(&given->dims, &e->table->dims) && given->dtype == e->table->dtype) return cn_assign(e->table, given), cn_ok(g);
-  return cn_fail(g, CN_SHAPE, "weights must have the table's shape and dtype, got %s %s", cn_dtype_name((cn_dtype)given->dtype), cn_dims_text(&given->dims, text, sizeof text)), false;
+  return cn_fail(g, CN_SHAPE, "weights must have the table's shape and dtype, got %s %s", cn_dtype_name((cn_dtype)given->dtype),
+                 cn_dims_text(&given->dims, text, sizeof text)),
+         false;
 }
 BUILD(Embedding, true)
 BUILD(ReversibleEmbedding, o->tie_weights)
@@ -85,9 +87,10 @@ static bool embedding_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *
   out->d[out->rank++] = ((const embedding *)l)->output_dim;
   return true;
 }
-CN_LAYER_OF(Embedding, embedding, CN_EMBEDDING, (.init = Embedding_init), .build = Embedding_build, .call = look_up, .output_shape = embedding_shape, .compute_mask = embedding_mask, .per_sample = cni_per_sample)
-CN_LAYER_OF(ReversibleEmbedding, embedding, CN_REVERSIBLE_EMBEDDING, (.init = ReversibleEmbedding_init), .build = ReversibleEmbedding_build, .call = reversible_call, .output_shape = embedding_shape,
-              .compute_mask = embedding_mask)
+CN_LAYER_OF(Embedding, embedding, CN_EMBEDDING, (.init = Embedding_init), .build = Embedding_build, .call = look_up, .output_shape = embedding_shape,
+            .compute_mask = embedding_mask, .per_sample = cni_per_sample)
+CN_LAYER_OF(ReversibleEmbedding, embedding, CN_REVERSIBLE_EMBEDDING, (.init = ReversibleEmbedding_init), .build = ReversibleEmbedding_build,
+            .call = reversible_call, .output_shape = embedding_shape, .compute_mask = embedding_mask)
 
 /* ---- by hand ---- */
 /* x min(1, max_norm / norm of a row), the rows standing behind the ids' axes. */

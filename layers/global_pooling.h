@@ -1,5 +1,5 @@
-/* Pooling over all of space: GlobalAveragePooling1D to 3D, GlobalMaxPooling1D to 3D. [n, t, c], [n, h, w, c], [n, d, h, w, c], or with channels_first [n, c, ...] -> [n, c]; with keepdims the pooled axes stay with size 1.
- * The output has no mask. */
+/* Pooling over all of space: GlobalAveragePooling1D to 3D, GlobalMaxPooling1D to 3D. [n, t, c], [n, h, w, c], [n, d, h, w, c], or with channels_first [n, c,
+ * ...] -> [n, c]; with keepdims the pooled axes stay with size 1. The output has no mask. */
 #ifndef CN_LAYERS_GLOBAL_POOLING_H
 #define CN_LAYERS_GLOBAL_POOLING_H
 #include "layer.h"

@@ -82,11 +82,14 @@ static bool one_of(const char *text, const char *const *names) {
   return false;
 }
 static bool variance_scaling_init(cn_object *self) {
-  static const char *const modes[] = { "fan_in", "fan_out", "fan_avg", NULL }, *const distributions[] = { "uniform", "truncated_normal", "untruncated_normal", "normal", NULL };
+  static const char *const modes[] = { "fan_in", "fan_out", "fan_avg", NULL }, *const distributions[] = { "uniform", "truncated_normal", "untruncated_normal",
+                                                                                                          "normal", NULL };
   const cn_initializer_VarianceScalingOptions *o = self->options;
   if (!one_of(o->mode, modes)) return cn_fail(self->graph, CN_VALUE, "mode must be fan_in, fan_out or fan_avg, got \"%s\"", o->mode ? o->mode : "None"), false;
   if (!one_of(o->distribution, distributions))
-    return cn_fail(self->graph, CN_VALUE, "distribution must be truncated_normal, untruncated_normal or uniform, got \"%s\"", o->distribution ? o->distribution : "None"), false;
+    return cn_fail(self->graph, CN_VALUE, "distribution must be truncated_normal, untruncated_normal or uniform, got \"%s\"",
+                   o->distribution ? o->distribution : "None"),
+           false;
   return true;
 }
 
@@ -142,8 +145,12 @@ FILL(orthogonal) {
 
 /* ---- STFT ---- */
 /* Windows that are sums of cosines: sum over k of (-1)^k a_k cos(2 pi k i / span). */
-static const struct { const char *name; double a[5]; } windows[] = { { "boxcar", { 1 } }, { "hann", { 0.5, 0.5 } }, { "hamming", { 0.54, 0.46 } }, { "blackman", { 0.42, 0.5, 0.08 } },
-  { "nuttall", { 0.3635819, 0.4891775, 0.1365995, 0.0106411 } }, { "blackmanharris", { 0.35875, 0.48829, 0.14128, 0.01168 } }, { "flattop", { 0.21557895, 0.41663158, 0.277263158, 0.083578947, 0.006947368 } } };
+static const struct {
+  const char *name;
+  double a[5];
+} windows[] = { { "boxcar", { 1 } }, { "hann", { 0.5, 0.5 } }, { "hamming", { 0.54, 0.46 } }, { "blackman", { 0.42, 0.5, 0.08 } },
+                { "nuttall", { 0.3635819, 0.4891775, 0.1365995, 0.0106411 } }, { "blackmanharris", { 0.35875, 0.48829, 0.14128, 0.01168 } },
+                { "flattop", { 0.21557895, 0.41663158, 0.277263158, 0.083578947, 0.006947368 } } };
 #define WINDOWS ((int)(sizeof windows / sizeof *windows))
 
 static int window_of(const char *name) {
@@ -172,7 +179,8 @@ FILL(stft) {
   (void)n;
   for (int64_t i = 0; i < frames; i++)
     for (int64_t k = 0; k < bins; k++) {
-      const double angle = -2 * M_PI / (double)(length ? length : 1) * (double)k * (double)i, v = window_at(o, i, frames) * scale * (!strcmp(o->side, "imag") ? sin(angle) : cos(angle));
+      const double angle = -2 * M_PI / (double)(length ? length : 1) * (double)k * (double)i,
+                   v = window_at(o, i, frames) * scale * (!strcmp(o->side, "imag") ? sin(angle) : cos(angle));
       for (int64_t m = 0; m < middle; m++) y[(i * middle + m) * bins + k] = v;
     }
   return true;
@@ -182,8 +190,10 @@ static bool stft_init(cn_object *self) {
   static const char *const sides[] = { "real", "imag", NULL }, *const scalings[] = { "density", "spectrum", NULL };
   const cn_initializer_STFTOptions *o = self->options;
   if (!one_of(o->side, sides)) return cn_fail(self->graph, CN_VALUE, "side must be real or imag, got \"%s\"", o->side ? o->side : "None"), false;
-  if (o->window && window_of(o->window) < 0) return cn_fail(self->graph, CN_UNSUPPORTED, "window must be None or a sum of cosines (hann, hamming, blackman, ...), got \"%s\"", o->window), false;
-  if (o->scaling && !one_of(o->scaling, scalings)) return cn_fail(self->graph, CN_VALUE, "scaling must be density, spectrum or None, got \"%s\"", o->scaling), false;
+  if (o->window && window_of(o->window) < 0)
+    return cn_fail(self->graph, CN_UNSUPPORTED, "window must be None or a sum of cosines (hann, hamming, blackman, ...), got \"%s\"", o->window), false;
+  if (o->scaling && !one_of(o->scaling, scalings))
+    return cn_fail(self->graph, CN_VALUE, "scaling must be density, spectrum or None, got \"%s\"", o->scaling), false;
   return true;
 }
 
@@ -191,8 +201,9 @@ static bool stft_init(cn_object *self) {
 #define INITIALIZER(C, LIST, fill_, ...)                            \
   static const cn_initializer_methods C##_methods = { .fill = fill_ }; \
   CN_OBJECT(initializer, INITIALIZER, C, LIST, .methods = &C##_methods, __VA_ARGS__)
-static const char *const zero_names[] = { "zero", NULL }, *const one_names[] = { "one", NULL }, *const normal_names[] = { "normal", NULL }, *const uniform_names[] = { "uniform", NULL },
-                         *const identity_names[] = { "IdentityInitializer", NULL }, *const orthogonal_names[] = { "OrthogonalInitializer", NULL }, *const stft_names[] = { "STFTInitializer", NULL };
+static const char *const zero_names[] = { "zero", NULL }, *const one_names[] = { "one", NULL }, *const normal_names[] = { "normal", NULL },
+                         *const uniform_names[] = { "uniform", NULL }, *const identity_names[] = { "IdentityInitializer", NULL },
+                         *const orthogonal_names[] = { "OrthogonalInitializer", NULL }, *const stft_names[] = { "STFTInitializer", NULL };
 INITIALIZER(Zeros, CN_NO_OPTIONS, zeros, .aliases = zero_names)
 INITIALIZER(Ones, CN_NO_OPTIONS, ones, .aliases = one_names)
 INITIALIZER(Constant, CN_INITIALIZER_CONSTANT, constant, .init = NULL)
@@ -209,11 +220,12 @@ INITIALIZER(HeUniform, CN_INITIALIZER_NAMED_SCALING, he_uniform, .init = NULL)
 INITIALIZER(HeNormal, CN_INITIALIZER_NAMED_SCALING, he_normal, .init = NULL)
 INITIALIZER(Orthogonal, CN_INITIALIZER_ORTHOGONAL, orthogonal, .aliases = orthogonal_names)
 INITIALIZER(STFT, CN_INITIALIZER_STFT, stft, .aliases = stft_names, .init = stft_init)
-const cn_class *const cni_initializer_classes[] = {
-  &cn_class_initializer_Zeros, &cn_class_initializer_Ones, &cn_class_initializer_Constant, &cn_class_initializer_Identity, &cn_class_initializer_RandomNormal, &cn_class_initializer_TruncatedNormal,
-  &cn_class_initializer_RandomUniform, &cn_class_initializer_VarianceScaling, &cn_class_initializer_GlorotUniform, &cn_class_initializer_GlorotNormal, &cn_class_initializer_LecunUniform,
-  &cn_class_initializer_LecunNormal, &cn_class_initializer_HeUniform, &cn_class_initializer_HeNormal, &cn_class_initializer_Orthogonal, &cn_class_initializer_STFT, NULL
-};
+const cn_class *const cni_initializer_classes[] = { &cn_class_initializer_Zeros, &cn_class_initializer_Ones, &cn_class_initializer_Constant,
+                                                    &cn_class_initializer_Identity, &cn_class_initializer_RandomNormal, &cn_class_initializer_TruncatedNormal,
+                                                    &cn_class_initializer_RandomUniform, &cn_class_initializer_VarianceScaling,
+                                                    &cn_class_initializer_GlorotUniform, &cn_class_initializer_GlorotNormal, &cn_class_initializer_LecunUniform,
+                                                    &cn_class_initializer_LecunNormal, &cn_class_initializer_HeUniform, &cn_class_initializer_HeNormal,
+                                                    &cn_class_initializer_Orthogonal, &cn_class_initializer_STFT, NULL };
 
 /* ---- use ---- */
 cn_object *cn_initializer_from(cn_graph *g, const char *text) { return cn_ok(g) && text ? cni_layers_factory.from_text(g, CN_KIND_INITIALIZER, text) : NULL; }
@@ -257,4 +269,6 @@ cn_tensor *cn_initialize(cn_graph *g, const cn_ref *r, const cn_dims *dims, cn_d
   return t;
 }
 
-bool cn_register_initializer(cn_graph *g, const char *name, cn_function fn, void *user) { return cn_register_function(g, CN_KIND_INITIALIZER, name, fn, NULL, user); }
+bool cn_register_initializer(cn_graph *g, const char *name, cn_function fn, void *user) {
+  return cn_register_function(g, CN_KIND_INITIALIZER, name, fn, NULL, user);
+}

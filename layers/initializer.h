@@ -7,8 +7,11 @@
 extern "C" {
 #endif
 
-/* The functions of an initializer class: fills `y`, a float tensor's doubles in row-major order, n = product of dims; draws from the stream. False after cn_fail. */
-typedef struct cn_initializer_methods { bool (*fill)(const cn_object *self, cn_graph *g, const cn_dims *dims, cn_stream *stream, double *y, int64_t n); } cn_initializer_methods;
+/* The functions of an initializer class: fills `y`, a float tensor's doubles in row-major order, n = product of dims; draws from the stream. False after
+ * cn_fail. */
+typedef struct cn_initializer_methods {
+  bool (*fill)(const cn_object *self, cn_graph *g, const cn_dims *dims, cn_stream *stream, double *y, int64_t n);
+} cn_initializer_methods;
 
 #define CN_SEED(X, S) X(S, int64_t, seed, CN_NONE, ANY, "of the values; None: drawn from the graph, anew at each call")
 #define CN_FANS(X, S)                                                                                                            \
@@ -77,7 +80,8 @@ CN_OBJECT_DECLARE(initializer, STFT, CN_INITIALIZER_STFT)
 #endif
 
 CN_API cn_object *cn_initializer_from(cn_graph *g, const char *text);
-/* A tensor of initial values: from an object, a name, or a user's function (which gets zeros of the shape). An object with a seed gives the same values at every call. dtype may be an integer type for constants. */
+/* A tensor of initial values: from an object, a name, or a user's function (which gets zeros of the shape). An object with a seed gives the same values at
+ * every call. dtype may be an integer type for constants. */
 CN_API cn_tensor *cn_initialize(cn_graph *g, const cn_ref *initializer, const cn_dims *dims, cn_dtype dtype);
 CN_API bool cn_register_initializer(cn_graph *g, const char *name, cn_function fn, void *user);
 

@@ -11,7 +11,10 @@ static bool init(cn_object *self) {
   const cn_ints sizes = whole ? o->batch_shape : o->shape;
   if (!cn_layer_init(self)) return false;
   if (whole == (o->shape.n >= 0)) return cn_fail(g, CN_VALUE, "give shape or batch_shape, one of the two"), false;
-  if (o->sparse || o->ragged) return cn_fail(g, CN_UNSUPPORTED, "%s inputs are not supported: give %s", o->sparse ? "sparse" : "ragged", o->sparse ? "rows as they are looked up, or dense ones" : "padded ones with a mask"), false;
+  if (o->sparse || o->ragged)
+    return cn_fail(g, CN_UNSUPPORTED, "%s inputs are not supported: give %s", o->sparse ? "sparse" : "ragged",
+                   o->sparse ? "rows as they are looked up, or dense ones" : "padded ones with a mask"),
+           false;
   if (sizes.n + !whole > CN_MAX_RANK || (whole && !sizes.n)) return cn_fail(g, CN_SHAPE, "rank %lld is not possible", (long long)(sizes.n + !whole)), false;
   if (!whole) l->dims.d[l->dims.rank++] = o->batch_size == CN_NONE ? CN_UNKNOWN : o->batch_size;
   for (int64_t i = 0; i < sizes.n; i++) {
@@ -40,7 +43,8 @@ static json_t *to_json(cn_graph *g, const cn_object *self) {
   json_t *shape = json_array();
   (void)g;
   for (int i = 0; i < l->dims.rank; i++) json_array_append_new(shape, l->dims.d[i] == CN_UNKNOWN ? json_null() : json_integer(l->dims.d[i]));
-  return json_pack("{s:o, s:s, s:b, s:b, s:s, s:b}", "batch_shape", shape, "dtype", cn_dtype_name(l->base.dtype), "sparse", 0, "ragged", 0, "name", l->base.name, "optional", ((const cn_InputLayerOptions *)self->options)->optional);
+  return json_pack("{s:o, s:s, s:b, s:b, s:s, s:b}", "batch_shape", shape, "dtype", cn_dtype_name(l->base.dtype), "sparse", 0, "ragged", 0, "name",
+                   l->base.name, "optional", ((const cn_InputLayerOptions *)self->options)->optional);
 }
 CN_LAYER_OF(InputLayer, input_layer, CN_INPUT_LAYER, (.init = init, .to_json = to_json), .call = call, .output_shape = output_shape)
 
@@ -50,7 +54,15 @@ cn_tensor *cn_input_of(cn_layer *l) {
   if (!l || !cn_ok(l->object.graph)) return NULL;
   cn_graph *g = l->object.graph;
   if (l->object.cls != &cn_class_InputLayer) return cn_fail(g, CN_VALUE, "input_of: %s is no InputLayer", l->name), NULL;
-  const cn_call_args none = { .graph = g, .layer = l, .x = CN_NO_TENSOR, .training = CN_NONE, .mask = CN_NO_TENSOR, .attention_mask = CN_NO_TENSOR, .query_mask = CN_NO_TENSOR, .value_mask = CN_NO_TENSOR, .key_mask = CN_NO_TENSOR };
+  const cn_call_args none = { .graph = g,
+                              .layer = l,
+                              .x = CN_NO_TENSOR,
+                              .training = CN_NONE,
+                              .mask = CN_NO_TENSOR,
+                              .attention_mask = CN_NO_TENSOR,
+                              .query_mask = CN_NO_TENSOR,
+                              .value_mask = CN_NO_TENSOR,
+                              .key_mask = CN_NO_TENSOR };
   cn_node *n = cni_call_node(l, &none, 1);
   if (!n) return NULL;
   return cni_symbolic_output(g, n, 0, l->dtype, &((const input_layer *)l)->dims);

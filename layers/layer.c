@@ -25,7 +25,8 @@ static bool init_base(cn_layer *l) {
   return cn_ok(g) && l->name;
 }
 
-/* Names among the options become objects at once, so that an unknown one is refused where it is written. The options hold them: they are freed with the layer. */
+/* Names among the options become objects at once, so that an unknown one is refused where it is written. The options hold them: they are freed with the layer.
+ */
 static bool resolve_options(cn_layer *l) {
   const cn_schema *s = &l->object.cls->schema;
   for (int i = 0; i < s->count; i++) {
@@ -100,7 +101,8 @@ cn_layer *cn_add_layer(cn_layer *l, cn_layer *sub) {
 }
 
 bool cni_adopt(cn_layer *l, cn_layer *sub) {
-  if (l->layers_count == l->layers_capacity && !cni_grow(l->object.graph, (void **)&l->layers, l->layers_count, &l->layers_capacity, sizeof *l->layers)) return false;
+  if (l->layers_count == l->layers_capacity && !cni_grow(l->object.graph, (void **)&l->layers, l->layers_count, &l->layers_capacity, sizeof *l->layers))
+    return false;
   l->layers[l->layers_count++] = sub;
   if (sub->object.adopted) sub->object.uses++;
   sub->object.adopted = true;
@@ -131,7 +133,8 @@ static const cn_layer_methods *methods(const cn_layer *l) { return l->object.cls
 static bool misfit(cn_layer *l, int64_t i, const cn_dims *in, const char *what, int64_t wanted, bool of_rank) {
   char text[160], rank[32] = "";
   if (of_rank) snprintf(rank, sizeof rank, "ndim=%d, ", in->rank);
-  cn_fail(l->object.graph, CN_SHAPE, "%s: input %lld does not fit: expected %s%lld, found %sshape %s", l->object.cls->schema.name, (long long)i, what, (long long)wanted, rank, cn_dims_text(in, text, sizeof text));
+  cn_fail(l->object.graph, CN_SHAPE, "%s: input %lld does not fit: expected %s%lld, found %sshape %s", l->object.cls->schema.name, (long long)i, what,
+          (long long)wanted, rank, cn_dims_text(in, text, sizeof text));
   return false;
 }
 
@@ -160,7 +163,9 @@ static bool shapes_ok(cn_layer *l, const cn_dims *in, int64_t n) {
   cn_graph *g = l->object.graph;
   const cn_layer_methods *m = methods(l);
   const int64_t most = m->max_inputs ? m->max_inputs : m->min_inputs > 1 ? INT64_MAX : 1, least = m->min_inputs ? m->min_inputs : 1;
-  if (n < least || n > most) return cn_fail(g, CN_VALUE, "%s: %lld inputs, wanted %s%lld", l->object.cls->schema.name, (long long)n, least == most ? "" : "at least ", (long long)least), false;
+  if (n < least || n > most)
+    return cn_fail(g, CN_VALUE, "%s: %lld inputs, wanted %s%lld", l->object.cls->schema.name, (long long)n, least == most ? "" : "at least ", (long long)least),
+           false;
   for (int64_t i = 0; i < n; i++)
     if (!rank_fits(l, i, &in[i])) return false;
   return axes_fit(l, in);
@@ -168,7 +173,8 @@ static bool shapes_ok(cn_layer *l, const cn_dims *in, int64_t n) {
 
 void cn_expect_axis(cn_layer *l, int axis, int64_t size) {
   if (!l || !cn_ok(l->object.graph) || size == CN_UNKNOWN) return;
-  if (l->axes_count == CN_LAYER_AXES) cn_fail(l->object.graph, CN_UNSUPPORTED, "%s: at most %d axes can be expected", l->object.cls->schema.name, CN_LAYER_AXES);
+  if (l->axes_count == CN_LAYER_AXES)
+    cn_fail(l->object.graph, CN_UNSUPPORTED, "%s: at most %d axes can be expected", l->object.cls->schema.name, CN_LAYER_AXES);
   else l->axes[l->axes_count].axis = axis, l->axes[l->axes_count++].size = size;
 }
 
@@ -396,7 +402,8 @@ static cn_tensor *call_on_shapes(cn_layer *l, const cn_dims *in, int64_t n) {
   return y;
 }
 
-/* A class without output_shape is called on shapes alone; layers that this builds are unbuilt again, and random numbers and names are drawn as if it had not been. */
+/* A class without output_shape is called on shapes alone; layers that this builds are unbuilt again, and random numbers and names are drawn as if it had not
+ * been. */
 static bool shape_by_trial(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) {
   cn_graph *g = l->object.graph;
   const uint64_t streams = g->core.streams;

@@ -1,4 +1,5 @@
-/* Layers: a const class (options, build, call, output shape, mask) and an instance that owns weights and sub-layers. A user's own layer is a class struct and an instance struct of the same form. */
+/* Layers: a const class (options, build, call, output shape, mask) and an instance that owns weights and sub-layers. A user's own layer is a class struct and
+ * an instance struct of the same form. */
 #ifndef CN_LAYERS_LAYER_H
 #define CN_LAYERS_LAYER_H
 #include "../autograd/autograd.h"
@@ -9,7 +10,8 @@
 extern "C" {
 #endif
 
-/* Options that every layer has; a class' own list comes before them. There is no `dynamic`: a layer's call is C that runs each time, so all are; a config's is dropped. */
+/* Options that every layer has; a class' own list comes before them. There is no `dynamic`: a layer's call is C that runs each time, so all are; a config's is
+ * dropped. */
 #define CN_LAYER_LIST(X, S)                                                                                                      \
   X(S, const char *, name, NULL, ANY, "name; default: the class' name in snake case with a number, unique in the graph")          \
   X(S, bool, trainable, true, ANY, "whether the weights are updated and their penalties count")                                   \
@@ -39,18 +41,23 @@ typedef struct cn_inputs {
 
 /* The functions of a layer class. Only `call` must be given. */
 typedef struct cn_layer_methods {
-  void (*build)(cn_layer *l, const cn_dims *in, int64_t n);                        /* makes weights and sub-layers from the inputs' shapes; a failure is the graph's */
+  void (*build)(cn_layer *l, const cn_dims *in, int64_t n); /* makes weights and sub-layers from the inputs' shapes; a failure is the graph's */
   cn_tensor *(*call)(cn_layer *l, cn_graph *g, cn_inputs *in);                     /* the (first) output; NULL after a failure */
   bool (*output_shape)(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out);   /* without it, the class is called on symbolic tensors */
-  cn_tensor *(*compute_mask)(cn_layer *l, cn_graph *g, const cn_inputs *in);       /* mask of the output; without it the first input's passes if supports_masking */
+  cn_tensor *(*compute_mask)(cn_layer *l, cn_graph *g, const cn_inputs *in); /* mask of the output; without it the first input's passes if supports_masking */
   void (*reset)(cn_layer *l);                                                      /* back to the initial state (RNN states) */
-  bool (*state)(cn_layer *l, cn_state *s);                                         /* what of a built layer is no weight and changes from step to step (random streams, RNN states), for backups of a training; may be NULL */
-  int64_t (*state_shapes)(cn_layer *l, const cn_dims *step, cn_dims *states);      /* of recurrent cells (recurrent.h): shapes of the states for that of a step's input; how many, fewer than CN_LAYER_OUTPUTS; -1 after an error */
+  bool (*state)(
+      cn_layer *l,
+      cn_state *s); /* what of a built layer is no weight and changes from step to step (random streams, RNN states), for backups of a training; may be NULL */
+  /* of recurrent cells (recurrent.h): shapes of the states for that of a step's input; how many, fewer than CN_LAYER_OUTPUTS; -1 after an error */
+  int64_t (*state_shapes)(cn_layer *l, const cn_dims *step, cn_dims *states);
   bool supports_masking;
-  bool separate_inputs;                                                            /* Keras' call takes several inputs as arguments of their own (query, value), not as a list */
+  bool separate_inputs; /* Keras' call takes several inputs as arguments of their own (query, value), not as a list */
   int min_rank, max_rank, rank;                                                    /* of every input; 0: any */
   int64_t min_inputs, max_inputs;                                                  /* 0: one */
-  bool (*per_sample)(const cn_layer *l, bool training);                            /* whether a call gives each sample what it and the weights alone make (sub-layers are asked too), and keeps nothing; without it, no */
+  bool (*per_sample)(
+      const cn_layer *l,
+      bool training); /* whether a call gives each sample what it and the weights alone make (sub-layers are asked too), and keeps nothing; without it, no */
 } cn_layer_methods;
 
 /* The head of every layer instance. Read it; change it through functions only. */
@@ -99,8 +106,8 @@ struct cn_layer {
   X(S, int64_t, reverse, CN_NONE, ANY, "1: of ReversibleEmbedding: from outputs back to scores of rows")
 typedef struct cn_call_args { cn_graph *graph; CN_CALL(CN_FIELD_, ) } cn_call_args;
 /* On symbolic tensors (cn_Input) nothing is computed: the layer is built, the outputs' shapes are found, and the call is recorded, to be taken up by cn_Model.
- * Calls a layer, as Keras' __call__ does: checks the input, builds on the first call, runs call inside the layer's name scope, adds the activity penalty, sets the mask.
- * Returns the first output. outputs (may be NULL) receives all of them, at most CN_LAYER_OUTPUTS, and count their number. */
+ * Calls a layer, as Keras' __call__ does: checks the input, builds on the first call, runs call inside the layer's name scope, adds the activity penalty, sets
+ * the mask. Returns the first output. outputs (may be NULL) receives all of them, at most CN_LAYER_OUTPUTS, and count their number. */
 CN_API cn_tensor *cn_call_layer(const cn_call_args *args, cn_tensor **outputs, int64_t *count);
 CN_API cn_tensor *cn_call_run(const cn_call_args *args);
 #ifndef __cplusplus
@@ -112,8 +119,8 @@ CN_API cn_tensor *cn_call_run(const cn_call_args *args);
 CN_API bool cn_build(cn_layer *l, const cn_dims *in, int64_t n);
 /* The first output's shape for input shapes (sizes may be CN_UNKNOWN). Does not build. */
 CN_API bool cn_compute_output_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out);
-/* The mask that the output of such a call would carry, without the call: as the class says, else the first input's where the layer supports masking. Builds the layer if it has to. NULL where there is none, and after an error.
- * Keras' compute_mask. */
+/* The mask that the output of such a call would carry, without the call: as the class says, else the first input's where the layer supports masking. Builds the
+ * layer if it has to. NULL where there is none, and after an error. Keras' compute_mask. */
 CN_API cn_tensor *cn_compute_mask_run(const cn_call_args *args);
 #ifndef __cplusplus
 /* cn_compute_mask(g, layer, x, .mask = mask) */
@@ -138,7 +145,8 @@ CN_API cn_tensor *cn_make_weight(const cn_weight_options *options);
 #endif
 /* In `build`: from now on every first input must have this size along the axis (which may be negative), else "expected axis -1 to have value 4". */
 CN_API void cn_expect_axis(cn_layer *l, int axis, int64_t size);
-/* Tells a layer of a sub-layer, so that weights, penalties, trainable and files reach it. The first layer it is added to frees it; further ones share it. Returns sub. */
+/* Tells a layer of a sub-layer, so that weights, penalties, trainable and files reach it. The first layer it is added to frees it; further ones share it.
+ * Returns sub. */
 CN_API cn_layer *cn_add_layer(cn_layer *l, cn_layer *sub);
 /* Adds a scalar to the losses of this call (inside call). */
 CN_API void cn_add_loss(cn_layer *l, cn_tensor *loss);
@@ -147,7 +155,8 @@ CN_API void cn_add_loss(cn_layer *l, cn_tensor *loss);
 CN_API int64_t cn_weights(cn_layer *l, cn_tensor **out, int64_t capacity);
 CN_API int64_t cn_trainable_weights(cn_layer *l, cn_tensor **out, int64_t capacity);
 CN_API int64_t cn_non_trainable_weights(cn_layer *l, cn_tensor **out, int64_t capacity);
-/* Copies of all weights, in the order of cn_weights, into `out` of n places; n must be how many there are. They live until the next reset. Keras' get_weights. */
+/* Copies of all weights, in the order of cn_weights, into `out` of n places; n must be how many there are. They live until the next reset. Keras' get_weights.
+ */
 CN_API bool cn_get_weights(cn_layer *l, cn_tensor **out, int64_t n);
 /* Copies values into the weights, in the order of cn_weights; count, shapes and dtypes must fit, else nothing is written. */
 CN_API bool cn_set_weights(cn_layer *l, cn_tensor *const *values, int64_t n);
@@ -155,7 +164,8 @@ CN_API bool cn_set_weights(cn_layer *l, cn_tensor *const *values, int64_t n);
 CN_API int64_t cn_count_params(cn_layer *l);
 /* Whether the weights are trained, for the layer and everything below it. */
 CN_API void cn_layer_set_trainable(cn_layer *l, bool trainable);
-/* Penalties of this step: losses that calls added (activity penalties, cn_add_loss), then one for each trainable weight with a regularizer. Scalars. Writes at most `capacity`, returns how many there are. */
+/* Penalties of this step: losses that calls added (activity penalties, cn_add_loss), then one for each trainable weight with a regularizer. Scalars. Writes at
+ * most `capacity`, returns how many there are. */
 CN_API int64_t cn_losses(cn_layer *l, cn_tensor **out, int64_t capacity);
 /* loss + every penalty of cn_losses: what a hand-written training step differentiates. */
 CN_API cn_tensor *cn_total_loss(cn_layer *l, cn_tensor *loss);
@@ -177,7 +187,8 @@ CN_API void cn_layer_finish(cn_object *self);
 /* Resolves a reference among a layer's options to an object that the layer owns (or a function, left in *ref); see cn_activate. False after an error. */
 CN_API bool cn_layer_resolve(cn_layer *l, cn_kind kind, cn_ref *ref);
 
-/* Declares a layer's options, class and constructor in a header: CN_LAYER_DECLARE(Dense, CN_DENSE), then #define cn_Dense(...) CN_MAKE_LAYER_(Dense, CN_DENSE, __VA_ARGS__). */
+/* Declares a layer's options, class and constructor in a header: CN_LAYER_DECLARE(Dense, CN_DENSE), then #define cn_Dense(...) CN_MAKE_LAYER_(Dense, CN_DENSE,
+ * __VA_ARGS__). */
 #define CN_LAYER_DECLARE(L, LIST)                                                                            \
   typedef struct cn_##L##Options { cn_graph *graph; LIST(CN_FIELD_, ) CN_LAYER_LIST(CN_FIELD_, ) } cn_##L##Options; \
   extern CN_API const cn_class cn_class_##L;                                                                 \

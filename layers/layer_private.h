@@ -39,7 +39,8 @@ static inline bool cni_channels_first(const char *data_format) { return data_for
 /* normalization.c: an axis of an input of that rank, not negative; false after an INDEX error. */
 bool cni_layer_axis(cn_layer *l, int64_t axis, int rank, int *out);
 
-/* pooling.c: whether a size has one number or one for each spatial axis, else a VALUE error that names the option; valid, same or `also` (or NULL) however it is spelt, NULL after a VALUE error. */
+/* pooling.c: whether a size has one number or one for each spatial axis, else a VALUE error that names the option; valid, same or `also` (or NULL) however it
+ * is spelt, NULL after a VALUE error. */
 bool cni_size_fits(const cn_layer *l, const char *name, cn_size size, int spatial);
 const char *cni_padding(const cn_layer *l, const char *given, const char *also);
 
@@ -58,8 +59,8 @@ bool cni_own(cn_layer *l, cn_object *o);
 /* weights.c, at the end of a build: a sub-layer's weight stands before the layer's own in the lists of weights, and once in all. */
 bool cni_lend_weight(cn_layer *l, cn_tensor *w);
 
-/* spelling.c: a layer's config with the names of today's Keras, a new reference; options that were dropped without effect are left out, those that ask for what is not supported (quantization) are refused. NULL after an
- * error. What is no object passes. */
+/* spelling.c: a layer's config with the names of today's Keras, a new reference; options that were dropped without effect are left out, those that ask for what
+ * is not supported (quantization) are refused. NULL after an error. What is no object passes. */
 json_t *cni_config_today(cn_graph *g, const json_t *config);
 
 /* activation.c */
@@ -73,7 +74,8 @@ cn_node *cni_call_node(cn_layer *l, const cn_call_args *a, int64_t n);
 bool cni_adopt(cn_layer *l, cn_layer *sub);               /* cn_add_layer without its checks */
 extern const cn_schema cni_call_schema;                   /* of cn_call_args */
 extern const cn_op cni_layer_call;                        /* stands in the nodes of layers' calls; never run */
-cn_tensor *cni_with_mask(cn_layer *l, const cn_inputs *in, cn_tensor *y, cn_tensor *mask); /* y carrying the mask; a view of it where it is not the call's own to change */
+cn_tensor *cni_with_mask(cn_layer *l, const cn_inputs *in, cn_tensor *y,
+                         cn_tensor *mask); /* y carrying the mask; a view of it where it is not the call's own to change */
 /* Pushes the layer's name on the scope of errors and nodes. */
 typedef struct cni_scope_mark { size_t mark; const char *scope; } cni_scope_mark;
 cni_scope_mark cni_layer_enter(cn_layer *l);

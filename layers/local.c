@@ -21,7 +21,8 @@ static bool init(cn_object *self, int spatial) {
   const cn_LocallyConnected1DOptions *o = options_of(l);
   const char *padding = cni_padding(l, o->padding, NULL);
   if (!padding || !cni_size_fits(l, "kernel_size", o->kernel_size, spatial) || !cni_size_fits(l, "strides", o->strides, spatial)) return false;
-  if (o->implementation < 1 || o->implementation > 3) return cn_fail(self->graph, CN_VALUE, "implementation must be 1, 2 or 3, got %lld", (long long)o->implementation), false;
+  if (o->implementation < 1 || o->implementation > 3)
+    return cn_fail(self->graph, CN_VALUE, "implementation must be 1, 2 or 3, got %lld", (long long)o->implementation), false;
   c->same = !strcmp(padding, "same");
   if (c->same && o->implementation == 1) return cn_fail(self->graph, CN_VALUE, "padding same needs implementation 2 or 3"), false;
   c->spatial = spatial;
@@ -71,8 +72,10 @@ static bool sizes(local *c, const cn_dims *in) {
   c->channels = in->d[c->first ? 1 : c->spatial + 1];
   for (int i = 0; i < c->spatial; i++) {
     const int64_t n = c->in[i] = in->d[i + (c->first ? 2 : 1)];
-    if (n == CN_UNKNOWN || c->channels == CN_UNKNOWN) return cn_fail(g, CN_SHAPE, "the sizes of axes and channels must be known, got %s", cn_dims_text(in, text, sizeof text)), false;
-    if (!c->same && n < c->kernel_size[i]) return cn_fail(g, CN_SHAPE, "kernel_size %lld is larger than the axis in %s", (long long)c->kernel_size[i], cn_dims_text(in, text, sizeof text)), false;
+    if (n == CN_UNKNOWN || c->channels == CN_UNKNOWN)
+      return cn_fail(g, CN_SHAPE, "the sizes of axes and channels must be known, got %s", cn_dims_text(in, text, sizeof text)), false;
+    if (!c->same && n < c->kernel_size[i])
+      return cn_fail(g, CN_SHAPE, "kernel_size %lld is larger than the axis in %s", (long long)c->kernel_size[i], cn_dims_text(in, text, sizeof text)), false;
     c->out[i] = c->same ? (n + c->strides[i] - 1) / c->strides[i] : (n - c->kernel_size[i]) / c->strides[i] + 1;
     c->inputs *= n;
     c->outputs *= c->out[i];
@@ -120,8 +123,11 @@ static void build(cn_layer *l, const cn_dims *in, int64_t n) {
   cn_dims bias = { c->spatial + 1, { 0 } };
   for (int i = 0; i < c->spatial; i++) bias.d[i] = c->out[i];
   bias.d[c->spatial] = c->filters;
-  c->kernel = cn_add_weight(l, "kernel", &kernel, .initializer = o->kernel_initializer, .regularizer = o->kernel_regularizer, .constraint = o->kernel_constraint);
-  c->bias = !o->use_bias ? CN_NO_TENSOR : cn_add_weight(l, "bias", &bias, .initializer = o->bias_initializer, .regularizer = o->bias_regularizer, .constraint = o->bias_constraint);
+  c->kernel =
+      cn_add_weight(l, "kernel", &kernel, .initializer = o->kernel_initializer, .regularizer = o->kernel_regularizer, .constraint = o->kernel_constraint);
+  c->bias = !o->use_bias
+                ? CN_NO_TENSOR
+                : cn_add_weight(l, "bias", &bias, .initializer = o->bias_initializer, .regularizer = o->bias_regularizer, .constraint = o->bias_constraint);
   for (int i = 1; i < in->rank; i++) cn_expect_axis(l, i, in->d[i]);
 }
 
@@ -139,13 +145,15 @@ static cn_tensor *by_patches(const local *c, cn_graph *g, cn_tensor *x) {
   for (int64_t p = 0; p < c->outputs; p++) window(c, p, at + p * width);
   cn_tensor *index = cn_array(g, CN_I64, CN_DIMS(c->outputs, width), at);
   x = shaped(g, x, c->first ? CN_DIMS(-1, c->channels, c->inputs) : CN_DIMS(-1, c->inputs, c->channels));
-  cn_tensor *patches = x && index ? cn_take(g, x, index, .axis = c->first ? 2 : 1) : NULL; /* [n, positions, window, channels]; channels_first: [n, channels, positions, window] */
+  cn_tensor *patches = x && index ? cn_take(g, x, index, .axis = c->first ? 2 : 1)
+                                  : NULL; /* [n, positions, window, channels]; channels_first: [n, channels, positions, window] */
   if (patches && c->first) patches = cn_transpose(g, patches, .axes = CN_INTS(0, 2, 1, 3));
   patches = shaped(g, patches, CN_DIMS(-1, c->outputs, width * c->channels));
   return patches ? cn_einsum(g, CN_TENSORS(patches, c->kernel), .subscripts = c->first ? "npk,pkf->nfp" : "npk,pkf->npf") : NULL;
 }
 
-/* 1 where an input position is in the window of an output position: [inputs, outputs], in the layer's dtype, as it multiplies the kernel [inputs, channels, outputs, filters]. */
+/* 1 where an input position is in the window of an output position: [inputs, outputs], in the layer's dtype, as it multiplies the kernel [inputs, channels,
+ * outputs, filters]. */
 static cn_tensor *mask_of(const local *c, cn_graph *g) {
   int64_t *at = cni_arena_take(g, cni_step_arena(g), (size_t)(c->inputs + 1) * sizeof *at);
   float *ones = at ? cni_arena_take(g, cni_step_arena(g), (size_t)(c->inputs * c->outputs) * sizeof *ones) : NULL;
@@ -171,7 +179,8 @@ static void places(const local *c, int64_t *at, int64_t *to) {
   const int64_t inner = c->first ? c->outputs : c->filters, from = c->inputs * c->channels;
   for (int64_t o = 0; o < c->outputs * c->filters; o++) {
     const int64_t n = window(c, c->first ? o % inner : o / inner, at);
-    for (int64_t i = 0; i < n * c->channels; i++) *to++ = o * from + (c->first ? i / n * c->inputs + at[i % n] : at[i / c->channels] * c->channels + i % c->channels);
+    for (int64_t i = 0; i < n * c->channels; i++)
+      *to++ = o * from + (c->first ? i / n * c->inputs + at[i % n] : at[i / c->channels] * c->channels + i % c->channels);
   }
 }
 

@@ -2,7 +2,8 @@
 #include <math.h>
 #include <stdio.h>
 
-void cni_lora_build(cn_layer *l, cni_lora *lora, const char *name, cn_tensor *kernel, int64_t rank, double alpha, const cn_ref *regularizer, const cn_ref *constraint) {
+void cni_lora_build(cn_layer *l, cni_lora *lora, const char *name, cn_tensor *kernel, int64_t rank, double alpha, const cn_ref *regularizer,
+                    const cn_ref *constraint) {
   char text[64];
   *lora = (cni_lora){ NULL, NULL, 0 };
   if (!kernel || rank == CN_NONE || !rank) return;

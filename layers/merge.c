@@ -10,7 +10,8 @@ bool cni_listed(const cn_layer *l, const cn_inputs *in) {
 /* ---- shapes ---- */
 static bool misfit(const cn_layer *l, const cn_dims *a, const cn_dims *b, const char *what) {
   char s[160], t[160];
-  return cn_fail(l->object.graph, CN_SHAPE, "%s: %s: %s and %s", l->object.cls->schema.name, what, cn_dims_text(a, s, sizeof s), cn_dims_text(b, t, sizeof t)), false;
+  return cn_fail(l->object.graph, CN_SHAPE, "%s: %s: %s and %s", l->object.cls->schema.name, what, cn_dims_text(a, s, sizeof s), cn_dims_text(b, t, sizeof t)),
+         false;
 }
 
 /* Size of the output where two sizes meet; -1 where they do not fit. Keras leaves it unknown where one of them is. */

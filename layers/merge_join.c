@@ -4,7 +4,9 @@
 
 static bool misfit(const cn_layer *l, const cn_dims *a, const cn_dims *b) {
   char s[160], t[160];
-  return cn_fail(l->object.graph, CN_SHAPE, "%s: shapes do not fit: %s and %s", l->object.cls->schema.name, cn_dims_text(a, s, sizeof s), cn_dims_text(b, t, sizeof t)), false;
+  return cn_fail(l->object.graph, CN_SHAPE, "%s: shapes do not fit: %s and %s", l->object.cls->schema.name, cn_dims_text(a, s, sizeof s),
+                 cn_dims_text(b, t, sizeof t)),
+         false;
 }
 
 /* ---- Concatenate ---- */
@@ -45,12 +47,14 @@ static cn_tensor *concatenate_mask(cn_layer *l, cn_graph *g, const cn_inputs *in
   const cn_tensors list = { masks, in->n };
   return cn_any(g, cn_concatenate(g, .xs = list, .axis = ((const cn_ConcatenateOptions *)l->object.options)->axis), .axis = CN_INTS(-1));
 }
-CN_LAYER(Concatenate, cn_layer, CN_CONCATENATE, .call = concatenate_call, .output_shape = concatenate_shape, .compute_mask = concatenate_mask, .supports_masking = true, .min_inputs = 1, .max_inputs = INT64_MAX)
+CN_LAYER(Concatenate, cn_layer, CN_CONCATENATE, .call = concatenate_call, .output_shape = concatenate_shape, .compute_mask = concatenate_mask,
+         .supports_masking = true, .min_inputs = 1, .max_inputs = INT64_MAX)
 
 /* ---- Dot ---- */
 static bool dot_init(cn_object *self) {
   const cn_ints axes = ((const cn_DotOptions *)self->options)->axes;
-  return cn_layer_init(self) && (axes.n == 1 || axes.n == 2 || (cn_fail(self->graph, CN_VALUE, "axes must be 1 number or 2, got %lld", (long long)axes.n), false));
+  return cn_layer_init(self) &&
+         (axes.n == 1 || axes.n == 2 || (cn_fail(self->graph, CN_VALUE, "axes must be 1 number or 2, got %lld", (long long)axes.n), false));
 }
 
 /* The contracted axis of each input; false after an error. */
@@ -114,4 +118,5 @@ static cn_tensor *dot_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   cn_tensor *y = cn_einsum(g, CN_TENSORS(a, b), .subscripts = text);
   return y && y->dims.rank == 1 ? cn_expand_dims(g, y, .axis = CN_INTS(1)) : y;
 }
-CN_LAYER_OF(Dot, cn_layer, CN_DOT, (.init = dot_init), .call = dot_call, .output_shape = dot_shape, .compute_mask = cni_no_mask, .supports_masking = true, .min_rank = 2, .min_inputs = 2, .max_inputs = 2)
+CN_LAYER_OF(Dot, cn_layer, CN_DOT, (.init = dot_init), .call = dot_call, .output_shape = dot_shape, .compute_mask = cni_no_mask, .supports_masking = true,
+            .min_rank = 2, .min_inputs = 2, .max_inputs = 2)

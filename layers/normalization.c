@@ -4,18 +4,22 @@
 
 bool cni_layer_axis(cn_layer *l, int64_t axis, int rank, int *out) {
   *out = (int)(axis < 0 ? axis + rank : axis);
-  return (axis >= -rank && axis < rank) || (cn_fail(l->object.graph, CN_INDEX, "%s: axis %lld is out of range for an input of rank %d", l->object.cls->schema.name, (long long)axis, rank), false);
+  return (axis >= -rank && axis < rank) ||
+         (cn_fail(l->object.graph, CN_INDEX, "%s: axis %lld is out of range for an input of rank %d", l->object.cls->schema.name, (long long)axis, rank),
+          false);
 }
 
 static bool unit_init(cn_object *self) {
-  return cn_layer_init(self) && (((const cn_UnitNormalizationOptions *)self->options)->axis.n >= 0 || (cn_fail(self->graph, CN_VALUE, "axis must not be None"), false));
+  return cn_layer_init(self) &&
+         (((const cn_UnitNormalizationOptions *)self->options)->axis.n >= 0 || (cn_fail(self->graph, CN_VALUE, "axis must not be None"), false));
 }
 
 static cn_tensor *unit_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   cn_tensor *x = in->x[0], *squares = cn_sum(g, cn_square(g, x), .axis = ((const cn_UnitNormalizationOptions *)l->object.options)->axis, .keepdims = true);
   return squares ? cn_multiply(g, x, cn_rsqrt(g, cn_maximum(g, squares, cn_scalar_like(g, squares, 1e-24)))) : NULL;
 }
-CN_LAYER_OF(UnitNormalization, cn_layer, CN_UNIT_NORMALIZATION, (.init = unit_init), .call = unit_call, .output_shape = cni_same_shape, .supports_masking = true)
+CN_LAYER_OF(UnitNormalization, cn_layer, CN_UNIT_NORMALIZATION, (.init = unit_init), .call = unit_call, .output_shape = cni_same_shape,
+            .supports_masking = true)
 
 /* ---- over axes of each sample ---- */
 typedef struct over_axes {
@@ -32,7 +36,8 @@ static int ascending(const void *a, const void *b) {
 
 static bool find_axes(over_axes *n, cn_ints axis, const cn_dims *in, cn_dims *sizes) {
   cn_layer *l = &n->base;
-  if (axis.n < 1 || axis.n > in->rank) return cn_fail(l->object.graph, CN_VALUE, "%s: axis must have 1 to %d numbers", l->object.cls->schema.name, in->rank), false;
+  if (axis.n < 1 || axis.n > in->rank)
+    return cn_fail(l->object.graph, CN_VALUE, "%s: axis must have 1 to %d numbers", l->object.cls->schema.name, in->rank), false;
   for (int64_t i = 0; i < axis.n; i++) {
     int at;
     if (!cni_layer_axis(l, axis.v[i], in->rank, &at)) return false;
@@ -40,7 +45,8 @@ static bool find_axes(over_axes *n, cn_ints axis, const cn_dims *in, cn_dims *si
   }
   qsort(n->axes, (size_t)axis.n, sizeof *n->axes, ascending);
   for (int64_t i = 1; i < axis.n; i++)
-    if (n->axes[i] == n->axes[i - 1]) return cn_fail(l->object.graph, CN_VALUE, "%s: axis %lld is given twice", l->object.cls->schema.name, (long long)n->axes[i]), false;
+    if (n->axes[i] == n->axes[i - 1])
+      return cn_fail(l->object.graph, CN_VALUE, "%s: axis %lld is given twice", l->object.cls->schema.name, (long long)n->axes[i]), false;
   n->axis = (cn_ints){ n->axes, axis.n };
   *sizes = (cn_dims){ (int)axis.n, { 0 } };
   for (int64_t i = 0; i < axis.n; i++) sizes->d[i] = in->d[n->axes[i]];
@@ -55,15 +61,18 @@ static void layer_build(cn_layer *l, const cn_dims *in, int64_t count) {
   (void)count;
   n->gamma = n->beta = CN_NO_TENSOR;
   if (!find_axes(n, o->axis, in, &sizes)) return;
-  if (o->scale || o->rms_scaling) n->gamma = cn_add_weight(l, "gamma", &sizes, .initializer = o->gamma_initializer, .regularizer = o->gamma_regularizer, .constraint = o->gamma_constraint);
-  if (o->center && !o->rms_scaling) n->beta = cn_add_weight(l, "beta", &sizes, .initializer = o->beta_initializer, .regularizer = o->beta_regularizer, .constraint = o->beta_constraint);
+  if (o->scale || o->rms_scaling)
+    n->gamma = cn_add_weight(l, "gamma", &sizes, .initializer = o->gamma_initializer, .regularizer = o->gamma_regularizer, .constraint = o->gamma_constraint);
+  if (o->center && !o->rms_scaling)
+    n->beta = cn_add_weight(l, "beta", &sizes, .initializer = o->beta_initializer, .regularizer = o->beta_regularizer, .constraint = o->beta_constraint);
 }
 static cn_tensor *layer_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const over_axes *n = (const over_axes *)l;
   const cn_LayerNormalizationOptions *o = l->object.options;
   return cn_layer_normalization(g, in->x[0], .gamma = n->gamma, .beta = n->beta, .axis = n->axis, .epsilon = o->epsilon, .rms_scaling = o->rms_scaling);
 }
-CN_LAYER(LayerNormalization, over_axes, CN_LAYER_NORMALIZATION, .build = layer_build, .call = layer_call, .output_shape = cni_same_shape, .min_rank = 1, .supports_masking = true)
+CN_LAYER(LayerNormalization, over_axes, CN_LAYER_NORMALIZATION, .build = layer_build, .call = layer_call, .output_shape = cni_same_shape, .min_rank = 1,
+         .supports_masking = true)
 
 /* ---- RMSNormalization ---- */
 static void rms_build(cn_layer *l, const cn_dims *in, int64_t count) {
@@ -94,12 +103,17 @@ static void group_build(cn_layer *l, const cn_dims *in, int64_t count) {
     cn_fail(l->object.graph, CN_VALUE, "GroupNormalization: %lld groups do not divide %lld channels", (long long)o->groups, (long long)channels.d[0]);
     return;
   }
-  if (o->scale) n->gamma = cn_add_weight(l, "gamma", &channels, .initializer = o->gamma_initializer, .regularizer = o->gamma_regularizer, .constraint = o->gamma_constraint);
-  if (o->center) n->beta = cn_add_weight(l, "beta", &channels, .initializer = o->beta_initializer, .regularizer = o->beta_regularizer, .constraint = o->beta_constraint);
+  if (o->scale)
+    n->gamma =
+        cn_add_weight(l, "gamma", &channels, .initializer = o->gamma_initializer, .regularizer = o->gamma_regularizer, .constraint = o->gamma_constraint);
+  if (o->center)
+    n->beta = cn_add_weight(l, "beta", &channels, .initializer = o->beta_initializer, .regularizer = o->beta_regularizer, .constraint = o->beta_constraint);
   cn_expect_axis(l, (int)o->axis, channels.d[0]);
 }
 static cn_tensor *group_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const group_norm *n = (const group_norm *)l;
-  return cn_group_normalization(g, in->x[0], .gamma = n->gamma, .beta = n->beta, .groups = n->groups, .axis = n->axis, .epsilon = ((const cn_GroupNormalizationOptions *)l->object.options)->epsilon);
+  return cn_group_normalization(g, in->x[0], .gamma = n->gamma, .beta = n->beta, .groups = n->groups, .axis = n->axis,
+                                .epsilon = ((const cn_GroupNormalizationOptions *)l->object.options)->epsilon);
 }
-CN_LAYER(GroupNormalization, group_norm, CN_GROUP_NORMALIZATION, .build = group_build, .call = group_call, .output_shape = cni_same_shape, .min_rank = 2, .supports_masking = true)
+CN_LAYER(GroupNormalization, group_norm, CN_GROUP_NORMALIZATION, .build = group_build, .call = group_call, .output_shape = cni_same_shape, .min_rank = 2,
+         .supports_masking = true)

@@ -24,10 +24,12 @@ CN_LAYER_DECLARE(UnitNormalization, CN_UNIT_NORMALIZATION)
   X(S, cn_ref, beta_constraint, CN_NONE_REF, CONSTRAINT, "projection of beta after each update") \
   X(S, cn_ref, gamma_constraint, CN_NONE_REF, CONSTRAINT, "projection of gamma after each update")
 
-/* y = (x - mean) gamma / sqrt(variance + epsilon) + beta for each channel (Ioffe and Szegedy 2015). In training, unless the layer is frozen, mean and population variance are the batch's over every axis but `axis`, those of a
- * mask [n, ...] (x's shape but for the last axis) over what it lets through, and moving = moving momentum + batch (1 - momentum); otherwise they are the moving ones. Weights: gamma, beta, moving_mean, moving_variance, each
- * [channels]. With renorm (Ioffe 2017) gamma r and beta + gamma d take gamma's and beta's place in training: r = stddev / renorm_stddev, d = (mean - renorm_mean) / renorm_stddev, constants to the gradient, r clipped to rmin ..
- * rmax, d to -dmax .. dmax; three weights more: moving_stddev, renorm_mean, renorm_stddev. Shape and mask pass. Keras' BatchNormalization. */
+/* y = (x - mean) gamma / sqrt(variance + epsilon) + beta for each channel (Ioffe and Szegedy 2015). In training, unless the layer is frozen, mean and
+ * population variance are the batch's over every axis but `axis`, those of a mask [n, ...] (x's shape but for the last axis) over what it lets through, and
+ * moving = moving momentum + batch (1 - momentum); otherwise they are the moving ones. Weights: gamma, beta, moving_mean, moving_variance, each [channels].
+ * With renorm (Ioffe 2017) gamma r and beta + gamma d take gamma's and beta's place in training: r = stddev / renorm_stddev, d = (mean - renorm_mean) /
+ * renorm_stddev, constants to the gradient, r clipped to rmin .. rmax, d to -dmax .. dmax; three weights more: moving_stddev, renorm_mean, renorm_stddev. Shape
+ * and mask pass. Keras' BatchNormalization. */
 #define CN_BATCH_NORMALIZATION(X, S)                                                                                       \
   X(S, int64_t, axis, -1, ANY, "of the channels")                                                                          \
   X(S, double, momentum, 0.99, ANY, "weight of the old moving statistics")                                                 \
@@ -41,8 +43,8 @@ CN_LAYER_DECLARE(UnitNormalization, CN_UNIT_NORMALIZATION)
   X(S, double, renorm_momentum, 0.99, ANY, "weight of the old renorm_mean and renorm_stddev")
 CN_LAYER_DECLARE(BatchNormalization, CN_BATCH_NORMALIZATION)
 
-/* y = (x - mean) gamma / sqrt(variance + epsilon) + beta over the axes of each sample (Ba et al. 2016). Weights: gamma, beta of the axes' sizes. rms_scaling: x gamma / sqrt(variance + epsilon), without beta. Shape and mask
- * pass. Keras' LayerNormalization. */
+/* y = (x - mean) gamma / sqrt(variance + epsilon) + beta over the axes of each sample (Ba et al. 2016). Weights: gamma, beta of the axes' sizes. rms_scaling: x
+ * gamma / sqrt(variance + epsilon), without beta. Shape and mask pass. Keras' LayerNormalization. */
 #define CN_LAYER_NORMALIZATION(X, S)                                                    \
   X(S, cn_ints, axis, CN_INTS(-1), ANY, "normalized axes")                              \
   CN_CENTER_AND_SCALE_(X, S)                                                            \
@@ -50,22 +52,25 @@ CN_LAYER_DECLARE(BatchNormalization, CN_BATCH_NORMALIZATION)
   CN_BETA_AND_GAMMA_(X, S) CN_BETA_AND_GAMMA_END_(X, S)
 CN_LAYER_DECLARE(LayerNormalization, CN_LAYER_NORMALIZATION)
 
-/* The same over each sample's groups of neighbouring channels (Wu and He 2018); groups -1: one for each channel. Weights: gamma, beta [channels]. Shape and mask pass. Keras' GroupNormalization. */
+/* The same over each sample's groups of neighbouring channels (Wu and He 2018); groups -1: one for each channel. Weights: gamma, beta [channels]. Shape and
+ * mask pass. Keras' GroupNormalization. */
 #define CN_GROUP_NORMALIZATION(X, S)                                                    \
   X(S, int64_t, groups, 32, ANY, "number of groups, which divides the channels; -1: as many as channels") \
   X(S, int64_t, axis, -1, ANY, "of the channels")                                       \
   CN_CENTER_AND_SCALE_(X, S) CN_BETA_AND_GAMMA_(X, S) CN_BETA_AND_GAMMA_END_(X, S)
 CN_LAYER_DECLARE(GroupNormalization, CN_GROUP_NORMALIZATION)
 
-/* x scale / sqrt(mean of x^2 over the axes + epsilon) (Zhang and Sennrich 2019). Weight: scale of the axes' sizes, which are the last ones. The mask does not pass. Keras' RMSNormalization. */
+/* x scale / sqrt(mean of x^2 over the axes + epsilon) (Zhang and Sennrich 2019). Weight: scale of the axes' sizes, which are the last ones. The mask does not
+ * pass. Keras' RMSNormalization. */
 #define CN_RMS_NORMALIZATION(X, S)                                                      \
   X(S, cn_ints, axis, CN_INTS(-1), ANY, "normalized axes")                              \
   X(S, double, epsilon, 1e-6, ANY, "added to the mean of squares")
 CN_LAYER_DECLARE(RMSNormalization, CN_RMS_NORMALIZATION)
 
-/* A layer whose kernel (or embeddings) training divides by its largest singular value before each call, in place: v = l2(u W^T), u = l2(v W), power_iterations times, sigma = v W u^T, W the kernel as [rows, d] (Miyato et al.
- * 2018). The gradient is that of the divided kernel. Weights: the layer's kernel, vector_u [1, d] (not trained), the layer's others. The output has the input's dtype. The mask does not pass. A layer without either is a VALUE
- * error when built. Two training calls before one backward are that one's STATE error where the first call's gradient needs the kernel it had. Keras' SpectralNormalization. */
+/* A layer whose kernel (or embeddings) training divides by its largest singular value before each call, in place: v = l2(u W^T), u = l2(v W), power_iterations
+ * times, sigma = v W u^T, W the kernel as [rows, d] (Miyato et al. 2018). The gradient is that of the divided kernel. Weights: the layer's kernel, vector_u [1,
+ * d] (not trained), the layer's others. The output has the input's dtype. The mask does not pass. A layer without either is a VALUE error when built. Two
+ * training calls before one backward are that one's STATE error where the first call's gradient needs the kernel it had. Keras' SpectralNormalization. */
 #define CN_SPECTRAL_NORMALIZATION(X, S)                                                 \
   X(S, cn_layer *, layer, NULL, REQUIRED, "the layer inside")                           \
   X(S, int64_t, power_iterations, 1, POSITIVE, "steps of the power method in each training call")

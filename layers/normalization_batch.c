@@ -39,8 +39,11 @@ static void build(cn_layer *l, const cn_dims *in, int64_t n) {
   if (!cni_layer_axis(l, o->axis, in->rank, &b->axis)) return;
   const cn_dims channels = { 1, { in->d[b->axis] } };
   b->gamma = b->beta = CN_NO_TENSOR;
-  if (o->scale) b->gamma = cn_add_weight(l, "gamma", &channels, .initializer = o->gamma_initializer, .regularizer = o->gamma_regularizer, .constraint = o->gamma_constraint);
-  if (o->center) b->beta = cn_add_weight(l, "beta", &channels, .initializer = o->beta_initializer, .regularizer = o->beta_regularizer, .constraint = o->beta_constraint);
+  if (o->scale)
+    b->gamma =
+        cn_add_weight(l, "gamma", &channels, .initializer = o->gamma_initializer, .regularizer = o->gamma_regularizer, .constraint = o->gamma_constraint);
+  if (o->center)
+    b->beta = cn_add_weight(l, "beta", &channels, .initializer = o->beta_initializer, .regularizer = o->beta_regularizer, .constraint = o->beta_constraint);
   b->mean = cn_add_weight(l, "moving_mean", &channels, .initializer = o->moving_mean_initializer, .frozen = true);
   b->variance = cn_add_weight(l, "moving_variance", &channels, .initializer = o->moving_variance_initializer, .frozen = true);
   if (o->renorm) renorm_build(b, &channels);
@@ -62,7 +65,8 @@ static statistics masked(cn_graph *g, cn_tensor *x, cn_tensor *mask, int axis) {
   const cn_ints axes = others(v, x->dims.rank, axis);
   for (int i = 0; i < x->dims.rank; i++) one[i] = i == axis ? x->dims.d[i] : 1;
   const cn_ints across = { one, x->dims.rank };
-  if (mask->dims.rank != x->dims.rank - 1) return cn_fail(g, CN_SHAPE, "the mask must have %d axes, one less than the input, got %d", x->dims.rank - 1, mask->dims.rank), (statistics){ NULL, NULL };
+  if (mask->dims.rank != x->dims.rank - 1)
+    return cn_fail(g, CN_SHAPE, "the mask must have %d axes, one less than the input, got %d", x->dims.rank - 1, mask->dims.rank), (statistics){ NULL, NULL };
   cn_tensor *w = cn_expand_dims(g, cn_cast(g, mask, .dtype = cn_dtype_name((cn_dtype)x->dtype)), .axis = CN_INTS(-1));
   w = w ? cn_multiply(g, w, cn_ones_like(g, x)) : NULL;
   cn_tensor *sum = cn_sum(g, w, .axis = axes);
@@ -82,7 +86,8 @@ static statistics of_batch(cn_graph *g, cn_tensor *x, cn_tensor *mask, int axis)
 
 /* moving = moving momentum + now (1 - momentum) */
 static void move(cn_graph *g, cn_tensor *moving, cn_tensor *now, double momentum) {
-  cn_tensor *next = now ? cn_add(g, cn_multiply(g, moving, cn_scalar_like(g, moving, momentum)), cn_multiply(g, now, cn_scalar_like(g, now, 1 - momentum))) : NULL;
+  cn_tensor *next =
+      now ? cn_add(g, cn_multiply(g, moving, cn_scalar_like(g, moving, momentum)), cn_multiply(g, now, cn_scalar_like(g, now, 1 - momentum))) : NULL;
   if (next) cn_assign(moving, next);
 }
 
@@ -98,7 +103,8 @@ static correction renorm(batch_norm *b, cn_graph *g, const statistics *s) {
   const double none[3] = { 0, INFINITY, INFINITY }, *clip = o->renorm_clipping.n == 3 ? o->renorm_clipping.v : none;
   cn_tensor *stddev = cn_sqrt(g, cn_add(g, s->variance, cn_scalar_like(g, s->variance, o->epsilon)));
   cn_tensor *old = stddev ? cn_maximum(g, b->renorm_stddev, cn_scalar_like(g, stddev, sqrt(o->epsilon))) : NULL;
-  const correction c = { clipped(g, cn_divide(g, stddev, old), clip[0], clip[1]), clipped(g, cn_divide(g, cn_subtract(g, s->mean, b->renorm_mean), old), -clip[2], clip[2]) };
+  const correction c = { clipped(g, cn_divide(g, stddev, old), clip[0], clip[1]),
+                         clipped(g, cn_divide(g, cn_subtract(g, s->mean, b->renorm_mean), old), -clip[2], clip[2]) };
   move(g, b->renorm_mean, s->mean, o->renorm_momentum);
   move(g, b->renorm_stddev, stddev, o->renorm_momentum);
   move(g, b->stddev, stddev, o->momentum);
@@ -122,7 +128,9 @@ static correction keep(batch_norm *b, cn_graph *g, const statistics *s) {
 
 static cn_tensor *normalized(const batch_norm *b, cn_graph *g, cn_tensor *x, const statistics *s, cn_tensor *gamma, cn_tensor *beta) {
   const cn_BatchNormalizationOptions *o = b->base.object.options;
-  return s->mean && s->variance && gamma && beta ? cn_batch_normalization(g, x, s->mean, s->variance, .offset = beta, .scale = gamma, .axis = b->axis, .epsilon = o->epsilon) : NULL;
+  return s->mean && s->variance && gamma && beta
+             ? cn_batch_normalization(g, x, s->mean, s->variance, .offset = beta, .scale = gamma, .axis = b->axis, .epsilon = o->epsilon)
+             : NULL;
 }
 
 static cn_tensor *train(batch_norm *b, cn_graph *g, cn_tensor *x, cn_tensor *mask) {
@@ -161,4 +169,5 @@ static json_t *to_json(cn_graph *g, const cn_object *self) {
   return cn_fail(g, CN_NO_MEMORY, "out of memory: JSON"), NULL;
 }
 
-CN_LAYER_OF(BatchNormalization, batch_norm, CN_BATCH_NORMALIZATION, (.init = init, .to_json = to_json), .build = build, .call = call, .output_shape = cni_same_shape, .min_rank = 1, .supports_masking = true, .per_sample = cni_per_sample_untrained)
+CN_LAYER_OF(BatchNormalization, batch_norm, CN_BATCH_NORMALIZATION, (.init = init, .to_json = to_json), .build = build, .call = call,
+            .output_shape = cni_same_shape, .min_rank = 1, .supports_masking = true, .per_sample = cni_per_sample_untrained)

@@ -28,7 +28,8 @@ static void build(cn_layer *l, const cn_dims *in, int64_t n) {
   }
   for (int i = 1; i < in->rank && i <= CN_LAYER_AXES; i++) cn_expect_axis(l, i, in->d[i]);
   const cn_dims u = { 2, { 1, s->kernel->dims.d[s->kernel->dims.rank - 1] } };
-  s->vector_u = cn_add_weight(l, "vector_u", &u, .initializer = CN_NAME("truncated_normal(stddev=0.02)"), .frozen = true, .dtype = (cn_dtype)s->kernel->dtype, .use_dtype = true);
+  s->vector_u = cn_add_weight(l, "vector_u", &u, .initializer = CN_NAME("truncated_normal(stddev=0.02)"), .frozen = true, .dtype = (cn_dtype)s->kernel->dtype,
+                              .use_dtype = true);
   if (s->vector_u) cni_lend_weight(l, s->kernel);
 }
 
@@ -66,4 +67,5 @@ static cn_tensor *call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   return !y || y->dtype == x->dtype ? y : cn_cast(g, y, .dtype = cn_dtype_name((cn_dtype)x->dtype));
 }
 
-CN_LAYER_OF(SpectralNormalization, spectral, CN_SPECTRAL_NORMALIZATION, (.init = cn_wrapper_init), .build = build, .call = call, .output_shape = cni_wrapped_shape)
+CN_LAYER_OF(SpectralNormalization, spectral, CN_SPECTRAL_NORMALIZATION, (.init = cn_wrapper_init), .build = build, .call = call,
+            .output_shape = cni_wrapped_shape)

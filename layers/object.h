@@ -1,10 +1,12 @@
-/* Classes of the small objects: initializers, regularizers, constraints (and losses, metrics, optimizers elsewhere): options list, constructor, class, from one macro each. */
+/* Classes of the small objects: initializers, regularizers, constraints (and losses, metrics, optimizers elsewhere): options list, constructor, class, from one
+ * macro each. */
 #ifndef CN_LAYERS_OBJECT_H
 #define CN_LAYERS_OBJECT_H
 #include "../autograd/autograd.h"
 #include "../core/class.h"
 
-/* In a header: CN_OBJECT_DECLARE(regularizer, L2, CN_REGULARIZER_L2), then #define cn_regularizer_L2(...) CN_MAKE_OBJECT_(regularizer, L2, CN_REGULARIZER_L2, __VA_ARGS__). */
+/* In a header: CN_OBJECT_DECLARE(regularizer, L2, CN_REGULARIZER_L2), then #define cn_regularizer_L2(...) CN_MAKE_OBJECT_(regularizer, L2, CN_REGULARIZER_L2,
+ * __VA_ARGS__). */
 #define CN_OBJECT_DECLARE(kind, C, LIST)                                                       \
   typedef struct cn_##kind##_##C##Options { cn_graph *graph; LIST(CN_FIELD_, ) } cn_##kind##_##C##Options; \
   extern CN_API const cn_class cn_class_##kind##_##C;                                          \

@@ -15,7 +15,12 @@ static bool border_init(cn_object *self, const char *what, cn_ints v, const char
   b->first = cni_channels_first(data_format) ? 2 : 1;
   const bool pairs = v.n == 2 * spatial, each = !pairs && v.n == spatial;
   if (!pairs && !each && v.n != 1)
-    return cn_fail(self->graph, CN_VALUE, "%s must have 1%s or %d numbers, got %lld", what, spatial == 1 ? "" : spatial == 2 ? ", 2" : ", 3", 2 * spatial, (long long)v.n), false;
+    return cn_fail(self->graph, CN_VALUE, "%s must have 1%s or %d numbers, got %lld", what,
+                   spatial == 1   ? ""
+                   : spatial == 2 ? ", 2"
+                                  : ", 3",
+                   2 * spatial, (long long)v.n),
+           false;
   for (int i = 0; i < spatial; i++)
     for (int side = 0; side < 2; side++) b->sides[i][side] = v.v[pairs ? 2 * i + side : each ? i : 0];
   return true;
@@ -31,7 +36,9 @@ static bool border_shape(cn_layer *l, const cn_dims *in, cn_dims *out, int sign)
     *size += sign * (b->sides[i][0] + b->sides[i][1]);
     char text[160];
     if (sign < 0 && *size <= 0)
-      return cn_fail(l->object.graph, CN_SHAPE, "%s: cropping leaves nothing of axis %d of %s", l->object.cls->schema.name, b->first + i, cn_dims_text(in, text, sizeof text)), false;
+      return cn_fail(l->object.graph, CN_SHAPE, "%s: cropping leaves nothing of axis %d of %s", l->object.cls->schema.name, b->first + i,
+                     cn_dims_text(in, text, sizeof text)),
+             false;
   }
   return true;
 }

@@ -1,5 +1,5 @@
-/* Layers that cut off or add steps, rows and columns: Cropping1D to 3D, ZeroPadding1D to 3D. They drop masks. Amounts are one number for every side of every spatial axis, one number for each spatial axis, or two for
- * each (before and behind): CN_INTS(1), CN_INTS(1, 2), CN_INTS(1, 0, 0, 2). */
+/* Layers that cut off or add steps, rows and columns: Cropping1D to 3D, ZeroPadding1D to 3D. They drop masks. Amounts are one number for every side of every
+ * spatial axis, one number for each spatial axis, or two for each (before and behind): CN_INTS(1), CN_INTS(1, 2), CN_INTS(1, 0, 0, 2). */
 #ifndef CN_LAYERS_PADDING_H
 #define CN_LAYERS_PADDING_H
 #include "layer.h"

@@ -12,7 +12,9 @@ const char *cni_padding(const cn_layer *l, const char *given, const char *also) 
   const char *const known[] = { "valid", "same", also };
   for (int i = 0; i < 3; i++)
     if (given && known[i] && !strcasecmp(given, known[i])) return known[i];
-  return cn_fail(l->object.graph, CN_VALUE, "padding must be valid%s same%s%s, got \"%s\"", also ? "," : " or", also ? " or " : "", also ? also : "", given ? given : "None"), NULL;
+  return cn_fail(l->object.graph, CN_VALUE, "padding must be valid%s same%s%s, got \"%s\"", also ? "," : " or", also ? " or " : "", also ? also : "",
+                 given ? given : "None"),
+         NULL;
 }
 
 /* ---- windows ---- */

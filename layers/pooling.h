@@ -1,4 +1,5 @@
-/* Pooling over windows: MaxPooling1D to 3D, AveragePooling1D to 3D, AdaptiveMaxPooling1D to 3D, AdaptiveAveragePooling1D to 3D. [n, axes..., c], or with channels_first [n, c, axes...]. They drop masks. */
+/* Pooling over windows: MaxPooling1D to 3D, AveragePooling1D to 3D, AdaptiveMaxPooling1D to 3D, AdaptiveAveragePooling1D to 3D. [n, axes..., c], or with
+ * channels_first [n, c, axes...]. They drop masks. */
 #ifndef CN_LAYERS_POOLING_H
 #define CN_LAYERS_POOLING_H
 #include "layer.h"
@@ -23,7 +24,8 @@ CN_LAYER_DECLARE(MaxPooling3D, CN_MAX_POOLING)
 CN_LAYER_DECLARE(AveragePooling1D, CN_AVERAGE_POOLING)
 CN_LAYER_DECLARE(AveragePooling2D, CN_AVERAGE_POOLING)
 CN_LAYER_DECLARE(AveragePooling3D, CN_AVERAGE_POOLING)
-/* Windows i of n cover floor(i size / n) .. ceil((i + 1) size / n) - 1 of each axis: a result of output_size whatever the input's. Keras' AdaptiveMaxPooling1D to 3D, AdaptiveAveragePooling1D to 3D. */
+/* Windows i of n cover floor(i size / n) .. ceil((i + 1) size / n) - 1 of each axis: a result of output_size whatever the input's. Keras' AdaptiveMaxPooling1D
+ * to 3D, AdaptiveAveragePooling1D to 3D. */
 CN_LAYER_DECLARE(AdaptiveMaxPooling1D, CN_ADAPTIVE_POOLING)
 CN_LAYER_DECLARE(AdaptiveMaxPooling2D, CN_ADAPTIVE_POOLING)
 CN_LAYER_DECLARE(AdaptiveMaxPooling3D, CN_ADAPTIVE_POOLING)

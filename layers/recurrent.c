@@ -20,7 +20,8 @@ static bool rnn_init(cn_object *self) { return cn_layer_init(self) && take_cell(
 
 /* Bytes of an option that cells have. */
 static size_t size_of(cn_option_kind kind) {
-  static const size_t sizes[] = { [CN_OPTION_SIZE] = sizeof(cn_size), [CN_OPTION_INT] = sizeof(int64_t), [CN_OPTION_REAL] = sizeof(double), [CN_OPTION_BOOL] = sizeof(bool), [CN_OPTION_STRING] = sizeof(char *), [CN_OPTION_REF] = sizeof(cn_ref) };
+  static const size_t sizes[] = { [CN_OPTION_SIZE] = sizeof(cn_size), [CN_OPTION_INT] = sizeof(int64_t),   [CN_OPTION_REAL] = sizeof(double),
+                                  [CN_OPTION_BOOL] = sizeof(bool),    [CN_OPTION_STRING] = sizeof(char *), [CN_OPTION_REF] = sizeof(cn_ref) };
   return sizes[kind];
 }
 
@@ -76,7 +77,8 @@ static void build(cn_layer *l, const cn_dims *in, int64_t n) {
   cn_dims shapes[CN_LAYER_OUTPUTS];
   (void)n;
   if (!cni_build_cell(r->cell, &step)) return;
-  for (int i = 0; cni_cell_of(r->cell) && i < r->cell->axes_count; i++) cn_expect_axis(l, r->cell->axes[i].axis + (r->cell->axes[i].axis > 0), r->cell->axes[i].size);
+  for (int i = 0; cni_cell_of(r->cell) && i < r->cell->axes_count; i++)
+    cn_expect_axis(l, r->cell->axes[i].axis + (r->cell->axes[i].axis > 0), r->cell->axes[i].size);
   if (!cni_flag(l, "stateful")) return;
   if (in->d[0] == CN_UNKNOWN) {
     cn_fail(l->object.graph, CN_SHAPE, "%s: stateful needs a batch size that is known", l->object.cls->schema.name);
@@ -114,11 +116,15 @@ static cn_tensor *first_state(cn_layer *l, cn_graph *g, const cn_inputs *in, int
     cn_tensor *s = in->initial_state[i];
     if (!s || !cni_readable(g, s, false)) return NULL;
     if (cn_dims_equal(&s->dims, want)) return s;
-    return cn_fail(g, CN_SHAPE, "%s: initial_state %lld is %s, wanted %s", l->object.cls->schema.name, (long long)i, cn_dims_text(&s->dims, a, sizeof a), cn_dims_text(want, b, sizeof b)), NULL;
+    return cn_fail(g, CN_SHAPE, "%s: initial_state %lld is %s, wanted %s", l->object.cls->schema.name, (long long)i, cn_dims_text(&s->dims, a, sizeof a),
+                   cn_dims_text(want, b, sizeof b)),
+           NULL;
   }
   if (!r->states) return cn_zeros(g, l->dtype, want);
   if (cn_dims_equal(&r->state[i]->dims, want)) return cn_scale(g, r->state[i], 1);
-  return cn_fail(g, CN_SHAPE, "%s: the state is %s, this batch needs %s", l->object.cls->schema.name, cn_dims_text(&r->state[i]->dims, a, sizeof a), cn_dims_text(want, b, sizeof b)), NULL;
+  return cn_fail(g, CN_SHAPE, "%s: the state is %s, this batch needs %s", l->object.cls->schema.name, cn_dims_text(&r->state[i]->dims, a, sizeof a),
+                 cn_dims_text(want, b, sizeof b)),
+         NULL;
 }
 
 /* ---- running over time ---- */
@@ -184,7 +190,9 @@ static bool run_stacked(cn_layer *l, cn_graph *g, sequence *s) {
   return true;
 }
 
-static cn_tensor *in_dtype(cn_graph *g, cn_tensor *x, cn_dtype dtype) { return !x || (cn_dtype)x->dtype == dtype ? x : cn_cast(g, x, .dtype = cn_dtype_name(dtype)); }
+static cn_tensor *in_dtype(cn_graph *g, cn_tensor *x, cn_dtype dtype) {
+  return !x || (cn_dtype)x->dtype == dtype ? x : cn_cast(g, x, .dtype = cn_dtype_name(dtype));
+}
 
 static bool states_in_dtype(cn_graph *g, sequence *s, cn_dtype dtype) {
   for (int64_t i = 0; i < s->states; i++)
@@ -217,7 +225,8 @@ static bool output_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out
   if (!cni_cell_output(((rnn *)l)->cell, &step, &y)) return false;
   *out = y;
   if (!cni_flag(l, "return_sequences")) return true;
-  if (y.rank + 1 > CN_MAX_RANK) return cn_fail(l->object.graph, CN_SHAPE, "%s: the output would have more than %d axes", l->object.cls->schema.name, CN_MAX_RANK), false;
+  if (y.rank + 1 > CN_MAX_RANK)
+    return cn_fail(l->object.graph, CN_SHAPE, "%s: the output would have more than %d axes", l->object.cls->schema.name, CN_MAX_RANK), false;
   *out = (cn_dims){ y.rank + 1, { y.d[0], in->d[1] } };
   for (int i = 1; i < y.rank; i++) out->d[i + 1] = y.d[i];
   return true;

@@ -7,8 +7,8 @@
 extern "C" {
 #endif
 
-/* A cell is a layer of the inputs (x_t, states ...) and the outputs (y_t, new states ...), whose class has state_shapes. Cells called alone draw new dropout patterns at each call; run by a layer, one at each of its calls.
- * Dropout outside of 0 < rate < 1 does nothing. */
+/* A cell is a layer of the inputs (x_t, states ...) and the outputs (y_t, new states ...), whose class has state_shapes. Cells called alone draw new dropout
+ * patterns at each call; run by a layer, one at each of its calls. Dropout outside of 0 < rate < 1 does nothing. */
 #define CN_RECURRENT_INITIALIZERS_(X, S)                                                                                 \
   X(S, cn_ref, kernel_initializer, CN_NAME("glorot_uniform"), INITIALIZER, "of the kernel")                              \
   X(S, cn_ref, recurrent_initializer, CN_NAME("orthogonal"), INITIALIZER, "of the recurrent kernel")                     \
@@ -43,14 +43,15 @@ extern "C" {
 #define CN_SIMPLE_RNN_CELL(X, S) CN_RECURRENT_UNITS_(X, S) CN_RECURRENT_BIAS_(X, S) CN_RECURRENT_INITIALIZERS_(X, S) CN_RECURRENT_PENALTIES_(X, S) CN_RECURRENT_SEED_(X, S)
 CN_LAYER_DECLARE(SimpleRNNCell, CN_SIMPLE_RNN_CELL)
 
-/* Gates z, r in this order, then the candidate: z = s(x Kz + bz + h Rz), r alike, c = f(x Kc + bc + r (h Rc)) with reset_after, else f(x Kc + bc + (r h) Rc); h' = z h + (1 - z) c (Cho et al. 2014).
- * K [d, 3u], R [u, 3u], b [2, 3u] with reset_after (of x K, of h R), else [3u]. Keras' GRUCell. */
+/* Gates z, r in this order, then the candidate: z = s(x Kz + bz + h Rz), r alike, c = f(x Kc + bc + r (h Rc)) with reset_after, else f(x Kc + bc + (r h) Rc);
+ * h' = z h + (1 - z) c (Cho et al. 2014). K [d, 3u], R [u, 3u], b [2, 3u] with reset_after (of x K, of h R), else [3u]. Keras' GRUCell. */
 #define CN_GRU_CELL(X, S)                                                                                                                                                \
   CN_RECURRENT_UNITS_(X, S) CN_RECURRENT_GATES_(X, S) CN_RECURRENT_BIAS_(X, S) CN_RECURRENT_INITIALIZERS_(X, S) CN_RECURRENT_PENALTIES_(X, S)                             \
   X(S, bool, reset_after, true, ANY, "the reset gate applies after the product") CN_RECURRENT_SEED_(X, S)
 CN_LAYER_DECLARE(GRUCell, CN_GRU_CELL)
 
-/* Gates i, f, then the candidate g, then o in this order, all of x K + b + h R: c' = s(f) c + s(i) f(g), h' = s(o) f(c') (Hochreiter and Schmidhuber 1997). States h, c. K [d, 4u], R [u, 4u], b [4u]. Keras' LSTMCell. */
+/* Gates i, f, then the candidate g, then o in this order, all of x K + b + h R: c' = s(f) c + s(i) f(g), h' = s(o) f(c') (Hochreiter and Schmidhuber 1997).
+ * States h, c. K [d, 4u], R [u, 4u], b [4u]. Keras' LSTMCell. */
 #define CN_LSTM_CELL(X, S)                                                                                                                                               \
   CN_RECURRENT_UNITS_(X, S) CN_RECURRENT_GATES_(X, S) CN_RECURRENT_BIAS_(X, S) CN_RECURRENT_INITIALIZERS_(X, S) CN_RECURRENT_FORGET_(X, S) CN_RECURRENT_PENALTIES_(X, S)  \
   CN_RECURRENT_SEED_(X, S)
@@ -61,12 +62,14 @@ CN_LAYER_DECLARE(LSTMCell, CN_LSTM_CELL)
 CN_LAYER_DECLARE(StackedRNNCells, CN_STACKED_RNN_CELLS)
 
 /* ---- layers ---- */
-/* Runs a cell over the axis of time: [n, t, ...] -> the cell's last output [n, ...], or all [n, t, ...]. A masked step keeps the states and gives the output before (0 before the first). The mask passes with return_sequences.
- * .initial_state of a call: as many as the cell has states; left out: zeros, or with stateful what the last call left (cn_reset_state). Several cells: StackedRNNCells. Keras' RNN. */
+/* Runs a cell over the axis of time: [n, t, ...] -> the cell's last output [n, ...], or all [n, t, ...]. A masked step keeps the states and gives the output
+ * before (0 before the first). The mask passes with return_sequences. .initial_state of a call: as many as the cell has states; left out: zeros, or with
+ * stateful what the last call left (cn_reset_state). Several cells: StackedRNNCells. Keras' RNN. */
 #define CN_RNN(X, S) X(S, cn_layer *, cell, NULL, REQUIRED, "the cell") CN_RNN_FLAGS_(X, S) CN_RNN_ZERO_(X, S)
 CN_LAYER_DECLARE(RNN, CN_RNN)
 
-/* The cell of this name in a layer: [n, t, d] -> [n, units] or [n, t, units]; the cell's options and RNN's. The layer's sub-layer is the cell, which has the weights. */
+/* The cell of this name in a layer: [n, t, d] -> [n, units] or [n, t, units]; the cell's options and RNN's. The layer's sub-layer is the cell, which has the
+ * weights. */
 #define CN_SIMPLE_RNN(X, S) CN_SIMPLE_RNN_CELL(X, S) CN_RNN_FLAGS_(X, S) CN_RNN_ZERO_(X, S)
 CN_LAYER_DECLARE(SimpleRNN, CN_SIMPLE_RNN)
 #define CN_GRU(X, S)                                                                                                                                                      \
@@ -76,8 +79,8 @@ CN_LAYER_DECLARE(GRU, CN_GRU)
 #define CN_LSTM(X, S) CN_LSTM_CELL(X, S) CN_RNN_FLAGS_(X, S) CN_RNN_ZERO_(X, S)
 CN_LAYER_DECLARE(LSTM, CN_LSTM)
 
-/* A recurrent layer forwards and a copy backwards, made from its config and named forward_..., backward_... merge_mode joins the outputs: concat, sum, mul, ave; None: both are outputs. With return_sequences masked steps give 0.
- * Of states the first half is the forward layer's. Keras' Bidirectional. */
+/* A recurrent layer forwards and a copy backwards, made from its config and named forward_..., backward_... merge_mode joins the outputs: concat, sum, mul,
+ * ave; None: both are outputs. With return_sequences masked steps give 0. Of states the first half is the forward layer's. Keras' Bidirectional. */
 #define CN_BIDIRECTIONAL(X, S)                                                                          \
   X(S, cn_layer *, layer, NULL, REQUIRED, "the recurrent layer")                                        \
   X(S, const char *, merge_mode, "concat", ANY, "concat, sum, mul, ave or None")                        \

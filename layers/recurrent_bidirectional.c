@@ -21,7 +21,9 @@ static cn_layer *copy_of(cn_layer *l, const char *prefix, bool turn) {
   return copy;
 }
 
-static bool is_recurrent(const cn_layer *l) { return cni_option_named(l, "go_backwards") && cni_option_named(l, "return_sequences") && cni_option_named(l, "return_state"); }
+static bool is_recurrent(const cn_layer *l) {
+  return cni_option_named(l, "go_backwards") && cni_option_named(l, "return_sequences") && cni_option_named(l, "return_state");
+}
 
 static bool check_mode(cn_graph *g, const char *mode) {
   static const char *const modes[] = { "concat", "sum", "mul", "ave" };
@@ -33,7 +35,8 @@ static bool check_mode(cn_graph *g, const char *mode) {
 static bool check_pair(cn_graph *g, const cn_layer *forward, const cn_layer *backward) {
   static const char *const same[] = { "stateful", "return_sequences", "return_state" };
   if (!is_recurrent(backward)) return cn_fail(g, CN_VALUE, "backward_layer: %s is no recurrent layer", backward->object.cls->schema.name), false;
-  if (cni_flag(forward, "go_backwards") == cni_flag(backward, "go_backwards")) return cn_fail(g, CN_VALUE, "layer and backward_layer must differ in go_backwards"), false;
+  if (cni_flag(forward, "go_backwards") == cni_flag(backward, "go_backwards"))
+    return cn_fail(g, CN_VALUE, "layer and backward_layer must differ in go_backwards"), false;
   for (size_t i = 0; i < sizeof same / sizeof *same; i++)
     if (cni_flag(forward, same[i]) != cni_flag(backward, same[i])) return cn_fail(g, CN_VALUE, "layer and backward_layer must agree in %s", same[i]), false;
   return true;
@@ -51,7 +54,8 @@ static bool init(cn_object *self) {
   cn_BidirectionalOptions *o = self->options;
   if (!cn_layer_init(self) || !check_mode(self->graph, o->merge_mode)) return false;
   if (!is_recurrent(o->layer)) return cn_fail(self->graph, CN_VALUE, "layer: %s is no recurrent layer", o->layer->object.cls->schema.name), false;
-  if (!o->backward_layer && cni_flag(o->layer, "go_backwards")) return cn_fail(self->graph, CN_VALUE, "layer goes backwards: give a backward_layer that does not"), false;
+  if (!o->backward_layer && cni_flag(o->layer, "go_backwards"))
+    return cn_fail(self->graph, CN_VALUE, "layer goes backwards: give a backward_layer that does not"), false;
   if (o->backward_layer && !check_pair(self->graph, o->layer, o->backward_layer)) return false;
   if (!o->backward_layer && !(o->backward_layer = copy_of(o->layer, "backward", true))) return false;
   cn_layer *forward = copy_of(o->layer, "forward", false);
@@ -103,7 +107,8 @@ static cn_tensor *call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const char *mode = ((const cn_BidirectionalOptions *)l->object.options)->merge_mode;
   const bool sequences = cni_flag(b->forward, "return_sequences");
   cn_tensor *y[1 + CN_LAYER_OUTPUTS], *z[1 + CN_LAYER_OUTPUTS];
-  if (in->initial_states % 2) return cn_fail(g, CN_VALUE, "Bidirectional: %lld initial states, wanted as many for each direction", (long long)in->initial_states), NULL;
+  if (in->initial_states % 2)
+    return cn_fail(g, CN_VALUE, "Bidirectional: %lld initial states, wanted as many for each direction", (long long)in->initial_states), NULL;
   const int64_t ny = run(b->forward, in, 0, y), nz = ny ? run(b->backward, in, 1, z) : 0;
   if (!nz || (sequences && !(z[0] = cn_flip(g, z[0], CN_INTS(1))))) return NULL;
   if (ny + nz > CN_LAYER_OUTPUTS) return cn_fail(g, CN_UNSUPPORTED, "Bidirectional: more than %d outputs", CN_LAYER_OUTPUTS), NULL;
@@ -120,4 +125,5 @@ static cn_tensor *compute_mask(cn_layer *l, cn_graph *g, const cn_inputs *in) {
   (void)g;
   return cni_flag(((const bidirectional *)l)->forward, "return_sequences") ? in->mask[0] : NULL;
 }
-CN_LAYER_OF(Bidirectional, bidirectional, CN_BIDIRECTIONAL, (.init = init), .build = build, .call = call, .output_shape = output_shape, .compute_mask = compute_mask, .supports_masking = true, .min_rank = 3, .per_sample = cni_per_sample)
+CN_LAYER_OF(Bidirectional, bidirectional, CN_BIDIRECTIONAL, (.init = init), .build = build, .call = call, .output_shape = output_shape,
+            .compute_mask = compute_mask, .supports_masking = true, .min_rank = 3, .per_sample = cni_per_sample)

@@ -57,7 +57,8 @@ void cni_cell_stream(cni_cell *c, int64_t seed) { c->stream = seed == CN_NONE ? 
 cn_tensor *cni_dropped(const cni_cell_run *r, cn_graph *g, cn_tensor *h) { return r->pattern ? cn_multiply(g, h, r->pattern) : h; }
 
 static bool right_states(cn_layer *l, const cn_inputs *in, int64_t states) {
-  return in->n == 1 + states || (cn_fail(l->object.graph, CN_VALUE, "%s: %lld states, wanted %lld", l->object.cls->schema.name, (long long)(in->n - 1), (long long)states), false);
+  return in->n == 1 + states ||
+         (cn_fail(l->object.graph, CN_VALUE, "%s: %lld states, wanted %lld", l->object.cls->schema.name, (long long)(in->n - 1), (long long)states), false);
 }
 
 cn_tensor *cni_cell_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
@@ -85,7 +86,9 @@ static bool cell_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) 
   return true;
 }
 
-static bool drops_nothing(const cn_layer *l, bool training) { return !training || (((const cni_cell *)l)->dropout == 0 && ((const cni_cell *)l)->recurrent_dropout == 0); }
+static bool drops_nothing(const cn_layer *l, bool training) {
+  return !training || (((const cni_cell *)l)->dropout == 0 && ((const cni_cell *)l)->recurrent_dropout == 0);
+}
 
 /* A class of cells, whose kind is L_kind and whose bias has the shape bias_dims; `then` ends its build. */
 #define CELL(L, LIST, gates, bias_dims, then)                                                                                                                                                  \
@@ -175,7 +178,8 @@ CELL(GRUCell, CN_GRU_CELL, 3, (o->reset_after ? CN_DIMS(2, 3 * u) : CN_DIMS(3 * 
 cn_tensor *cni_lstm_gates(cn_graph *g, cn_tensor *z, cn_tensor *c, int axis, const cn_ref *activation, const cn_ref *recurrent_activation, cn_tensor **next) {
   cn_tensor *const *gate = cn_split(g, z, CN_INTS(4), .axis = axis);
   if (!cn_ok(g)) return NULL;
-  cn_tensor *i = cn_activate(g, recurrent_activation, gate[0]), *f = cn_activate(g, recurrent_activation, gate[1]), *out = cn_activate(g, recurrent_activation, gate[3]);
+  cn_tensor *i = cn_activate(g, recurrent_activation, gate[0]), *f = cn_activate(g, recurrent_activation, gate[1]),
+            *out = cn_activate(g, recurrent_activation, gate[3]);
   cn_tensor *now = cn_add(g, cn_multiply(g, f, c), cn_multiply(g, i, cn_activate(g, activation, gate[2])));
   if (!now) return NULL;
   next[1] = now;
@@ -185,13 +189,15 @@ cn_tensor *cni_lstm_gates(cn_graph *g, cn_tensor *z, cn_tensor *c, int axis, con
 static cn_tensor *lstm_step(const cni_cell_run *r, cn_graph *g, cn_tensor *x, cn_tensor *const *state, cn_tensor **next) {
   const cn_LSTMCellOptions *o = r->cell->object.options;
   const cni_cell *cell = (const cni_cell *)r->cell;
-  return cni_lstm_gates(g, cn_add(g, x, cn_matmul(g, cni_dropped(r, g, state[0]), cell->recurrent)), state[1], -1, &o->activation, &o->recurrent_activation, next);
+  return cni_lstm_gates(g, cn_add(g, x, cn_matmul(g, cni_dropped(r, g, state[0]), cell->recurrent)), state[1], -1, &o->activation, &o->recurrent_activation,
+                        next);
 }
 
 void cni_forget_ones(cn_layer *l, const cn_ref *initializer, int64_t u, cn_tensor *bias) {
   cn_graph *g = l->object.graph;
   if (!bias) return;
-  cn_tensor *first = cn_initialize(g, initializer, CN_DIMS(u), l->dtype), *ones = cn_full(g, l->dtype, CN_DIMS(u), 1), *rest = cn_initialize(g, initializer, CN_DIMS(2 * u), l->dtype);
+  cn_tensor *first = cn_initialize(g, initializer, CN_DIMS(u), l->dtype), *ones = cn_full(g, l->dtype, CN_DIMS(u), 1),
+            *rest = cn_initialize(g, initializer, CN_DIMS(2 * u), l->dtype);
   cn_tensor *all = first && ones && rest ? cn_concatenate(g, CN_TENSORS(first, ones, rest)) : NULL;
   if (all) cn_assign(bias, all);
 }
@@ -206,7 +212,8 @@ static bool stacked_init(cn_object *self) {
   if (!cn_layer_init(self)) return false;
   const cn_layers *cells = cells_of(l);
   for (int64_t i = 0; i < cells->n; i++) {
-    if (!cells->v[i] || !cni_is_cell(cells->v[i])) return cn_fail(self->graph, CN_VALUE, "cells: %s is no recurrent cell", cells->v[i] ? cells->v[i]->object.cls->schema.name : "None"), false;
+    if (!cells->v[i] || !cni_is_cell(cells->v[i]))
+      return cn_fail(self->graph, CN_VALUE, "cells: %s is no recurrent cell", cells->v[i] ? cells->v[i]->object.cls->schema.name : "None"), false;
     if (!cn_add_layer(l, cells->v[i])) return false;
   }
   return cells->n > 0 || (cn_fail(self->graph, CN_VALUE, "cells must hold one cell at least"), false);
@@ -226,7 +233,8 @@ static int64_t stacked_states(cn_layer *l, const cn_dims *in, cn_dims *states) {
   for (int64_t i = 0; i < cells->n; i++) {
     const int64_t k = cni_state_shapes(cells->v[i], &step, each);
     if (k < 0 || !cni_cell_output(cells->v[i], &step, &out)) return -1;
-    if (n + k >= CN_LAYER_OUTPUTS) return cn_fail(l->object.graph, CN_UNSUPPORTED, "%s: more than %d states", l->object.cls->schema.name, CN_LAYER_OUTPUTS - 1), -1;
+    if (n + k >= CN_LAYER_OUTPUTS)
+      return cn_fail(l->object.graph, CN_UNSUPPORTED, "%s: more than %d states", l->object.cls->schema.name, CN_LAYER_OUTPUTS - 1), -1;
     for (int64_t j = 0; j < k; j++) states[n++] = each[j];
     step = out;
   }
@@ -260,4 +268,5 @@ static cn_tensor *stacked_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   }
   return y;
 }
-CN_LAYER_OF(StackedRNNCells, cn_layer, CN_STACKED_RNN_CELLS, (.init = stacked_init), .build = stacked_build, .call = stacked_call, .output_shape = stacked_shape, .state_shapes = stacked_states, .max_inputs = INT64_MAX, .rank = 0, .per_sample = cni_per_sample)
+CN_LAYER_OF(StackedRNNCells, cn_layer, CN_STACKED_RNN_CELLS, (.init = stacked_init), .build = stacked_build, .call = stacked_call,
+            .output_shape = stacked_shape, .state_shapes = stacked_states, .max_inputs = INT64_MAX, .rank = 0, .per_sample = cni_per_sample)

@@ -23,9 +23,11 @@ static cn_dims kernel_dims(const cn_layer *l, int rank, int64_t a, int64_t b) {
 static bool right_step(cn_layer *l, const cn_dims *step) {
   char text[160];
   const int first = channel_axis(l) < 0 ? 1 : 2;
-  if (step->rank < 3 || step->rank > 5) return cn_fail(l->object.graph, CN_SHAPE, "ConvLSTM: a step needs 1 to 3 spatial axes, got %s", cn_dims_text(step, text, sizeof text)), false;
+  if (step->rank < 3 || step->rank > 5)
+    return cn_fail(l->object.graph, CN_SHAPE, "ConvLSTM: a step needs 1 to 3 spatial axes, got %s", cn_dims_text(step, text, sizeof text)), false;
   for (int i = first; i < first + step->rank - 2; i++)
-    if (step->d[i] == CN_UNKNOWN) return cn_fail(l->object.graph, CN_SHAPE, "ConvLSTM: the spatial axes must be known, got %s", cn_dims_text(step, text, sizeof text)), false;
+    if (step->d[i] == CN_UNKNOWN)
+      return cn_fail(l->object.graph, CN_SHAPE, "ConvLSTM: the spatial axes must be known, got %s", cn_dims_text(step, text, sizeof text)), false;
   return true;
 }
 
@@ -63,7 +65,9 @@ static cn_tensor *product(const cni_cell_run *r, cn_graph *g, cn_tensor *x) {
     const cn_ints shape = { folded, d.rank - 1 };
     x = cn_reshape(g, x, .newshape = shape);
   }
-  cn_tensor *y = x ? cn_conv_bias(g, x, c->base.kernel, .bias = c->base.bias, .strides = o->strides, .padding = c->padding, .data_format = o->data_format, .dilation_rate = o->dilation_rate) : NULL;
+  cn_tensor *y = x ? cn_conv_bias(g, x, c->base.kernel, .bias = c->base.bias, .strides = o->strides, .padding = c->padding, .data_format = o->data_format,
+                                  .dilation_rate = o->dilation_rate)
+                   : NULL;
   if (!y || !sequence) return y;
   int64_t unfolded[CN_MAX_RANK] = { d.d[0], d.d[1] };
   memcpy(unfolded + 2, y->dims.d + 1, (size_t)(d.rank - 2) * sizeof *unfolded);
@@ -98,13 +102,17 @@ static void build(cn_layer *l, const cn_dims *in, int64_t n) {
   if (!right_step(l, in) || !cni_size_fits(l, "kernel_size", o->kernel_size, in->rank - 2)) return;
   c->rank = in->rank;
   cni_cell_stream(c, o->seed);
-  c->kernel = cn_add_weight(l, "kernel", &kernel, .initializer = o->kernel_initializer, .regularizer = o->kernel_regularizer, .constraint = o->kernel_constraint);
-  c->recurrent = cn_add_weight(l, "recurrent_kernel", &recurrent, .initializer = o->recurrent_initializer, .regularizer = o->recurrent_regularizer, .constraint = o->recurrent_constraint);
+  c->kernel =
+      cn_add_weight(l, "kernel", &kernel, .initializer = o->kernel_initializer, .regularizer = o->kernel_regularizer, .constraint = o->kernel_constraint);
+  c->recurrent = cn_add_weight(l, "recurrent_kernel", &recurrent, .initializer = o->recurrent_initializer, .regularizer = o->recurrent_regularizer,
+                               .constraint = o->recurrent_constraint);
   c->bias = CN_NO_TENSOR;
-  if (o->use_bias) c->bias = cn_add_weight(l, "bias", CN_DIMS(4 * f), .initializer = o->bias_initializer, .regularizer = o->bias_regularizer, .constraint = o->bias_constraint);
+  if (o->use_bias)
+    c->bias =
+        cn_add_weight(l, "bias", CN_DIMS(4 * f), .initializer = o->bias_initializer, .regularizer = o->bias_regularizer, .constraint = o->bias_constraint);
   cn_expect_axis(l, channel_axis(l), channels);
   if (o->use_bias && o->unit_forget_bias) cni_forget_ones(l, &o->bias_initializer, f, c->bias);
 }
 
-CN_LAYER_OF(ConvLSTMCell, conv_cell, CN_CONV_LSTM_CELL, (.init = init), .build = build, .call = cni_cell_call, .state = cni_cell_state, .output_shape = output_shape, .state_shapes = state_shapes, .max_inputs = INT64_MAX, .min_rank = 3,
-            .max_rank = 5)
+CN_LAYER_OF(ConvLSTMCell, conv_cell, CN_CONV_LSTM_CELL, (.init = init), .build = build, .call = cni_cell_call, .state = cni_cell_state,
+            .output_shape = output_shape, .state_shapes = state_shapes, .max_inputs = INT64_MAX, .min_rank = 3, .max_rank = 5)

@@ -5,7 +5,9 @@
 /* ---- random layers ---- */
 typedef struct random_layer { cn_layer base; cn_stream stream; } random_layer;
 
-static void seed_stream(cn_layer *l, int64_t seed) { ((random_layer *)l)->stream = seed == CN_NONE ? cn_stream_new(l->object.graph) : (cn_stream){ (uint64_t)seed, 0 }; }
+static void seed_stream(cn_layer *l, int64_t seed) {
+  ((random_layer *)l)->stream = seed == CN_NONE ? cn_stream_new(l->object.graph) : (cn_stream){ (uint64_t)seed, 0 };
+}
 
 static bool random_state(cn_layer *l, cn_state *s) { return cn_state_bytes(s, "stream", &((random_layer *)l)->stream, sizeof(cn_stream)); }
 
@@ -36,7 +38,9 @@ RANDOM_LAYER(SpatialDropout1D, CN_SPATIAL_DROPOUT_1D, o->rate == 0, spatial(g, i
 RANDOM_LAYER(SpatialDropout2D, CN_SPATIAL_DROPOUT_2D, o->rate == 0, spatial(g, in->x[0], o->rate, cni_channels_first(o->data_format), stream), .rank = 4)
 RANDOM_LAYER(SpatialDropout3D, CN_SPATIAL_DROPOUT_2D, o->rate == 0, spatial(g, in->x[0], o->rate, cni_channels_first(o->data_format), stream), .rank = 5)
 
-static cn_tensor *nothing_left(cn_layer *l, cn_graph *g) { return cn_fail(g, CN_VALUE, "%s: rate 1 leaves nothing of the input", l->object.cls->schema.name), NULL; }
+static cn_tensor *nothing_left(cn_layer *l, cn_graph *g) {
+  return cn_fail(g, CN_VALUE, "%s: rate 1 leaves nothing of the input", l->object.cls->schema.name), NULL;
+}
 
 static cn_tensor *alpha(cn_layer *l, cn_graph *g, cn_tensor *x, double rate, cn_ints noise_shape, cn_stream *stream) {
   const double p = -1.6732632423543772848170429916717 * 1.0507009873554804934193349852946, a = 1 / sqrt((1 - rate) * (1 + rate * p * p));
@@ -52,14 +56,16 @@ static cn_tensor *gaussian_factor(cn_layer *l, cn_graph *g, cn_tensor *x, double
   return cn_multiply(g, x, cn_random_normal_like(g, x, .mean = 1, .stddev = sqrt(rate / (1 - rate)), .stream = stream));
 }
 RANDOM_LAYER(GaussianDropout, CN_GAUSSIAN_DROPOUT, o->rate == 0, gaussian_factor(l, g, in->x[0], o->rate, stream), .rank = 0)
-RANDOM_LAYER(GaussianNoise, CN_GAUSSIAN_NOISE, o->stddev == 0, cn_add(g, in->x[0], cn_random_normal_like(g, in->x[0], .stddev = o->stddev, .stream = stream)), .rank = 0)
+RANDOM_LAYER(GaussianNoise, CN_GAUSSIAN_NOISE, o->stddev == 0, cn_add(g, in->x[0], cn_random_normal_like(g, in->x[0], .stddev = o->stddev, .stream = stream)),
+             .rank = 0)
 
 /* ---- ActivityRegularization ---- */
 static bool activity_init(cn_object *self) {
   cn_layer *l = (cn_layer *)(void *)self;
   const cn_ActivityRegularizationOptions *o = self->options;
   if (!cn_layer_init(self)) return false;
-  if (l->activity_regularizer || l->activity_function.fn) return cn_fail(self->graph, CN_VALUE, "activity_regularizer cannot be given: it is made of l1 and l2"), false;
+  if (l->activity_regularizer || l->activity_function.fn)
+    return cn_fail(self->graph, CN_VALUE, "activity_regularizer cannot be given: it is made of l1 and l2"), false;
   cn_ref r = { .object = cn_regularizer_L1L2(self->graph, o->l1, o->l2) };
   if (!r.object) return false;
   if (!cni_own(l, r.object)) return cn_object_free(r.object), false;
@@ -73,4 +79,5 @@ static cn_tensor *activity_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   (void)g;
   return in->x[0];
 }
-CN_LAYER_OF(ActivityRegularization, cn_layer, CN_ACTIVITY_REGULARIZATION, (.init = activity_init), .call = activity_call, .output_shape = cni_same_shape, .supports_masking = true, .per_sample = cni_per_sample)
+CN_LAYER_OF(ActivityRegularization, cn_layer, CN_ACTIVITY_REGULARIZATION, (.init = activity_init), .call = activity_call, .output_shape = cni_same_shape,
+            .supports_masking = true, .per_sample = cni_per_sample)

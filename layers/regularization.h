@@ -1,5 +1,5 @@
-/* Layers that act in training only: Dropout, SpatialDropout1D to 3D, AlphaDropout, GaussianDropout, GaussianNoise; and ActivityRegularization. Shapes and masks pass. Each random layer owns a stream, whose key is the seed
- * (else drawn from the graph at build); its counter is saved state. */
+/* Layers that act in training only: Dropout, SpatialDropout1D to 3D, AlphaDropout, GaussianDropout, GaussianNoise; and ActivityRegularization. Shapes and masks
+ * pass. Each random layer owns a stream, whose key is the seed (else drawn from the graph at build); its counter is saved state. */
 #ifndef CN_LAYERS_REGULARIZATION_H
 #define CN_LAYERS_REGULARIZATION_H
 #include "layer.h"
@@ -10,15 +10,16 @@ extern "C" {
 
 #define CN_SEED_(X, S) X(S, int64_t, seed, CN_NONE, ANY, "of the stream; None: drawn from the graph")
 
-/* In training, sets each element to 0 with probability rate and scales the others by 1 / (1 - rate) (Srivastava et al. 2014); otherwise x. noise_shape: sizes of the pattern, 1 where it is shared along an axis, None for
- * the input's size. Keras' Dropout. */
+/* In training, sets each element to 0 with probability rate and scales the others by 1 / (1 - rate) (Srivastava et al. 2014); otherwise x. noise_shape: sizes
+ * of the pattern, 1 where it is shared along an axis, None for the input's size. Keras' Dropout. */
 #define CN_DROPOUT(X, S)                                                                              \
   X(S, double, rate, CN_REQUIRED_REAL, UNIT, "probability of 0")                                      \
   X(S, cn_ints, noise_shape, CN_NONE_INTS, LIST, "shape of the pattern; None: the input's")            \
   CN_SEED_(X, S)
 CN_LAYER_DECLARE(Dropout, CN_DROPOUT)
 
-/* Dropout of whole channels: [n, t, c], [n, h, w, c], [n, d, h, w, c], or with channels_first [n, c, ...]. Keras' SpatialDropout1D to 3D (Tompson et al. 2015). */
+/* Dropout of whole channels: [n, t, c], [n, h, w, c], [n, d, h, w, c], or with channels_first [n, c, ...]. Keras' SpatialDropout1D to 3D (Tompson et al. 2015).
+ */
 #define CN_SPATIAL_DROPOUT_1D(X, S) X(S, double, rate, CN_REQUIRED_REAL, UNIT, "probability of 0") CN_SEED_(X, S)
 #define CN_SPATIAL_DROPOUT_2D(X, S)                                                                   \
   X(S, double, rate, CN_REQUIRED_REAL, UNIT, "probability of 0")                                      \
@@ -28,8 +29,8 @@ CN_LAYER_DECLARE(SpatialDropout1D, CN_SPATIAL_DROPOUT_1D)
 CN_LAYER_DECLARE(SpatialDropout2D, CN_SPATIAL_DROPOUT_2D)
 CN_LAYER_DECLARE(SpatialDropout3D, CN_SPATIAL_DROPOUT_2D)
 
-/* In training, a (u >= rate ? x : p) + b, with p = -1.7580993, a = 1 / sqrt((1 - rate)(1 + rate p^2)), b = -a rate p: zero mean and unit variance stay (Klambauer et al. 2017). rate 1 leaves nothing and is a VALUE error in
- * training. Keras' AlphaDropout. */
+/* In training, a (u >= rate ? x : p) + b, with p = -1.7580993, a = 1 / sqrt((1 - rate)(1 + rate p^2)), b = -a rate p: zero mean and unit variance stay
+ * (Klambauer et al. 2017). rate 1 leaves nothing and is a VALUE error in training. Keras' AlphaDropout. */
 #define CN_ALPHA_DROPOUT(X, S)                                                                        \
   X(S, double, rate, CN_REQUIRED_REAL, UNIT, "probability of p")                                      \
   X(S, cn_ints, noise_shape, CN_NONE_INTS, LIST, "shape of the pattern; None: the input's")           \

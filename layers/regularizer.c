@@ -39,7 +39,8 @@ CN_OBJECT(regularizer, REGULARIZER, L2, CN_REGULARIZER_L2, .methods = &l2_method
 static const char *const l1l2_names[] = { "l1l2", "l1_l2", NULL };
 CN_OBJECT(regularizer, REGULARIZER, L1L2, CN_REGULARIZER_L1L2, .methods = &l1l2_methods, .aliases = l1l2_names)
 CN_OBJECT(regularizer, REGULARIZER, OrthogonalRegularizer, CN_REGULARIZER_ORTHOGONAL, .methods = &orthogonal_methods, .init = orthogonal_init)
-const cn_class *const cni_regularizer_classes[] = { &cn_class_regularizer_L1, &cn_class_regularizer_L2, &cn_class_regularizer_L1L2, &cn_class_regularizer_OrthogonalRegularizer, NULL };
+const cn_class *const cni_regularizer_classes[] = { &cn_class_regularizer_L1, &cn_class_regularizer_L2, &cn_class_regularizer_L1L2,
+                                                    &cn_class_regularizer_OrthogonalRegularizer, NULL };
 
 cn_object *cn_regularizer_from(cn_graph *g, const char *text) { return cn_ok(g) && text ? cni_layers_factory.from_text(g, CN_KIND_REGULARIZER, text) : NULL; }
 
@@ -57,4 +58,6 @@ cn_tensor *cn_regularize(cn_graph *g, const cn_ref *r, cn_tensor *w) {
   return p;
 }
 
-bool cn_register_regularizer(cn_graph *g, const char *name, cn_function fn, void *user) { return cn_register_function(g, CN_KIND_REGULARIZER, name, fn, NULL, user); }
+bool cn_register_regularizer(cn_graph *g, const char *name, cn_function fn, void *user) {
+  return cn_register_function(g, CN_KIND_REGULARIZER, name, fn, NULL, user);
+}

@@ -51,7 +51,8 @@ static cn_tensor *reshape_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const cn_ints shape = { out.d, out.rank };
   return cn_reshape(g, in->x[0], .newshape = shape);
 }
-CN_LAYER_OF(Reshape, cn_layer, CN_RESHAPE, (.init = reshape_init), .call = reshape_call, .output_shape = reshape_shape, .min_rank = 1, .per_sample = cni_per_sample)
+CN_LAYER_OF(Reshape, cn_layer, CN_RESHAPE, (.init = reshape_init), .call = reshape_call, .output_shape = reshape_shape, .min_rank = 1,
+            .per_sample = cni_per_sample)
 
 /* ---- Permute ---- */
 static cn_ints dims_of(const cn_layer *l) { return ((const cn_PermuteOptions *)l->object.options)->dims; }
@@ -71,7 +72,9 @@ static bool permute_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *ou
   char text[160];
   (void)n;
   if (in->rank != d.n + 1)
-    return cn_fail(l->object.graph, CN_SHAPE, "Permute: the input's rank must be %lld, its shape is %s", (long long)d.n + 1, cn_dims_text(in, text, sizeof text)), false;
+    return cn_fail(l->object.graph, CN_SHAPE, "Permute: the input's rank must be %lld, its shape is %s", (long long)d.n + 1,
+                   cn_dims_text(in, text, sizeof text)),
+           false;
   *out = *in;
   for (int64_t i = 0; i < d.n; i++) out->d[i + 1] = in->d[d.v[i]];
   return true;

@@ -2,7 +2,8 @@
 #include <float.h>
 #include "layer_private.h"
 
-/* What tf.keras 2.4 and Keras 2 write. now NULL: without effect; "": without effect where it is false, and no option where it is true. cls NULL: of every layer but InputLayer, whose own options they are. */
+/* What tf.keras 2.4 and Keras 2 write. now NULL: without effect; "": without effect where it is false, and no option where it is true. cls NULL: of every layer
+ * but InputLayer, whose own options they are. */
 static const struct { const char *cls, *old, *now; } spellings[] = {
   { "LeakyReLU", "alpha", "negative_slope" },  /* tf.keras, Keras 2 */
   { "LeakyReLU", "slope", "negative_slope" },

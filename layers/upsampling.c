@@ -1,4 +1,5 @@
-/* Upsampling: nearest repeats along each axis; every other interpolation is linear in the image and separable, so it is a product with one matrix [out, in] an axis. */
+/* Upsampling: nearest repeats along each axis; every other interpolation is linear in the image and separable, so it is a product with one matrix [out, in] an
+ * axis. */
 #include "upsampling.h"
 #include <math.h>
 #include <strings.h>
@@ -53,13 +54,16 @@ static void lanczos(double *w, int64_t n, int64_t i, double scale, double radius
 static void lanczos3(double *w, int64_t n, int64_t i, double scale) { lanczos(w, n, i, scale, 3); }
 static void lanczos5(double *w, int64_t n, int64_t i, double scale) { lanczos(w, n, i, scale, 5); }
 
-static const interpolation interpolations[] = { { "nearest", NULL }, { "bilinear", bilinear }, { "bicubic", bicubic }, { "lanczos3", lanczos3 }, { "lanczos5", lanczos5 } };
+static const interpolation interpolations[] = {
+  { "nearest", NULL }, { "bilinear", bilinear }, { "bicubic", bicubic }, { "lanczos3", lanczos3 }, { "lanczos5", lanczos5 }
+};
 
 /* The matrix [n factor, n] of an axis of n samples. */
 static cn_tensor *weights_of(cn_graph *g, const interpolation *method, int64_t n, int64_t factor, cn_dtype dtype) {
   int64_t out;
   size_t bytes;
-  if (__builtin_mul_overflow(n, factor, &out) || !cni_size_multiply((size_t)n, (size_t)out, &bytes) || !cni_size_multiply(bytes, sizeof(double), &bytes) || bytes > SIZE_MAX / 2)
+  if (__builtin_mul_overflow(n, factor, &out) || !cni_size_multiply((size_t)n, (size_t)out, &bytes) || !cni_size_multiply(bytes, sizeof(double), &bytes) ||
+      bytes > SIZE_MAX / 2)
     return cn_fail(g, CN_NO_MEMORY, "UpSampling2D: size %lld of an axis of %lld is too large", (long long)factor, (long long)n), NULL;
   double *w = cni_alloc(g, bytes + sizeof *w);
   if (!w) return NULL;
@@ -74,7 +78,8 @@ static cn_tensor *weights_of(cn_graph *g, const interpolation *method, int64_t n
 static bool find_method(upsampling *u, const char *name) {
   for (size_t i = 0; name && i < sizeof interpolations / sizeof *interpolations; i++)
     if (!strcasecmp(name, interpolations[i].name)) return u->method = &interpolations[i], true;
-  return cn_fail(u->base.object.graph, CN_VALUE, "interpolation must be nearest, bilinear, bicubic, lanczos3 or lanczos5, got \"%s\"", name ? name : "None"), false;
+  return cn_fail(u->base.object.graph, CN_VALUE, "interpolation must be nearest, bilinear, bicubic, lanczos3 or lanczos5, got \"%s\"", name ? name : "None"),
+         false;
 }
 
 static bool upsampling_init(cn_object *self, cn_size size, const char *data_format, const char *method, int spatial) {
@@ -96,7 +101,9 @@ static bool upsampling_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims 
   for (int i = 0; i < u->spatial; i++) {
     int64_t *d = &out->d[u->first + i];
     if (*d != CN_UNKNOWN && __builtin_mul_overflow(*d, u->factor[i], d))
-      return cn_fail(l->object.graph, CN_SHAPE, "%s: size %lld of an axis of %lld is too large", l->object.cls->schema.name, (long long)u->factor[i], (long long)in->d[u->first + i]), false;
+      return cn_fail(l->object.graph, CN_SHAPE, "%s: size %lld of an axis of %lld is too large", l->object.cls->schema.name, (long long)u->factor[i],
+                     (long long)in->d[u->first + i]),
+             false;
   }
   return true;
 }
@@ -112,7 +119,8 @@ static cn_tensor *interpolated(const upsampling *u, cn_graph *g, cn_tensor *x, i
 static cn_tensor *upsampling_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const upsampling *u = (const upsampling *)l;
   cn_tensor *x = in->x[0];
-  for (int i = 0; i < u->spatial && x; i++) x = u->method->row ? interpolated(u, g, x, i) : cn_repeat(g, x, .repeats = CN_INTS(u->factor[i]), .axis = u->first + i);
+  for (int i = 0; i < u->spatial && x; i++)
+    x = u->method->row ? interpolated(u, g, x, i) : cn_repeat(g, x, .repeats = CN_INTS(u->factor[i]), .axis = u->first + i);
   return x;
 }
 

@@ -11,8 +11,9 @@ extern "C" {
 #define CN_UP_SAMPLING_1D(X, S) X(S, int64_t, size, 2, POSITIVE, "times")
 CN_LAYER_DECLARE(UpSampling1D, CN_UP_SAMPLING_1D)
 
-/* [n, h, w, c] -> [n, h size, w size, c], or with channels_first [n, c, h, w]. nearest repeats; the others resize as images with pixel centres at halves: bilinear, bicubic (Keys, a = -1/2), lanczos3 and lanczos5,
- * weights of samples outside the image left out. These need known sizes of rows and columns: an UNSUPPORTED error on a symbolic tensor without. Keras' UpSampling2D. */
+/* [n, h, w, c] -> [n, h size, w size, c], or with channels_first [n, c, h, w]. nearest repeats; the others resize as images with pixel centres at halves:
+ * bilinear, bicubic (Keys, a = -1/2), lanczos3 and lanczos5, weights of samples outside the image left out. These need known sizes of rows and columns: an
+ * UNSUPPORTED error on a symbolic tensor without. Keras' UpSampling2D. */
 #define CN_UP_SAMPLING_2D(X, S)                                                                           \
   X(S, cn_size, size, { { 2 } }, POSITIVE, "times, of rows and columns")                                  \
   CN_DATA_FORMAT_(X, S)                                                                                \

@@ -75,7 +75,8 @@ cn_tensor *cn_make_weight(const cn_weight_options *o) {
 }
 
 bool cni_lend_weight(cn_layer *l, cn_tensor *w) {
-  if (l->weights_count == l->weights_capacity && !cni_grow(l->object.graph, (void **)&l->weights, l->weights_count, &l->weights_capacity, sizeof *l->weights)) return false;
+  if (l->weights_count == l->weights_capacity && !cni_grow(l->object.graph, (void **)&l->weights, l->weights_count, &l->weights_capacity, sizeof *l->weights))
+    return false;
   memmove(l->weights + l->lent + 1, l->weights + l->lent, (size_t)(l->weights_count++ - l->lent) * sizeof *l->weights);
   l->weights[l->lent++] = w;
   return true;
@@ -121,7 +122,8 @@ static cn_tensor **all_weights(cn_layer *l, int64_t *n) {
 
 int64_t cn_count_params(cn_layer *l) {
   if (!l || !cn_ok(l->object.graph)) return 0;
-  if (!l->built && (l->layers_count || ((const cn_layer_methods *)l->object.cls->methods)->build)) return cn_fail(l->object.graph, CN_STATE, "count_params: %s is not built", l->name), 0;
+  if (!l->built && (l->layers_count || ((const cn_layer_methods *)l->object.cls->methods)->build))
+    return cn_fail(l->object.graph, CN_STATE, "count_params: %s is not built", l->name), 0;
   int64_t n, sum = 0;
   cn_tensor **w = all_weights(l, &n);
   for (int64_t i = 0; w && i < n; i++) sum += w[i]->count;
@@ -129,7 +131,8 @@ int64_t cn_count_params(cn_layer *l) {
 }
 
 static bool right_count(cn_layer *l, const char *what, int64_t have, int64_t n) {
-  return have == n || (cn_fail(l->object.graph, CN_VALUE, "%s: layer %s has %lld weights, got %lld values", what, l->name, (long long)have, (long long)n), false);
+  return have == n ||
+         (cn_fail(l->object.graph, CN_VALUE, "%s: layer %s has %lld weights, got %lld values", what, l->name, (long long)have, (long long)n), false);
 }
 
 bool cn_get_weights(cn_layer *l, cn_tensor **out, int64_t n) {
@@ -153,8 +156,9 @@ bool cn_set_weights(cn_layer *l, cn_tensor *const *values, int64_t n) {
     char a[160], b[160];
     if (!values[i] || !cni_readable(g, values[i], true)) return false;
     if (!cn_dims_equal(&w[i]->dims, &values[i]->dims) || w[i]->dtype != values[i]->dtype)
-      return cn_fail(g, CN_SHAPE, "set_weights: %s is %s %s, the value is %s %s", cn_name_of(w[i]), cn_dtype_name((cn_dtype)w[i]->dtype), cn_dims_text(&w[i]->dims, a, sizeof a),
-                     cn_dtype_name((cn_dtype)values[i]->dtype), cn_dims_text(&values[i]->dims, b, sizeof b)), false;
+      return cn_fail(g, CN_SHAPE, "set_weights: %s is %s %s, the value is %s %s", cn_name_of(w[i]), cn_dtype_name((cn_dtype)w[i]->dtype),
+                     cn_dims_text(&w[i]->dims, a, sizeof a), cn_dtype_name((cn_dtype)values[i]->dtype), cn_dims_text(&values[i]->dims, b, sizeof b)),
+             false;
   }
   for (int64_t i = 0; i < n; i++) cn_assign(w[i], values[i]);
   return cn_ok(g);

@@ -28,7 +28,8 @@ static cn_tensor *wrapper_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   return y[0];
 }
 bool cni_wrapped_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out) { return cn_compute_output_shape(cn_wrapped(l), in, n, out); }
-CN_LAYER_OF(Wrapper, cn_layer, CN_WRAPPER, (.init = cn_wrapper_init), .build = wrapper_build, .call = wrapper_call, .output_shape = cni_wrapped_shape, .max_inputs = INT64_MAX, .per_sample = cni_per_sample)
+CN_LAYER_OF(Wrapper, cn_layer, CN_WRAPPER, (.init = cn_wrapper_init), .build = wrapper_build, .call = wrapper_call, .output_shape = cni_wrapped_shape,
+            .max_inputs = INT64_MAX, .per_sample = cni_per_sample)
 
 /* ---- TimeDistributed ---- */
 /* The shape of one step's batch. */
@@ -129,4 +130,5 @@ static cn_tensor *steps_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   cni_each_layer(inside, forget_losses, NULL);
   return y;
 }
-CN_LAYER_OF(TimeDistributed, cn_layer, CN_TIME_DISTRIBUTED, (.init = cn_wrapper_init), .build = steps_build, .call = steps_call, .output_shape = steps_shape, .min_rank = 3, .supports_masking = true, .per_sample = cni_per_sample)
+CN_LAYER_OF(TimeDistributed, cn_layer, CN_TIME_DISTRIBUTED, (.init = cn_wrapper_init), .build = steps_build, .call = steps_call, .output_shape = steps_shape,
+            .min_rank = 3, .supports_masking = true, .per_sample = cni_per_sample)

@@ -12,11 +12,13 @@ extern "C" {
 CN_LAYER_DECLARE(Wrapper, CN_WRAPPER)
 
 /* The layer on every step: [n, t, ...] -> [n, t, what the layer makes of ...]. The layer is called on [n, ...] of each step, so that batch statistics,
- * random numbers and states are the step's own; once on [n t, ...] where that is the same (cn_layer_methods.per_sample). A mask [n, t] goes step by step with its samples and passes on. Keras' TimeDistributed. */
+ * random numbers and states are the step's own; once on [n t, ...] where that is the same (cn_layer_methods.per_sample). A mask [n, t] goes step by step with
+ * its samples and passes on. Keras' TimeDistributed. */
 #define CN_TIME_DISTRIBUTED(X, S) X(S, cn_layer *, layer, NULL, REQUIRED, "called on each step")
 CN_LAYER_DECLARE(TimeDistributed, CN_TIME_DISTRIBUTED)
 
-/* The layer that a wrapper was made with; its sub-layer. For wrappers of a user's own: an instance struct that begins with cn_layer, an option row named layer, .init = cn_wrapper_init. */
+/* The layer that a wrapper was made with; its sub-layer. For wrappers of a user's own: an instance struct that begins with cn_layer, an option row named layer,
+ * .init = cn_wrapper_init. */
 CN_API cn_layer *cn_wrapped(const cn_layer *wrapper);
 CN_API bool cn_wrapper_init(cn_object *self);
 

@@ -33,8 +33,8 @@ static bool load_field(cn_state *s, const char *path, cn_dtype dtype, const cn_d
   char have[160], want[160];
   if (!v) return cn_fail(s->graph, CN_FORMAT, "BackupAndRestore: %s: holds no %s: it is of another training", a->path, path), false;
   if (v->dtype != dtype || !cn_dims_equal(&v->dims, dims)) {
-    cn_fail(s->graph, CN_SHAPE, "BackupAndRestore: %s: %s is %s %s, this training's is %s %s", a->path, path, cn_dtype_name(v->dtype), cn_dims_text(&v->dims, have, sizeof have), cn_dtype_name(dtype),
-            cn_dims_text(dims, want, sizeof want));
+    cn_fail(s->graph, CN_SHAPE, "BackupAndRestore: %s: %s is %s %s, this training's is %s %s", a->path, path, cn_dtype_name(v->dtype),
+            cn_dims_text(&v->dims, have, sizeof have), cn_dtype_name(dtype), cn_dims_text(dims, want, sizeof want));
     return false;
   }
   const size_t bytes = (size_t)cn_dims_count(dims) * cn_dtype_size(dtype);
@@ -45,9 +45,11 @@ static bool load_field(cn_state *s, const char *path, cn_dtype dtype, const cn_d
 typedef struct place { int64_t epoch, step, initial_epoch, batch_size, steps_per_epoch; bool stop, exhausted; } place;
 static bool place_state(cn_state *s, place *p) {
   cni_state_of(s, "fit", 0);
-  return cn_state_bytes(s, "epoch", &p->epoch, sizeof p->epoch) && cn_state_bytes(s, "step", &p->step, sizeof p->step) && cn_state_bytes(s, "initial_epoch", &p->initial_epoch, sizeof p->initial_epoch) &&
-         cn_state_bytes(s, "batch_size", &p->batch_size, sizeof p->batch_size) && cn_state_bytes(s, "steps_per_epoch", &p->steps_per_epoch, sizeof p->steps_per_epoch) &&
-         cn_state_bytes(s, "stop", &p->stop, sizeof p->stop) && cn_state_bytes(s, "exhausted", &p->exhausted, sizeof p->exhausted);
+  return cn_state_bytes(s, "epoch", &p->epoch, sizeof p->epoch) && cn_state_bytes(s, "step", &p->step, sizeof p->step) &&
+         cn_state_bytes(s, "initial_epoch", &p->initial_epoch, sizeof p->initial_epoch) &&
+         cn_state_bytes(s, "batch_size", &p->batch_size, sizeof p->batch_size) &&
+         cn_state_bytes(s, "steps_per_epoch", &p->steps_per_epoch, sizeof p->steps_per_epoch) && cn_state_bytes(s, "stop", &p->stop, sizeof p->stop) &&
+         cn_state_bytes(s, "exhausted", &p->exhausted, sizeof p->exhausted);
 }
 
 /* Weights, then the optimizer's own variables, by number: names count on in a graph that has made the same model before. */
@@ -78,7 +80,8 @@ static void layer_state(cn_layer *l, void *user) {
 static bool random_state(cn_state *s) {
   cn_graph *g = s->graph;
   cni_state_of(s, "graph", 0);
-  return cn_state_bytes(s, "seed", &g->core.seed, sizeof g->core.seed) && cn_state_bytes(s, "streams", &g->core.streams, sizeof g->core.streams) && cn_state_bytes(s, "stream", &g->streams, sizeof g->streams);
+  return cn_state_bytes(s, "seed", &g->core.seed, sizeof g->core.seed) && cn_state_bytes(s, "streams", &g->core.streams, sizeof g->core.streams) &&
+         cn_state_bytes(s, "stream", &g->streams, sizeof g->streams);
 }
 
 /* The epochs that are done, name by name. */
@@ -159,13 +162,18 @@ static bool prepare(cni_fitting *f) {
 static bool fits(const cni_fitting *f, const place *p, const char *path) {
   cn_graph *g = f->m->base.object.graph;
   const cn_fit_args *a = f->a;
-  const struct { const char *option; int64_t then, now; } same[] = {
-    { "batch_size", p->batch_size, f->batch_size }, { "initial_epoch", p->initial_epoch, a->initial_epoch }, { "steps_per_epoch", p->steps_per_epoch, a->steps_per_epoch },
+  const struct { const char *option; int64_t then, now;
+  } same[] = {
+    { "batch_size", p->batch_size, f->batch_size },
+    { "initial_epoch", p->initial_epoch, a->initial_epoch },
+    { "steps_per_epoch", p->steps_per_epoch, a->steps_per_epoch },
   };
   for (size_t i = 0; i < sizeof same / sizeof *same; i++)
     if (same[i].then != same[i].now) return cn_fail(g, CN_VALUE, "BackupAndRestore: %s: was made with another %s", path, same[i].option), false;
-  if (p->epoch < a->initial_epoch || p->step < 0) return cn_fail(g, CN_FORMAT, "BackupAndRestore: %s: stands at epoch %lld, batch %lld", path, (long long)p->epoch, (long long)p->step), false;
-  if (p->epoch + (p->step > 0) > a->epochs) return cn_fail(g, CN_VALUE, "BackupAndRestore: %s: %lld epochs are behind, fit is to make %lld", path, (long long)p->epoch, (long long)a->epochs), false;
+  if (p->epoch < a->initial_epoch || p->step < 0)
+    return cn_fail(g, CN_FORMAT, "BackupAndRestore: %s: stands at epoch %lld, batch %lld", path, (long long)p->epoch, (long long)p->step), false;
+  if (p->epoch + (p->step > 0) > a->epochs)
+    return cn_fail(g, CN_VALUE, "BackupAndRestore: %s: %lld epochs are behind, fit is to make %lld", path, (long long)p->epoch, (long long)a->epochs), false;
   return true;
 }
 
@@ -214,7 +222,9 @@ static bool backup_train_begin(cn_callback *c) {
   cn_graph *g = c->object.graph;
   ((backup *)(void *)c)->seen = 0;
   if (!cn_dataset_can_seek(c->model->fitting->train))
-    return cn_fail(g, CN_UNSUPPORTED, "BackupAndRestore: the data set runs once (it cannot return to a position), so a training with it cannot go on from the middle"), false;
+    return cn_fail(g, CN_UNSUPPORTED,
+                   "BackupAndRestore: the data set runs once (it cannot return to a position), so a training with it cannot go on from the middle"),
+           false;
   if (!cni_folder_ready(g, "BackupAndRestore", options(c)->backup_dir)) return false;
   clean(c);
   return true;
@@ -243,4 +253,5 @@ static bool backup_train_end(cn_callback *c) {
   return cn_ok(c->object.graph);
 }
 
-CNI_CALLBACK(BackupAndRestore, backup, CN_CALLBACK_BACKUP, cni_callback_init, NULL, .train_begin = backup_train_begin, .train_end = backup_train_end, .begun = backup_begun, .settled = backup_settled)
+CNI_CALLBACK(BackupAndRestore, backup, CN_CALLBACK_BACKUP, cni_callback_init, NULL, .train_begin = backup_train_begin, .train_end = backup_train_end,
+             .begun = backup_begun, .settled = backup_settled)

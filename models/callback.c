@@ -11,7 +11,9 @@ static int64_t place_of(const cn_logs *l, const char *name) {
     if (!strcmp(cni_log_name(l->model, l->column >= 0, i), name)) return i;
   return -1;
 }
-static double value_at(const cn_logs *l, int64_t i) { return l->column < 0 ? cni_metric_value(l->model, i) : l->model->history_values[i * l->model->history_capacity + l->column]; }
+static double value_at(const cn_logs *l, int64_t i) {
+  return l->column < 0 ? cni_metric_value(l->model, i) : l->model->history_values[i * l->model->history_capacity + l->column];
+}
 
 /* In an epoch's end the history's names: the metrics, those of validation where this epoch had one, and what callbacks have added so far. */
 static bool is_there(const cn_logs *l, int64_t i) {
@@ -47,7 +49,9 @@ bool cni_callback_init(cn_object *self) {
 typedef struct { cn_graph *graph; } plain_options;
 static const cn_row plain_rows[] = { { 0 } };
 static const plain_options plain_defaults = { NULL };
-static const cn_class plain_class = { .kind = CN_KIND_CALLBACK, .schema = { .name = "Callback", .rows = plain_rows, .defaults = &plain_defaults, .size = sizeof(plain_options) }, .size = sizeof(cn_callback) };
+static const cn_class plain_class = { .kind = CN_KIND_CALLBACK,
+                                      .schema = { .name = "Callback", .rows = plain_rows, .defaults = &plain_defaults, .size = sizeof(plain_options) },
+                                      .size = sizeof(cn_callback) };
 
 cn_callback *cn_callback_new(cn_graph *g, const cn_callback_methods *methods, void *user) {
   const plain_options o = { g };
@@ -75,7 +79,9 @@ cn_object *cni_callback_from_json(cn_graph *g, const json_t *config) {
   return o;
 }
 
-cn_callback *cn_callback_from(cn_graph *g, const char *text) { return cn_ok(g) && text ? (cn_callback *)(void *)cni_models_factory.from_text(g, CN_KIND_CALLBACK, text) : NULL; }
+cn_callback *cn_callback_from(cn_graph *g, const char *text) {
+  return cn_ok(g) && text ? (cn_callback *)(void *)cni_models_factory.from_text(g, CN_KIND_CALLBACK, text) : NULL;
+}
 
 /* ---- LearningRateScheduler ---- */
 typedef struct scheduled { cn_rate_function rate; void *user; } scheduled;
@@ -116,7 +122,9 @@ bool cni_find_direction(const cn_callback *c, const char *monitor, const char *m
   if (*d != CNI_UNKNOWN) return true;
   *d = !strcmp(mode, "min") ? CNI_FALLS : !strcmp(mode, "max") ? CNI_RISES : direction_of(c->model, monitor);
   if (*d != CNI_UNKNOWN) return true;
-  return cn_fail(c->object.graph, CN_VALUE, "%s: \"%s\" is no metric of the model; with mode min or max it may be any value", c->object.cls->schema.name, monitor), false;
+  return cn_fail(c->object.graph, CN_VALUE, "%s: \"%s\" is no metric of the model; with mode min or max it may be any value", c->object.cls->schema.name,
+                 monitor),
+         false;
 }
 
 /* Whether value is better than reference by more than delta. */
@@ -228,8 +236,12 @@ static bool stopping_state(cn_callback *c, cn_state *state) {
   cn_early_stopping *e = &s->state;
   bool kept = s->best_weights != NULL;
   size_t bytes;
-  if (!cn_state_bytes(state, "any", &s->any, sizeof s->any) || !cn_state_bytes(state, "best", &e->best, sizeof e->best) || !cn_state_bytes(state, "wait", &e->wait, sizeof e->wait)) return false;
-  if (!cn_state_bytes(state, "best_epoch", &e->best_epoch, sizeof e->best_epoch) || !cn_state_bytes(state, "stopped_epoch", &e->stopped_epoch, sizeof e->stopped_epoch)) return false;
+  if (!cn_state_bytes(state, "any", &s->any, sizeof s->any) || !cn_state_bytes(state, "best", &e->best, sizeof e->best) ||
+      !cn_state_bytes(state, "wait", &e->wait, sizeof e->wait))
+    return false;
+  if (!cn_state_bytes(state, "best_epoch", &e->best_epoch, sizeof e->best_epoch) ||
+      !cn_state_bytes(state, "stopped_epoch", &e->stopped_epoch, sizeof e->stopped_epoch))
+    return false;
   if (!cn_state_bytes(state, "kept", &kept, sizeof kept)) return false;
   return !kept || (best_room(s, &bytes) && cn_state_bytes(state, "weights", s->best_weights, bytes));
 }
@@ -276,7 +288,8 @@ static bool plateau_epoch_end(cn_callback *c, int64_t epoch, cn_logs *logs) {
 
 static bool plateau_state(cn_callback *c, cn_state *s) {
   plateau *p = (plateau *)(void *)c;
-  return cn_state_bytes(s, "best", &p->best, sizeof p->best) && cn_state_bytes(s, "wait", &p->wait, sizeof p->wait) && cn_state_bytes(s, "cooldown", &p->cooldown, sizeof p->cooldown);
+  return cn_state_bytes(s, "best", &p->best, sizeof p->best) && cn_state_bytes(s, "wait", &p->wait, sizeof p->wait) &&
+         cn_state_bytes(s, "cooldown", &p->cooldown, sizeof p->cooldown);
 }
 
 static bool plateau_init(cn_object *self) {
@@ -295,8 +308,12 @@ static bool nan_batch_end(cn_callback *c, int64_t batch, cn_logs *logs) {
 }
 
 /* ---- classes ---- */
-CNI_CALLBACK(EarlyStopping, stopping, CN_CALLBACK_EARLY_STOPPING, cni_callback_init, stopping_finish, .train_begin = stopping_begin, .train_end = stopping_end, .epoch_end = stopping_epoch_end, .state = stopping_state)
-CNI_CALLBACK(ReduceLROnPlateau, plateau, CN_CALLBACK_REDUCE_LR, plateau_init, NULL, .train_begin = plateau_begin, .epoch_end = plateau_epoch_end, .log = "learning_rate", .state = plateau_state)
+CNI_CALLBACK(EarlyStopping, stopping, CN_CALLBACK_EARLY_STOPPING, cni_callback_init, stopping_finish, .train_begin = stopping_begin, .train_end = stopping_end,
+             .epoch_end = stopping_epoch_end, .state = stopping_state)
+CNI_CALLBACK(ReduceLROnPlateau, plateau, CN_CALLBACK_REDUCE_LR, plateau_init, NULL, .train_begin = plateau_begin, .epoch_end = plateau_epoch_end,
+             .log = "learning_rate", .state = plateau_state)
 CNI_CALLBACK(TerminateOnNaN, cn_callback, CN_CALLBACK_TERMINATE_ON_NAN, cni_callback_init, NULL, .batch_end = nan_batch_end)
-const cn_class *const cni_callback_classes[] = { &cn_class_callback_EarlyStopping, &cn_class_callback_ReduceLROnPlateau, &cn_class_callback_TerminateOnNaN, &cn_class_callback_ModelCheckpoint,
-                                                 &cn_class_callback_CSVLogger, &cn_class_callback_BackupAndRestore, &cn_class_callback_TensorBoard, NULL };
+const cn_class *const cni_callback_classes[] = { &cn_class_callback_EarlyStopping,  &cn_class_callback_ReduceLROnPlateau,
+                                                 &cn_class_callback_TerminateOnNaN, &cn_class_callback_ModelCheckpoint,
+                                                 &cn_class_callback_CSVLogger,      &cn_class_callback_BackupAndRestore,
+                                                 &cn_class_callback_TensorBoard,    NULL };

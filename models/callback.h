@@ -24,7 +24,8 @@ typedef struct cn_callback_methods {
   bool (*batch_end)(cn_callback *c, int64_t batch, cn_logs *logs);
   const char *log;      /* a value that the callback adds to the history with cn_log_put in epoch_end, or NULL */
   bool (*begun)(cn_callback *c);                                    /* when every callback's train_begin has run */
-  bool (*settled)(cn_callback *c, int64_t epoch, int64_t batches);  /* when every callback's batch_end or epoch_end has run: how many epochs, and batches of the next one, are behind */
+  bool (*settled)(cn_callback *c, int64_t epoch,
+                  int64_t batches); /* when every callback's batch_end or epoch_end has run: how many epochs, and batches of the next one, are behind */
   bool (*state)(cn_callback *c, cn_state *s);                       /* what it keeps from batch to batch and epoch to epoch, for a backup of the training */
 } cn_callback_methods;
 /* The head of every callback. */
@@ -37,7 +38,8 @@ CN_API bool cn_log_put(cn_logs *logs, const char *name, double value);
 /* Ends fit after this batch (in batch hooks) or epoch. */
 CN_API void cn_stop_training(cn_model *m);
 
-/* The rate of each epoch: rate(epoch, rate so far, user), set before the epoch begins and kept in the history as "learning_rate". Keras' LearningRateScheduler. */
+/* The rate of each epoch: rate(epoch, rate so far, user), set before the epoch begins and kept in the history as "learning_rate". Keras' LearningRateScheduler.
+ */
 typedef double (*cn_rate_function)(int64_t epoch, double rate, void *user);
 CN_API cn_callback *cn_callback_LearningRateScheduler(cn_graph *g, cn_rate_function rate, void *user);
 
@@ -89,22 +91,28 @@ CN_API cn_callback *cn_callback_LearningRateScheduler(cn_graph *g, cn_rate_funct
 
 /* Ends fit when the watched value has not improved for `patience` epochs. Keras' EarlyStopping. */
 CN_OBJECT_DECLARE(callback, EarlyStopping, CN_CALLBACK_EARLY_STOPPING)
-/* Multiplies the learning rate by factor when the watched value has not improved for `patience` epochs; the history keeps "learning_rate". Keras' ReduceLROnPlateau. */
+/* Multiplies the learning rate by factor when the watched value has not improved for `patience` epochs; the history keeps "learning_rate". Keras'
+ * ReduceLROnPlateau. */
 CN_OBJECT_DECLARE(callback, ReduceLROnPlateau, CN_CALLBACK_REDUCE_LR)
 /* Ends fit when the loss is NaN or infinite. Keras' TerminateOnNaN. */
 CN_OBJECT_DECLARE(callback, TerminateOnNaN, CN_CALLBACK_TERMINATE_ON_NAN)
-/* Saves the model, or its weights, at the end of each epoch or every so many batches, as cn_save and cn_save_weights do, whatever the name's ending. A file replaces an older one only when it is complete and on the disk. Refused before the training starts: a folder that cannot be written
- * (IO; folders that are missing are made), fields of filepath without a value (VALUE). Where save_best_only finds no watched value it saves, as Keras does. Keras' ModelCheckpoint. */
+/* Saves the model, or its weights, at the end of each epoch or every so many batches, as cn_save and cn_save_weights do, whatever the name's ending. A file
+ * replaces an older one only when it is complete and on the disk. Refused before the training starts: a folder that cannot be written (IO; folders that are
+ * missing are made), fields of filepath without a value (VALUE). Where save_best_only finds no watched value it saves, as Keras does. Keras' ModelCheckpoint.
+ */
 CN_OBJECT_DECLARE(callback, ModelCheckpoint, CN_CALLBACK_MODEL_CHECKPOINT)
-/* A row for each epoch: "epoch" (from 0), then the values by name, as the first epoch has them; where that has no validation, as many columns "val_..." behind them, NA where there is no value. Lines end in CR LF. Keras' CSVLogger. */
+/* A row for each epoch: "epoch" (from 0), then the values by name, as the first epoch has them; where that has no validation, as many columns "val_..." behind
+ * them, NA where there is no value. Lines end in CR LF. Keras' CSVLogger. */
 CN_OBJECT_DECLARE(callback, CSVLogger, CN_CALLBACK_CSV_LOGGER)
-/* Saves everything that the training needs to go on: position, weights, optimizer, random streams, order of the samples, metrics, history, and the state of the other callbacks. When fit finds a backup in backup_dir it goes on from there:
- * after train_begin of all callbacks, at the next batch or epoch, with the same bits as if nothing had been in between. The model, its compile and fit's options must be those of the backup (else FORMAT, SHAPE or VALUE, and
- * no variable has changed), only epochs may grow. UNSUPPORTED for a data set that runs once (cn_dataset_can_seek). Layers, metrics and callbacks of a user's own tell of what they keep by the function `state` among their methods. Ends of fit by an error or Ctrl-C keep the backup.
- * Keras' BackupAndRestore. */
+/* Saves everything that the training needs to go on: position, weights, optimizer, random streams, order of the samples, metrics, history, and the state of the
+ * other callbacks. When fit finds a backup in backup_dir it goes on from there: after train_begin of all callbacks, at the next batch or epoch, with the same
+ * bits as if nothing had been in between. The model, its compile and fit's options must be those of the backup (else FORMAT, SHAPE or VALUE, and no variable
+ * has changed), only epochs may grow. UNSUPPORTED for a data set that runs once (cn_dataset_can_seek). Layers, metrics and callbacks of a user's own tell of
+ * what they keep by the function `state` among their methods. Ends of fit by an error or Ctrl-C keep the backup. Keras' BackupAndRestore. */
 CN_OBJECT_DECLARE(callback, BackupAndRestore, CN_CALLBACK_BACKUP)
-/* What TensorBoard shows: "epoch_loss" and the like, the learning rate, and in train "batch_loss", NAME/histogram of the weights and the model's graph; in validation "evaluation_loss_vs_iterations" too. Every fit has files of its
- * own; one that goes on from a backup goes on with its files. Refused before the training starts: a folder that cannot be written (IO). Keras' TensorBoard without images, profiles and embeddings. */
+/* What TensorBoard shows: "epoch_loss" and the like, the learning rate, and in train "batch_loss", NAME/histogram of the weights and the model's graph; in
+ * validation "evaluation_loss_vs_iterations" too. Every fit has files of its own; one that goes on from a backup goes on with its files. Refused before the
+ * training starts: a folder that cannot be written (IO). Keras' TensorBoard without images, profiles and embeddings. */
 CN_OBJECT_DECLARE(callback, TensorBoard, CN_CALLBACK_TENSOR_BOARD)
 #ifndef __cplusplus
 #define cn_callback_TensorBoard(...) ((cn_callback *)(void *)CN_MAKE_OBJECT_(callback, TensorBoard, CN_CALLBACK_TENSOR_BOARD, __VA_ARGS__))

@@ -23,7 +23,8 @@ typedef enum { CNI_UNKNOWN, CNI_FALLS, CNI_RISES } cni_direction;
 bool cni_find_direction(const cn_callback *c, const char *monitor, const char *mode, cni_direction *d); /* where *d is not known yet; false after an error */
 bool cni_better(cni_direction d, double value, double reference, double delta);                         /* by more than delta */
 
-/* pattern.c: a text in which {name} and {name:02d} stand for numbers, as in Python. `value` gives the number of a name; false: there is none of that name. Text of cni_alloc; NULL after an error, which begins with `what`. */
+/* pattern.c: a text in which {name} and {name:02d} stand for numbers, as in Python. `value` gives the number of a name; false: there is none of that name. Text
+ * of cni_alloc; NULL after an error, which begins with `what`. */
 typedef struct cni_named_values { bool (*value)(const void *of, const char *name, double *v, bool *integer); const void *of; } cni_named_values;
 char *cni_pattern_fill(cn_graph *g, const char *what, const char *pattern, const cni_named_values *values);
 

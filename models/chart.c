@@ -135,7 +135,8 @@ void cni_draw_chart(cni_surface *s, const cni_chart *c, double x, double y, doub
   draw_grid(s, c, &across, &up);
   if (c->bars) draw_bars(s, c, &across, &up);
   for (int64_t k = 0; !c->bars && k < c->count; k++) draw_series(s, c, k, &across, &up);
-  if (c->mark >= across.low && c->mark <= across.high) cni_draw_line(s, (const cni_xy[]){ { placed(&across, c->mark), up.from }, { placed(&across, c->mark), up.to } }, 2, 1.5, MARK);
+  if (c->mark >= across.low && c->mark <= across.high)
+    cni_draw_line(s, (const cni_xy[]){ { placed(&across, c->mark), up.from }, { placed(&across, c->mark), up.to } }, 2, 1.5, MARK);
   cni_draw_line(s, (const cni_xy[]){ { across.from, up.to }, { across.from, up.from }, { across.to, up.from } }, 3, 1, INK);
   draw_legend(s, c, &across, &up);
 }

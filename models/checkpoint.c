@@ -22,7 +22,10 @@ static bool checkpoint_init(cn_object *self) {
   const cn_callback_ModelCheckpointOptions *o = self->options;
   const char *path = o->filepath;
   const bool fits = ends_in(path, ".safetensors") || (o->save_weights_only ? ends_in(path, ".weights.h5") : ends_in(path, ".keras") || ends_in(path, ".h5"));
-  if (!fits) return cn_fail(self->graph, CN_VALUE, "filepath must end in .safetensors, %s, got \"%s\"", o->save_weights_only ? "or .weights.h5 for weights only" : ".keras or .h5", path), false;
+  if (!fits)
+    return cn_fail(self->graph, CN_VALUE, "filepath must end in .safetensors, %s, got \"%s\"",
+                   o->save_weights_only ? "or .weights.h5 for weights only" : ".keras or .h5", path),
+           false;
   s->any = !isnan(o->initial_value_threshold);
   s->best = o->initial_value_threshold;
   return cni_callback_init(self);
@@ -91,7 +94,8 @@ static bool is_best(checkpoint *s, const moment *at, const char *path) {
   const bool better = !s->any || cni_better(s->direction, now, s->best, 0);
   if (s->any) five_digits(c->object.graph, s->best, before, sizeof before);
   if (o->verbose > 0 && better)
-    cni_print(c->object.graph, "\nEpoch %lld: %s improved from %s to %s, saving model to %s\n", (long long)(at->epoch + 1), o->monitor, before, five_digits(c->object.graph, now, after, sizeof after), path);
+    cni_print(c->object.graph, "\nEpoch %lld: %s improved from %s to %s, saving model to %s\n", (long long)(at->epoch + 1), o->monitor, before,
+              five_digits(c->object.graph, now, after, sizeof after), path);
   if (o->verbose > 0 && !better) cni_print(c->object.graph, "\nEpoch %lld: %s did not improve from %s\n", (long long)(at->epoch + 1), o->monitor, before);
   if (better) s->any = true, s->best = now;
   return better;
@@ -126,7 +130,9 @@ static bool checkpoint_epoch_end(cn_callback *c, int64_t epoch, cn_logs *logs) {
 
 static bool checkpoint_state(cn_callback *c, cn_state *state) {
   checkpoint *s = (checkpoint *)(void *)c;
-  return cn_state_bytes(state, "any", &s->any, sizeof s->any) && cn_state_bytes(state, "best", &s->best, sizeof s->best) && cn_state_bytes(state, "seen", &s->seen, sizeof s->seen);
+  return cn_state_bytes(state, "any", &s->any, sizeof s->any) && cn_state_bytes(state, "best", &s->best, sizeof s->best) &&
+         cn_state_bytes(state, "seen", &s->seen, sizeof s->seen);
 }
 
-CNI_CALLBACK(ModelCheckpoint, checkpoint, CN_CALLBACK_MODEL_CHECKPOINT, checkpoint_init, NULL, .train_begin = checkpoint_begin, .batch_end = checkpoint_batch_end, .epoch_end = checkpoint_epoch_end, .state = checkpoint_state)
+CNI_CALLBACK(ModelCheckpoint, checkpoint, CN_CALLBACK_MODEL_CHECKPOINT, checkpoint_init, NULL, .train_begin = checkpoint_begin,
+             .batch_end = checkpoint_batch_end, .epoch_end = checkpoint_epoch_end, .state = checkpoint_state)

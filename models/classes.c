@@ -3,8 +3,8 @@
 #include "../optim/optimizer_private.h"
 
 const cn_class *const cni_model_classes[] = { &cni_functional_class, &cni_sequential_class, NULL };
-const cn_class_list cni_builtin_classes[] = { cni_layer_classes, cni_initializer_classes, cni_regularizer_classes, cni_constraint_classes, cni_loss_classes, cni_metric_classes, cni_optimizer_classes,
-                                              cni_schedule_classes, cni_model_classes, cni_callback_classes, NULL };
+const cn_class_list cni_builtin_classes[] = { cni_layer_classes, cni_initializer_classes, cni_regularizer_classes, cni_constraint_classes, cni_loss_classes,
+                                              cni_metric_classes, cni_optimizer_classes, cni_schedule_classes, cni_model_classes, cni_callback_classes, NULL };
 
 static cn_object *from_text(cn_graph *g, cn_kind kind, const char *text) {
   switch (kind) {

@@ -30,7 +30,9 @@ static bool labels_of(cn_graph *g, const cn_tensor *x, const char *name, bool ma
       if (cni_value_at(x, i * k + j) > cni_value_at(x, i * k + labels[i])) labels[i] = j;
     if (k > 1) continue;
     if (probabilities ? !(v >= 0 && v <= 1) : !(v == floor(v) && fabs(v) < 0x1p53))
-      return cn_fail(g, CN_VALUE, "classification: %s is %g at position %lld, which is no class%s", name, v, (long long)i, probabilities ? " and no probability" : ""), false;
+      return cn_fail(g, CN_VALUE, "classification: %s is %g at position %lld, which is no class%s", name, v, (long long)i,
+                     probabilities ? " and no probability" : ""),
+             false;
     labels[i] = probabilities ? v > 0.5 : (int64_t)v;
   }
   return true;
@@ -61,11 +63,13 @@ static int64_t classes_of(const cn_classification_args *a, const counts *c) {
 }
 
 static bool range_ok(cn_graph *g, const counts *c) {
-  if (c->classes < 1 || c->classes > MOST_CLASSES) return cn_fail(g, CN_VALUE, "classification: %lld classes; 1 to %d are possible", (long long)c->classes, MOST_CLASSES), false;
+  if (c->classes < 1 || c->classes > MOST_CLASSES)
+    return cn_fail(g, CN_VALUE, "classification: %lld classes; 1 to %d are possible", (long long)c->classes, MOST_CLASSES), false;
   for (int64_t i = 0; i < c->n; i++) {
     const bool wrong_true = c->t[i] < 0 || c->t[i] >= c->classes;
     if (!wrong_true && c->p[i] >= 0 && c->p[i] < c->classes) continue;
-    cn_fail(g, CN_INDEX, "classification: %s is %lld at position %lld, out of range for %lld classes", wrong_true ? "y_true" : "y_pred", (long long)(wrong_true ? c->t[i] : c->p[i]), (long long)i, (long long)c->classes);
+    cn_fail(g, CN_INDEX, "classification: %s is %lld at position %lld, out of range for %lld classes", wrong_true ? "y_true" : "y_pred",
+            (long long)(wrong_true ? c->t[i] : c->p[i]), (long long)i, (long long)c->classes);
     return false;
   }
   return true;
@@ -74,12 +78,15 @@ static bool range_ok(cn_graph *g, const counts *c) {
 static bool arguments_ok(const cn_classification_args *a, bool weighted) {
   cn_graph *g = a->graph;
   const long long n = samples_of(a->y_true);
-  if (samples_of(a->y_pred) != n) return cn_fail(g, CN_SHAPE, "classification: y_true has %lld samples, y_pred has %lld", n, (long long)samples_of(a->y_pred)), false;
+  if (samples_of(a->y_pred) != n)
+    return cn_fail(g, CN_SHAPE, "classification: y_true has %lld samples, y_pred has %lld", n, (long long)samples_of(a->y_pred)), false;
   if (!n) return cn_fail(g, CN_SHAPE, "classification: there are no samples"), false;
-  if (a->names.n > 0 && a->classes != CN_NONE && a->names.n != a->classes) return cn_fail(g, CN_VALUE, "classification: %lld names for %lld classes", (long long)a->names.n, (long long)a->classes), false;
+  if (a->names.n > 0 && a->classes != CN_NONE && a->names.n != a->classes)
+    return cn_fail(g, CN_VALUE, "classification: %lld names for %lld classes", (long long)a->names.n, (long long)a->classes), false;
   if (!weighted) return true;
   if (!cni_readable(g, a->sample_weight, true)) return false;
-  if (a->sample_weight->count != n || samples_of(a->sample_weight) != n) return cn_fail(g, CN_SHAPE, "classification: y_true has %lld samples, sample_weight has %lld numbers", n, (long long)a->sample_weight->count), false;
+  if (a->sample_weight->count != n || samples_of(a->sample_weight) != n)
+    return cn_fail(g, CN_SHAPE, "classification: y_true has %lld samples, sample_weight has %lld numbers", n, (long long)a->sample_weight->count), false;
   return true;
 }
 
@@ -207,7 +214,8 @@ static void put_row(cni_text *t, const cn_classification_args *a, const char *na
 const char *cn_classification_report_run(const cn_classification_args *a) {
   counts c;
   char number[32];
-  if (cn_ok(a->graph) && (a->digits < 0 || a->digits > 17)) return cn_fail(a->graph, CN_VALUE, "classification: digits must be 0 to 17, got %lld", (long long)a->digits), "";
+  if (cn_ok(a->graph) && (a->digits < 0 || a->digits > 17))
+    return cn_fail(a->graph, CN_VALUE, "classification: digits must be 0 to 17, got %lld", (long long)a->digits), "";
   const cn_classification *r = count(a, &c) ? scores(a, &c) : NULL;
   if (!r) return "";
   int64_t width = (int64_t)strlen("weighted avg");
@@ -240,7 +248,8 @@ const char *cn_confusion_text(cn_graph *g, cn_tensor *m, cn_strings names) {
   char cell[64];
   if (!cn_ok(g) || !m || !cni_readable(g, m, true)) return "";
   const int64_t n = m->dims.rank ? m->dims.d[0] : 0;
-  if (m->dims.rank != 2 || m->dims.d[1] != n || m->dtype == CN_STRING) return cn_fail(g, CN_SHAPE, "confusion_text: %s is no square matrix of numbers", cn_dims_text(&m->dims, cell, sizeof cell)), "";
+  if (m->dims.rank != 2 || m->dims.d[1] != n || m->dtype == CN_STRING)
+    return cn_fail(g, CN_SHAPE, "confusion_text: %s is no square matrix of numbers", cn_dims_text(&m->dims, cell, sizeof cell)), "";
   int64_t first = (int64_t)strlen("true \\ predicted"), width = 1;
   for (int64_t i = 0; i < n; i++) {
     const int64_t length = (int64_t)strlen(name_of(&names, i, cell, sizeof cell));

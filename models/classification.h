@@ -7,8 +7,8 @@
 extern "C" {
 #endif
 
-/* y_true and y_pred, each of n samples: class numbers [n] or [n,1] of any numeric dtype, or rows of scores [n,k] (one-hot rows too), of which the largest counts, the first of equal ones. A y_pred of [n] or [n,1] that is not all whole
- * numbers is taken as probabilities of class 1, which is chosen above 0.5. */
+/* y_true and y_pred, each of n samples: class numbers [n] or [n,1] of any numeric dtype, or rows of scores [n,k] (one-hot rows too), of which the largest
+ * counts, the first of equal ones. A y_pred of [n] or [n,1] that is not all whole numbers is taken as probabilities of class 1, which is chosen above 0.5. */
 #define CN_CLASSIFICATION(X, S)                                                                                                      \
   X(S, cn_tensor *, y_true, CN_MISSING, ANY, "the classes")                                                                          \
   X(S, cn_tensor *, y_pred, CN_MISSING, ANY, "what was predicted")                                                                   \
@@ -20,8 +20,8 @@ extern "C" {
 typedef struct cn_classification_args { cn_graph *graph; CN_CLASSIFICATION(CN_FIELD_, ) } cn_classification_args;
 CN_API void cn_classification_args_init(cn_classification_args *args, size_t size); /* every default; size: sizeof *args */
 
-/* Row i, column j: how many samples (or what weight) of class i were taken for class j. int64 [classes,classes], float64 with sample_weight; a step tensor. SHAPE where the counts of samples differ, INDEX for a class out of range,
- * VALUE for one that is no whole number. */
+/* Row i, column j: how many samples (or what weight) of class i were taken for class j. int64 [classes,classes], float64 with sample_weight; a step tensor.
+ * SHAPE where the counts of samples differ, INDEX for a class out of range, VALUE for one that is no whole number. */
 CN_API cn_tensor *cn_confusion_matrix_run(const cn_classification_args *args);
 /* A matrix as text, the true classes down, the predicted ones across, with names or numbers. Owned by the graph, until the next reset; "" on failure. */
 CN_API const char *cn_confusion_text(cn_graph *g, cn_tensor *matrix, cn_strings names);
@@ -29,8 +29,15 @@ CN_API const char *cn_confusion_text(cn_graph *g, cn_tensor *matrix, cn_strings 
 /* Of a class, or an average: precision tp / (tp + fp), recall tp / (tp + fn), f1 2 p r / (p + r); support: true samples of it. */
 typedef struct cn_class_score { double precision, recall, f1, support; } cn_class_score;
 /* each[classes]; macro: plain means over the classes that occur; weighted: by support; accuracy: the share of right predictions. */
-typedef struct cn_classification { int64_t classes; const cn_class_score *each; const bool *occurs; cn_class_score macro, weighted; double accuracy; } cn_classification;
-/* Of the same data. A class occurs where a sample has it or was taken for it, and always when names or classes are given. Owned by the graph, until the next reset; NULL on failure. */
+typedef struct cn_classification {
+  int64_t classes;
+  const cn_class_score *each;
+  const bool *occurs;
+  cn_class_score macro, weighted;
+  double accuracy;
+} cn_classification;
+/* Of the same data. A class occurs where a sample has it or was taken for it, and always when names or classes are given. Owned by the graph, until the next
+ * reset; NULL on failure. */
 CN_API const cn_classification *cn_classification_run(const cn_classification_args *args);
 /* The table of scikit-learn's classification_report. Owned by the graph, until the next reset; "" on failure. */
 CN_API const char *cn_classification_report_run(const cn_classification_args *args);

@@ -138,11 +138,14 @@ static bool batch_fits(cn_model *m, const cn_batch *b) {
   const cni_compiled *c = m->compiled;
   cn_graph *g = m->base.object.graph;
   const int64_t ny = cni_ys(b).n, nw = cni_ws(b).n;
-  if (ny && ny != c->outputs_count) return cn_fail(g, CN_VALUE, "%s has %lld outputs, the data has %lld targets", m->base.name, (long long)c->outputs_count, (long long)ny), false;
+  if (ny && ny != c->outputs_count)
+    return cn_fail(g, CN_VALUE, "%s has %lld outputs, the data has %lld targets", m->base.name, (long long)c->outputs_count, (long long)ny), false;
   for (int64_t i = 0; !ny && i < c->outputs_count; i++)
     if (c->outputs[i].loss.object) return cn_fail(g, CN_VALUE, "%s: the data has no targets", m->base.name), false;
-  if (!ny && c->outputs_count > 1) return cn_fail(g, CN_VALUE, "%s has %lld outputs, the data has no targets", m->base.name, (long long)c->outputs_count), false;
-  if (nw > 1 && nw != c->outputs_count) return cn_fail(g, CN_VALUE, "%s has %lld outputs, the data has weights for %lld", m->base.name, (long long)c->outputs_count, (long long)nw), false;
+  if (!ny && c->outputs_count > 1)
+    return cn_fail(g, CN_VALUE, "%s has %lld outputs, the data has no targets", m->base.name, (long long)c->outputs_count), false;
+  if (nw > 1 && nw != c->outputs_count)
+    return cn_fail(g, CN_VALUE, "%s has %lld outputs, the data has weights for %lld", m->base.name, (long long)c->outputs_count, (long long)nw), false;
   return true;
 }
 
@@ -169,7 +172,8 @@ bool cni_forward(cn_model *m, const cn_batch *b, bool training, cni_results *r) 
   cn_tensor *total = NULL;
   *r = (cni_results){ .loss = NULL };
   if (!batch_fits(m, b) || !predict_batch(m, b, training, r)) return false;
-  if (r->outputs != c->outputs_count) return cn_fail(g, CN_VALUE, "%s was compiled for %lld outputs and gives %lld", m->base.name, (long long)c->outputs_count, (long long)r->outputs), false;
+  if (r->outputs != c->outputs_count)
+    return cn_fail(g, CN_VALUE, "%s was compiled for %lld outputs and gives %lld", m->base.name, (long long)c->outputs_count, (long long)r->outputs), false;
   for (int64_t i = 0; i < c->outputs_count; i++) {
     if (!c->outputs[i].loss.object && !c->outputs[i].loss.fn2) continue;
     cn_tensor *one = output_loss(m, b, r, i);
@@ -270,7 +274,9 @@ static int64_t samples(const cn_tensor *x) { return x->dims.rank ? x->dims.d[0] 
 
 static bool step_by_hand(cn_model *m, const cn_batch *b, const char *what, cni_results *r) { return b->x && cni_ready(m, what) && cni_train_step(m, b, r); }
 
-static cn_batch batch_of(cn_tensor *x, cn_tensor *y, cn_tensor *w) { return (cn_batch){ .x = x, .y = y && cni_given(y) ? y : NULL, .sample_weight = w && cni_given(w) ? w : NULL, .size = x ? samples(x) : 0 }; }
+static cn_batch batch_of(cn_tensor *x, cn_tensor *y, cn_tensor *w) {
+  return (cn_batch){ .x = x, .y = y && cni_given(y) ? y : NULL, .sample_weight = w && cni_given(w) ? w : NULL, .size = x ? samples(x) : 0 };
+}
 
 double cn_train_on_batch(cn_model *m, cn_tensor *x, cn_tensor *y, cn_tensor *sample_weight) {
   const cn_batch b = batch_of(x, y, sample_weight);
@@ -322,7 +328,8 @@ static cn_batch sized(const cn_batch *b) {
 int64_t cn_train_on_batch_values(cn_model *m, const cn_batch *batch, cn_reals class_weight, double *values, int64_t capacity) {
   cn_batch b = sized(batch);
   cni_results r;
-  bool ok = b.x && cni_ready(m, "train_on_batch") && cni_weigh_classes(m, "train_on_batch", class_weight, &b) && cni_train_step(m, &b, &r) && batch_values(m, &b, &r);
+  bool ok =
+      b.x && cni_ready(m, "train_on_batch") && cni_weigh_classes(m, "train_on_batch", class_weight, &b) && cni_train_step(m, &b, &r) && batch_values(m, &b, &r);
   const int64_t n = ok ? values_out(m, values, capacity) : -1;
   if (m) cn_graph_reset(m->base.object.graph);
   return n;

@@ -113,4 +113,5 @@ static bool logger_end(cn_callback *c) {
   return s->at || cni_file_end(c->object.graph, "CSVLogger", options(c)->filename, 0, "", 0);
 }
 
-CNI_CALLBACK(CSVLogger, csv_logger, CN_CALLBACK_CSV_LOGGER, logger_init, logger_finish, .train_begin = logger_begin, .train_end = logger_end, .epoch_end = logger_epoch_end, .state = logger_state)
+CNI_CALLBACK(CSVLogger, csv_logger, CN_CALLBACK_CSV_LOGGER, logger_init, logger_finish, .train_begin = logger_begin, .train_end = logger_end,
+             .epoch_end = logger_epoch_end, .state = logger_state)

@@ -62,8 +62,8 @@ bool cn_dataset_seek(cn_dataset *d, const cn_position *p) {
 }
 bool cni_dataset_state(cn_dataset *d, cn_state *s) {
   cn_position p = cn_dataset_position(d);
-  if (!cn_state_bytes(s, "key", &p.key, sizeof p.key) || !cn_state_bytes(s, "counter", &p.counter, sizeof p.counter) || !cn_state_bytes(s, "sample", &p.sample, sizeof p.sample) ||
-      !cn_state_bytes(s, "shuffled", &p.shuffled, sizeof p.shuffled))
+  if (!cn_state_bytes(s, "key", &p.key, sizeof p.key) || !cn_state_bytes(s, "counter", &p.counter, sizeof p.counter) ||
+      !cn_state_bytes(s, "sample", &p.sample, sizeof p.sample) || !cn_state_bytes(s, "shuffled", &p.shuffled, sizeof p.shuffled))
     return false;
   return !cn_state_loading(s) || cn_dataset_seek(d, &p);
 }
@@ -113,7 +113,9 @@ static bool arrays_next(cn_graph *g, void *state, int64_t batch_size, cn_batch *
   arrays *a = state;
   const int64_t left = a->count - a->at, n = batch_size < left ? batch_size : left;
   if (n <= 0) return false;
-  if (!batches_of(g, a->columns, a->nx, a, n, &out->xs) || !batches_of(g, a->columns + a->nx, a->ny, a, n, &out->ys) || !batches_of(g, a->columns + a->nx + a->ny, a->nw, a, n, &out->sample_weights)) return false;
+  if (!batches_of(g, a->columns, a->nx, a, n, &out->xs) || !batches_of(g, a->columns + a->nx, a->ny, a, n, &out->ys) ||
+      !batches_of(g, a->columns + a->nx + a->ny, a->nw, a, n, &out->sample_weights))
+    return false;
   out->x = out->xs.v[0];
   out->y = a->ny ? out->ys.v[0] : NULL;
   out->sample_weight = a->nw && cni_given(out->sample_weights.v[0]) ? out->sample_weights.v[0] : NULL;
@@ -171,7 +173,9 @@ static bool arrays_seek(cn_graph *g, void *state, int64_t sample) {
   a->at = sample < a->count ? sample : a->count;
   return true;
 }
-static const cn_dataset_methods arrays_methods = { .next = arrays_next, .reset = arrays_reset, .size = arrays_size, .range = arrays_range, .finish = arrays_finish, .seek = arrays_seek };
+static const cn_dataset_methods arrays_methods = {
+  .next = arrays_next, .reset = arrays_reset, .size = arrays_size, .range = arrays_range, .finish = arrays_finish, .seek = arrays_seek
+};
 
 static column column_of(cn_dtype dtype, const cn_dims *dims, const void *data, cn_tensor *owner) {
   column c = { dtype, *dims, data, owner, cn_dtype_size(dtype) };
@@ -188,7 +192,8 @@ static cn_dataset *from_columns(cn_graph *g, const arrays *given) {
     if (!c[i].data) continue;
     if (c[i].dtype == CN_STRING) return cn_fail(g, CN_UNSUPPORTED, "dataset: %s holds texts; turn them into numbers first", name), NULL;
     if (c[i].dims.rank < 1) return cn_fail(g, CN_SHAPE, "dataset: %s needs a first axis, the samples", name), NULL;
-    if (c[i].dims.d[0] != c[0].dims.d[0]) return cn_fail(g, CN_SHAPE, "dataset: x has %lld samples, %s has %lld", (long long)c[0].dims.d[0], name, (long long)c[i].dims.d[0]), NULL;
+    if (c[i].dims.d[0] != c[0].dims.d[0])
+      return cn_fail(g, CN_SHAPE, "dataset: x has %lld samples, %s has %lld", (long long)c[0].dims.d[0], name, (long long)c[i].dims.d[0]), NULL;
   }
   arrays *a = arrays_copy(g, given);
   if (!a) return NULL;
@@ -200,7 +205,8 @@ static cn_dataset *from_columns(cn_graph *g, const arrays *given) {
   return NULL;
 }
 
-cn_dataset *cn_dataset_from_arrays(cn_graph *g, cn_dtype x_dtype, const cn_dims *x_dims, const void *x, cn_dtype y_dtype, const cn_dims *y_dims, const void *y) {
+cn_dataset *cn_dataset_from_arrays(cn_graph *g, cn_dtype x_dtype, const cn_dims *x_dims, const void *x, cn_dtype y_dtype, const cn_dims *y_dims,
+                                   const void *y) {
   if (!cn_ok(g)) return NULL;
   if (!x) return cn_fail(g, CN_VALUE, "dataset: x is NULL"), NULL;
   column c[2] = { column_of(x_dtype, x_dims, x, NULL) };
@@ -214,7 +220,9 @@ cn_dataset *cn_dataset_from_lists(cn_graph *g, cn_tensors x, cn_tensors y, cn_te
   column c[3 * CN_BATCH_TENSORS] = { { .owner = NULL } };
   if (!cn_ok(g)) return NULL;
   if (x.n < 1 || x.n > CN_BATCH_TENSORS || y.n > CN_BATCH_TENSORS || w.n > CN_BATCH_TENSORS)
-    return cn_fail(g, CN_VALUE, "dataset: %lld inputs, %lld targets, %lld weights: 1 to %d inputs are possible", (long long)x.n, (long long)y.n, (long long)w.n, CN_BATCH_TENSORS), NULL;
+    return cn_fail(g, CN_VALUE, "dataset: %lld inputs, %lld targets, %lld weights: 1 to %d inputs are possible", (long long)x.n, (long long)y.n, (long long)w.n,
+                   CN_BATCH_TENSORS),
+           NULL;
   const arrays a = { .columns = c, .nx = x.n, .ny = y.n > 0 ? y.n : 0, .nw = w.n > 0 ? w.n : 0 };
   int64_t n = 0;
   for (int k = 0; k < 3; k++)
@@ -240,7 +248,8 @@ cn_dataset *cn_dataset_range(cn_dataset *d, int64_t first, int64_t count) {
   cn_graph *g = d->graph;
   const int64_t size = cn_dataset_size(d);
   if (!d->methods->range) return cn_fail(g, CN_UNSUPPORTED, "dataset_range: this data set has no ranges"), NULL;
-  if (first < 0 || count < 0 || first + count > size) return cn_fail(g, CN_INDEX, "dataset_range: samples %lld to %lld of %lld", (long long)first, (long long)(first + count), (long long)size), NULL;
+  if (first < 0 || count < 0 || first + count > size)
+    return cn_fail(g, CN_INDEX, "dataset_range: samples %lld to %lld of %lld", (long long)first, (long long)(first + count), (long long)size), NULL;
   void *state = d->methods->range(g, d->state, first, count);
   return state ? cn_dataset_new(g, d->methods, state) : NULL;
 }

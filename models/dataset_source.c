@@ -40,7 +40,8 @@ static int64_t read_directly(cn_graph *g, const reader *r, int64_t n, cn_tensor 
     out.v[i] = v[i]->data;
   }
   const int64_t got = cni_source_fill(r->source, g, n, &out);
-  if (got >= 0 && got < n) cn_fail(g, CN_STATE, "dataset: the source ended after %lld samples, but announced %lld", (long long)r->source->at, (long long)cn_source_size(r->source));
+  if (got >= 0 && got < n)
+    cn_fail(g, CN_STATE, "dataset: the source ended after %lld samples, but announced %lld", (long long)r->source->at, (long long)cn_source_size(r->source));
   return cn_ok(g) ? got : -1;
 }
 

@@ -1,4 +1,5 @@
-/* Event files. Formats: TFRecord (length, masked crc32c of it, data, masked crc32c of them) and the messages Event, Summary, HistogramProto and GraphDef of TensorFlow, of which the fields used here are numbered below. */
+/* Event files. Formats: TFRecord (length, masked crc32c of it, data, masked crc32c of them) and the messages Event, Summary, HistogramProto and GraphDef of
+ * TensorFlow, of which the fields used here are numbered below. */
 #include "events_private.h"
 #include <time.h>
 #include "config_private.h"
@@ -173,7 +174,8 @@ static void put_parts(cni_text *graph, const cn_model *m) {
     put_name(&node, NODE_NAME, m, part->name);
     cni_proto_text(&node, NODE_OPERATION, part->layer ? part->layer->object.cls->schema.name : class_name);
     for (int64_t s = 0; s < p->steps_count; s++)
-      for (int32_t i = 0; p->steps[s].part == k && i < p->steps[s].feeds_count; i++) put_name(&node, NODE_INPUT, m, p->parts[cni_part_of(p, p->steps[s].feeds[i].value)].name);
+      for (int32_t i = 0; p->steps[s].part == k && i < p->steps[s].feeds_count; i++)
+        put_name(&node, NODE_INPUT, m, p->parts[cni_part_of(p, p->steps[s].feeds[i].value)].name);
     cni_proto_message(graph, GRAPH_NODE, &node);
   }
 }

@@ -42,8 +42,8 @@ static bool all_fit(cn_graph *g, const cn_arrays *list, cn_tensor *const *w, int
     const cn_named_array *v = cn_arrays_find(list, cn_name_of(w[i]));
     if (!v) return cn_fail(g, CN_FORMAT, "load_weights: %s: weight %s is missing", path, cn_name_of(w[i])), false;
     if (cn_dims_equal(&v->dims, &w[i]->dims) && v->dtype == (cn_dtype)w[i]->dtype) continue;
-    cn_fail(g, CN_SHAPE, "load_weights: %s: %s is %s %s, the model's is %s %s", path, v->name, cn_dtype_name(v->dtype), cn_dims_text(&v->dims, a, sizeof a), cn_dtype_name((cn_dtype)w[i]->dtype),
-            cn_dims_text(&w[i]->dims, b, sizeof b));
+    cn_fail(g, CN_SHAPE, "load_weights: %s: %s is %s %s, the model's is %s %s", path, v->name, cn_dtype_name(v->dtype), cn_dims_text(&v->dims, a, sizeof a),
+            cn_dtype_name((cn_dtype)w[i]->dtype), cn_dims_text(&w[i]->dims, b, sizeof b));
     return false;
   }
   if (list->n == n) return true;
@@ -84,7 +84,9 @@ cn_model *cn_load_model(cn_graph *g, const char *path) {
 }
 
 /* ---- folders and ends of files ---- */
-static bool fail_errno(cn_graph *g, const char *what, const char *path, int error) { return cn_fail(g, CN_IO, "%s: %s: %s", what, path, strerror(error)), false; }
+static bool fail_errno(cn_graph *g, const char *what, const char *path, int error) {
+  return cn_fail(g, CN_IO, "%s: %s: %s", what, path, strerror(error)), false;
+}
 
 /* Makes the folders of a path up to each slash, and the whole; what cannot be made shows when a file is. */
 static int make_folders(char *path) {

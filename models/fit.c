@@ -53,7 +53,8 @@ static void history_put(cn_model *m, int64_t first, int64_t epoch) {
 
 /* Closes the gaps when fit ended early. */
 static void history_end(cn_model *m, int64_t epochs) {
-  for (int64_t i = 1; i < m->history.names_count; i++) memmove(m->history_values + i * epochs, m->history_values + i * m->history_capacity, (size_t)epochs * sizeof(double));
+  for (int64_t i = 1; i < m->history.names_count; i++)
+    memmove(m->history_values + i * epochs, m->history_values + i * m->history_capacity, (size_t)epochs * sizeof(double));
   m->history.epochs = m->history_capacity = epochs;
 }
 
@@ -74,7 +75,10 @@ static bool split_data(cni_fitting *f) {
   if (a->validation_split == 0 || a->validation_data) return true;
   const int64_t n = cn_dataset_size(a->data), first = (int64_t)floor((double)n * (1 - a->validation_split));
   if (n < 0) return cn_fail(g, CN_UNSUPPORTED, "fit: validation_split needs a data set of known size"), false;
-  if (first <= 0 || first >= n) return cn_fail(g, CN_VALUE, "fit: validation_split %g of %lld samples leaves no samples to %s", a->validation_split, (long long)n, first <= 0 ? "train" : "validate"), false;
+  if (first <= 0 || first >= n)
+    return cn_fail(g, CN_VALUE, "fit: validation_split %g of %lld samples leaves no samples to %s", a->validation_split, (long long)n,
+                   first <= 0 ? "train" : "validate"),
+           false;
   f->split[0] = f->train = cn_dataset_range(a->data, 0, first);
   f->split[1] = f->validation = cn_dataset_range(a->data, first, n - first);
   return f->train && f->validation;
@@ -97,17 +101,20 @@ bool cni_steps_ok(cn_graph *g, const char *what, const char *option, int64_t giv
 static bool options_ok(const cn_fit_args *a, cn_graph *g) {
   if (!a->data) return cn_fail(g, CN_VALUE, "fit: the data set is NULL"), false;
   if (a->epochs < 0) return cn_fail(g, CN_VALUE, "fit: epochs must not be negative, got %lld", (long long)a->epochs), false;
-  if (!cni_batch_size_ok(g, "fit", "batch_size", a->batch_size) || !cni_batch_size_ok(g, "fit", "validation_batch_size", a->validation_batch_size)) return false;
+  if (!cni_batch_size_ok(g, "fit", "batch_size", a->batch_size) || !cni_batch_size_ok(g, "fit", "validation_batch_size", a->validation_batch_size))
+    return false;
   if (!cni_steps_ok(g, "fit", "steps_per_epoch", a->steps_per_epoch) || !cni_steps_ok(g, "fit", "validation_steps", a->validation_steps)) return false;
   if (a->initial_epoch < 0) return cn_fail(g, CN_VALUE, "fit: initial_epoch must not be negative, got %lld", (long long)a->initial_epoch), false;
   if (a->epochs > INT32_MAX) return cn_fail(g, CN_VALUE, "fit: epochs must be below 2^31, got %lld", (long long)a->epochs), false;
   if (a->validation_freq < 1) return cn_fail(g, CN_VALUE, "fit: validation_freq must be positive, got %lld", (long long)a->validation_freq), false;
-  if (a->steps_per_epoch == CN_NONE && cn_dataset_size(a->data) == CN_FOREVER) return cn_fail(g, CN_VALUE, "fit: the data set has no end: steps_per_epoch is required"), false;
+  if (a->steps_per_epoch == CN_NONE && cn_dataset_size(a->data) == CN_FOREVER)
+    return cn_fail(g, CN_VALUE, "fit: the data set has no end: steps_per_epoch is required"), false;
   if (a->validation_steps == CN_NONE && a->validation_data && cn_dataset_size(a->validation_data) == CN_FOREVER)
     return cn_fail(g, CN_VALUE, "fit: the validation data has no end: validation_steps is required"), false;
   for (int64_t i = 0; i < a->callbacks.n; i++)
     if (!a->callbacks.v[i]) return cn_fail(g, CN_VALUE, "fit: callback %lld is NULL", (long long)i), false;
-  if (!(a->validation_split >= 0 && a->validation_split < 1)) return cn_fail(g, CN_VALUE, "fit: validation_split must be in [0, 1), got %g", a->validation_split), false;
+  if (!(a->validation_split >= 0 && a->validation_split < 1))
+    return cn_fail(g, CN_VALUE, "fit: validation_split must be in [0, 1), got %g", a->validation_split), false;
   return true;
 }
 
@@ -241,7 +248,8 @@ static bool validate(cni_fitting *f, int64_t epoch, char *tail, size_t size) {
   cn_model *m = f->m;
   if (!f->validation || !validates(f->a, epoch) || f->interrupted) return true;
   const int64_t n = cni_values_count(m), own = f->a->validation_batch_size;
-  if (!cni_evaluate(m, f->validation, cni_batch_size(own > 0 ? own : f->a->batch_size, f->validation, f->a->validation_steps), f->a->validation_steps, NULL)) return false;
+  if (!cni_evaluate(m, f->validation, cni_batch_size(own > 0 ? own : f->a->batch_size, f->validation, f->a->validation_steps), f->a->validation_steps, NULL))
+    return false;
   f->interrupted = f->a->stop_on_interrupt && cni_interrupted;
   if (f->interrupted) return true; /* half an evaluation is none */
   f->validated = true;
@@ -334,7 +342,9 @@ bool cni_evaluate(cn_model *m, cn_dataset *d, int64_t batch_size, int64_t steps,
   cni_metrics_reset(m);
   g->core.caller = "evaluate";
   const cni_fitting *f = m->fitting;
-  for (g->core.batch = 0; ok && !(f && f->a->stop_on_interrupt && cni_interrupted) && (steps < 0 || g->core.batch < steps) && cn_dataset_next(d, batch_size, &b); g->core.batch++) {
+  for (g->core.batch = 0;
+       ok && !(f && f->a->stop_on_interrupt && cni_interrupted) && (steps < 0 || g->core.batch < steps) && cn_dataset_next(d, batch_size, &b);
+       g->core.batch++) {
     ok = evaluate_batch(m, &b);
     if (!ok) break;
     cn_graph_reset(g);

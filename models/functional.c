@@ -26,9 +26,16 @@ static cn_tensor *no_mask(cn_layer *l, cn_graph *g, const cn_inputs *in) {
 
 static const cn_layer_methods methods = { .call = call, .compute_mask = no_mask, .max_inputs = INT64_MAX };
 static const char *const aliases[] = { "Model", NULL };
-const cn_class cni_functional_class = { .kind = CN_KIND_LAYER, .schema = { "Functional", rows, (int)(sizeof rows / sizeof *rows) - 1, sizeof(cn_FunctionalOptions), &defaults }, .aliases = aliases,
-                                        .size = sizeof(cn_model), .init = cn_layer_init, .finish = cni_model_finish, .methods = &methods,
-                                        .module = "keras.src.models.functional", .from_json = cni_functional_from_json, .to_json = cni_functional_to_json };
+const cn_class cni_functional_class = { .kind = CN_KIND_LAYER,
+                                        .schema = { "Functional", rows, (int)(sizeof rows / sizeof *rows) - 1, sizeof(cn_FunctionalOptions), &defaults },
+                                        .aliases = aliases,
+                                        .size = sizeof(cn_model),
+                                        .init = cn_layer_init,
+                                        .finish = cni_model_finish,
+                                        .methods = &methods,
+                                        .module = "keras.src.models.functional",
+                                        .from_json = cni_functional_from_json,
+                                        .to_json = cni_functional_to_json };
 
 /* ---- making ---- */
 static const char **keys_copy(cn_graph *g, cni_program *p, const cn_strings *keys) {
@@ -44,7 +51,9 @@ static const char **keys_copy(cn_graph *g, cni_program *p, const cn_strings *key
 
 static bool keep_keys(cn_graph *g, cni_program *p, const cn_model_args *a) {
   if ((a->input_keys.n > 0 && a->input_keys.n != p->inputs_count) || (a->output_keys.n > 0 && a->output_keys.n != p->outputs_count))
-    return cn_fail(g, CN_VALUE, "Model: %lld inputs and %lld outputs, but %lld and %lld keys", (long long)p->inputs_count, (long long)p->outputs_count, (long long)a->input_keys.n, (long long)a->output_keys.n), false;
+    return cn_fail(g, CN_VALUE, "Model: %lld inputs and %lld outputs, but %lld and %lld keys", (long long)p->inputs_count, (long long)p->outputs_count,
+                   (long long)a->input_keys.n, (long long)a->output_keys.n),
+           false;
   if (a->input_keys.n > 0 && !(p->input_keys = keys_copy(g, p, &a->input_keys))) return false;
   return a->output_keys.n <= 0 || (p->output_keys = keys_copy(g, p, &a->output_keys)) != NULL;
 }
@@ -60,7 +69,8 @@ static bool adopt_layers(cn_model *m) {
 cn_model *cn_model_run(const cn_model_args *a) {
   cn_graph *g = a->graph;
   if (!cn_ok(g)) return NULL;
-  if (a->outputs.n > CN_LAYER_OUTPUTS) return cn_fail(g, CN_UNSUPPORTED, "Model: %lld outputs, at most %d are possible", (long long)a->outputs.n, CN_LAYER_OUTPUTS), NULL;
+  if (a->outputs.n > CN_LAYER_OUTPUTS)
+    return cn_fail(g, CN_UNSUPPORTED, "Model: %lld outputs, at most %d are possible", (long long)a->outputs.n, CN_LAYER_OUTPUTS), NULL;
   cni_program *p = cni_program_new(g, &a->inputs, &a->outputs);
   if (!p) return NULL;
   cn_FunctionalOptions o = defaults;

@@ -1,10 +1,19 @@
-/* Functional models from Keras' config: {name, trainable, layers: [{..., name, inbound_nodes}], input_layers, output_layers}. A node is called once everything that it names has been. */
+/* Functional models from Keras' config: {name, trainable, layers: [{..., name, inbound_nodes}], input_layers, output_layers}. A node is called once everything
+ * that it names has been. */
 #include <stdlib.h>
 #include "config_private.h"
 
 enum { NEW, WAITING, DONE };
 typedef struct called { int state; cn_tensor **y; int64_t ny; } called;
-typedef struct entry { const json_t *json; json_t *nodes /* own */; const char *name; cn_layer *layer; bool operation; called *calls; int64_t calls_count; } entry;
+typedef struct entry {
+  const json_t *json;
+  json_t *nodes /* own */;
+  const char *name;
+  cn_layer *layer;
+  bool operation;
+  called *calls;
+  int64_t calls_count;
+} entry;
 typedef struct place { entry *e; int64_t call; } place;
 typedef struct reader {
   cn_graph *g;
@@ -16,7 +25,9 @@ typedef struct reader {
   int64_t stack_count, stack_capacity;
 } reader;
 
-static bool bad(reader *r, const char *what, const char *name) { return cn_fail(r->g, CN_FORMAT, "Functional: %s%s%s%s", what, name ? " \"" : "", name ? name : "", name ? "\"" : ""), false; }
+static bool bad(reader *r, const char *what, const char *name) {
+  return cn_fail(r->g, CN_FORMAT, "Functional: %s%s%s%s", what, name ? " \"" : "", name ? name : "", name ? "\"" : ""), false;
+}
 
 /* ---- references ---- */
 static const json_t *history_of(const json_t *v) {
@@ -103,7 +114,8 @@ static bool read_keyword(reader *r, const entry *e, cn_call_args *a, const char 
   if (cni_call_schema.rows[row].kind == CN_OPTION_INT) return *(int64_t *)at = json_is_boolean(v) ? json_is_true(v) : json_integer_value(v), true;
   gathered g = { NULL, 0, 0 };
   bool ok = gather(r, v, &g);
-  if (ok && cni_call_schema.rows[row].kind == CN_OPTION_TENSOR) ok = g.n == 1 ? (*(cn_tensor **)at = g.v[0]) != NULL : bad(r, "a call has several tensors for", key);
+  if (ok && cni_call_schema.rows[row].kind == CN_OPTION_TENSOR)
+    ok = g.n == 1 ? (*(cn_tensor **)at = g.v[0]) != NULL : bad(r, "a call has several tensors for", key);
   else if (ok) {
     cn_tensor **list = cni_arena_take(r->g, &r->arena, (size_t)(g.n + 1) * sizeof *g.v);
     if (list && g.n) memcpy(list, g.v, (size_t)g.n * sizeof *g.v);
@@ -198,7 +210,8 @@ static bool make_calls(reader *r, place first) {
     const place p = r->stack[r->stack_count - 1];
     called *c = &p.e->calls[p.call];
     place next = { p.e, p.call - 1 };
-    const bool waits = c->state != DONE && ((p.call > 0 && p.e->calls[p.call - 1].state != DONE) || missing(r, json_array_get(p.e->nodes, (size_t)p.call), &next));
+    const bool waits =
+        c->state != DONE && ((p.call > 0 && p.e->calls[p.call - 1].state != DONE) || missing(r, json_array_get(p.e->nodes, (size_t)p.call), &next));
     if (!cn_ok(r->g)) return false;
     if (!waits) {
       r->stack_count--;
@@ -213,12 +226,15 @@ static bool make_calls(reader *r, place first) {
 }
 
 /* ---- calls of older Keras ---- */
-static bool is_reference(const json_t *v) { return json_is_string(json_array_get(v, 0)) && json_is_integer(json_array_get(v, 1)) && json_is_integer(json_array_get(v, 2)); }
+static bool is_reference(const json_t *v) {
+  return json_is_string(json_array_get(v, 0)) && json_is_integer(json_array_get(v, 1)) && json_is_integer(json_array_get(v, 2));
+}
 
 /* What stands in a call: [name, node, tensor, ...] becomes a tensor as today's Keras writes it. */
 static json_t *value_today(const json_t *v) {
   if (is_reference(v))
-    return json_pack("{s:s, s:{s:[O,O,O]}}", "class_name", "__keras_tensor__", "config", "keras_history", json_array_get(v, 0), json_array_get(v, 1), json_array_get(v, 2));
+    return json_pack("{s:s, s:{s:[O,O,O]}}", "class_name", "__keras_tensor__", "config", "keras_history", json_array_get(v, 0), json_array_get(v, 1),
+                     json_array_get(v, 2));
   if (!json_is_array(v)) return json_incref((json_t *)(uintptr_t)v);
   json_t *list = json_array();
   for (size_t i = 0; i < json_array_size(v); i++) json_array_append_new(list, value_today(json_array_get(v, i)));
@@ -304,9 +320,16 @@ static cn_model *read_model(reader *r, const json_t *config) {
   const json_t *trainable = json_object_get(config, "trainable");
   ends in, out;
   if (!json_is_array(json_object_get(config, "layers"))) return bad(r, "the config has no layers", NULL), NULL;
-  if (!read_entries(r, json_object_get(config, "layers")) || !read_ends(r, json_object_get(config, "input_layers"), &in) || !read_ends(r, json_object_get(config, "output_layers"), &out)) return NULL;
-  const cn_model_args a = { .graph = r->g, .inputs = { in.v, in.n }, .outputs = { out.v, out.n }, .name = json_string_value(json_object_get(config, "name")), .trainable = !json_is_false(trainable),
-                            .input_keys = { in.keys, in.dict ? in.n : 0 }, .output_keys = { out.keys, out.dict ? out.n : 0 } };
+  if (!read_entries(r, json_object_get(config, "layers")) || !read_ends(r, json_object_get(config, "input_layers"), &in) ||
+      !read_ends(r, json_object_get(config, "output_layers"), &out))
+    return NULL;
+  const cn_model_args a = { .graph = r->g,
+                            .inputs = { in.v, in.n },
+                            .outputs = { out.v, out.n },
+                            .name = json_string_value(json_object_get(config, "name")),
+                            .trainable = !json_is_false(trainable),
+                            .input_keys = { in.keys, in.dict ? in.n : 0 },
+                            .output_keys = { out.keys, out.dict ? out.n : 0 } };
   cn_model *m = cn_model_run(&a);
   if (m) m->program->single_input = in.single, m->program->single_output = out.single;
   return m;

@@ -2,7 +2,13 @@
 #include "config_private.h"
 
 /* Which step gives a value, and its name in references. */
-typedef struct writer { cn_graph *g; const cni_program *p; int32_t *origin; /* of a value: its step, or -1 - input */ const cni_feed *next; bool failed; } writer;
+typedef struct writer {
+  cn_graph *g;
+  const cni_program *p;
+  int32_t *origin; /* of a value: its step, or -1 - input */
+  const cni_feed *next;
+  bool failed;
+} writer;
 
 static bool origins(writer *w, cni_arena *arena) {
   const cni_program *p = w->p;
@@ -43,7 +49,8 @@ static json_t *shape_json(const cn_dims *d) {
 
 static json_t *tensor_json(void *user, const cn_tensor *t) {
   writer *w = user;
-  return json_pack("{s:s, s:{s:o, s:s, s:o}}", "class_name", "__keras_tensor__", "config", "shape", shape_json(&t->dims), "dtype", cn_dtype_name((cn_dtype)t->dtype), "keras_history", reference(w, w->next++->value, false));
+  return json_pack("{s:s, s:{s:o, s:s, s:o}}", "class_name", "__keras_tensor__", "config", "shape", shape_json(&t->dims), "dtype",
+                   cn_dtype_name((cn_dtype)t->dtype), "keras_history", reference(w, w->next++->value, false));
 }
 static json_t *any_tensor(writer *w, const cn_tensor *t) {
   if (!t || !cni_given(t)) return json_null();
@@ -136,7 +143,8 @@ json_t *cni_functional_to_json(cn_graph *g, const cn_object *o) {
     ok = entry && json_array_append_new(layers, entry) == 0;
   }
   if (ok)
-    config = json_pack("{s:s, s:b, s:O, s:o, s:o}", "name", m->base.name, "trainable", m->base.trainable, "layers", layers, "input_layers", ends_json(&w, NULL, p->inputs_count, p->input_keys, p->single_input), "output_layers",
+    config = json_pack("{s:s, s:b, s:O, s:o, s:o}", "name", m->base.name, "trainable", m->base.trainable, "layers", layers, "input_layers",
+                       ends_json(&w, NULL, p->inputs_count, p->input_keys, p->single_input), "output_layers",
                        ends_json(&w, p->results, p->outputs_count, p->output_keys, p->single_output));
   json_decref(layers);
   cni_arena_free(g, &arena);

@@ -103,7 +103,8 @@ static void check(subject *s, cn_gradcheck_report *r) {
   s->loss.object = loss;
   if (cn_ok(a->graph) && inputs_of(s, x, &n)) {
     const cn_tensors inputs = { x, n };
-    *r = cn_gradcheck(a->graph, evaluate, inputs, .user = s, .order = a->order, .directions = a->directions, .elementwise = a->elementwise, .step = a->step, .tolerance = a->tolerance, .seed = a->seed);
+    *r = cn_gradcheck(a->graph, evaluate, inputs, .user = s, .order = a->order, .directions = a->directions, .elementwise = a->elementwise, .step = a->step,
+                      .tolerance = a->tolerance, .seed = a->seed);
   }
   if (!given) cn_object_free(loss);
 }

@@ -21,9 +21,10 @@ extern "C" {
   X(S, int64_t, seed, 1, ANY, "as cn_gradcheck's")
 typedef struct cn_gradcheck_layer_args { cn_graph *graph; CN_GRADCHECK_LAYER(CN_FIELD_, ) } cn_gradcheck_layer_args;
 
-/* Makes a float64 copy of the layer (options, sub-layers of a Sequential, weights) and checks the gradient of its output, or of loss and penalties, of the input (input 0 of the report; if it is float) and
- * of each trainable weight (input 1, 2, ... in the order of cn_trainable_weights; the report names it). Dropout's pattern, and running statistics, are the same at each evaluation. The layer itself is built if it was not, and not
- * changed otherwise. A layer whose sub-layers cannot be copied is refused (UNSUPPORTED). */
+/* Makes a float64 copy of the layer (options, sub-layers of a Sequential, weights) and checks the gradient of its output, or of loss and penalties, of the
+ * input (input 0 of the report; if it is float) and of each trainable weight (input 1, 2, ... in the order of cn_trainable_weights; the report names it).
+ * Dropout's pattern, and running statistics, are the same at each evaluation. The layer itself is built if it was not, and not changed otherwise. A layer whose
+ * sub-layers cannot be copied is refused (UNSUPPORTED). */
 CN_API cn_gradcheck_report cn_gradcheck_layer_run(const cn_gradcheck_layer_args *args);
 #ifndef __cplusplus
 /* cn_gradcheck_layer(g, cn_model_layer(m), x, y, CN_NAME("mse"), .order = 2) */

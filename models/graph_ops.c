@@ -1,4 +1,5 @@
-/* Bare operations in functional models, from and to Keras' entries {"module": "keras.src.ops.numpy", "class_name": "Multiply", "config": options, "inbound_nodes": [{args, kwargs}]}. */
+/* Bare operations in functional models, from and to Keras' entries {"module": "keras.src.ops.numpy", "class_name": "Multiply", "config": options,
+ * "inbound_nodes": [{args, kwargs}]}. */
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,8 +9,10 @@
 /* Keras' class where it is not the operation's name in another spelling. */
 static const char *const renamed[][2] = { { "true_divide", "divide" }, { "absolute", "abs" }, { "amax", "max" }, { "amin", "min" } };
 /* Modules other than numpy. */
-static const char *const in_nn[] = { "relu", "relu6", "sigmoid", "sparse_plus", "sparse_sigmoid", "softplus", "softsign", "soft_shrink", "silu", "squareplus", "log_sigmoid", "leaky_relu", "hard_sigmoid", "hard_silu", "hard_tanh",
-  "hard_shrink", "elu", "selu", "gelu", "celu", "glu", "tanh_shrink", "threshold", "softmax", "log_softmax", "sparsemax", "one_hot", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy" };
+static const char *const in_nn[] = { "relu", "relu6", "sigmoid", "sparse_plus", "sparse_sigmoid", "softplus", "softsign", "soft_shrink", "silu", "squareplus",
+                                     "log_sigmoid", "leaky_relu", "hard_sigmoid", "hard_silu", "hard_tanh", "hard_shrink", "elu", "selu", "gelu", "celu", "glu",
+                                     "tanh_shrink", "threshold", "softmax", "log_softmax", "sparsemax", "one_hot", "binary_crossentropy",
+                                     "categorical_crossentropy", "sparse_categorical_crossentropy" };
 static const char *const in_core[] = { "cast", "scatter_rows", "slice", "stop_gradient", "unstack" };
 static const char *const in_math[] = { "segment_sum", "segment_max", "top_k", "in_top_k", "logsumexp", "erf", "erfinv", "rsqrt" };
 static const char *const in_linalg[] = { "cholesky", "det", "eig", "eigh", "inv", "lu_factor", "norm", "qr", "solve", "solve_triangular", "svd" };
@@ -83,7 +86,8 @@ cn_tensor *cni_constant_from(cn_graph *g, const json_t *v, cn_dtype dtype) {
   const json_t *config = json_object_get(v, "config"), *value = json_is_object(v) ? json_object_get(config, "value") : v;
   const char *name = json_string_value(json_object_get(config, "dtype"));
   cn_dims dims = { 0, { 0 } };
-  if (json_is_object(v) && (!name || !cn_dtype_from_name(name, &dtype))) return cn_fail(g, CN_FORMAT, "a constant of the graph has no dtype that is known"), NULL;
+  if (json_is_object(v) && (!name || !cn_dtype_from_name(name, &dtype)))
+    return cn_fail(g, CN_FORMAT, "a constant of the graph has no dtype that is known"), NULL;
   const int64_t n = fill_list(value, &dims, 0, NULL, 0);
   if (n != cn_dims_count(&dims)) return cn_fail(g, CN_FORMAT, "a constant of the graph is no array"), NULL;
   cn_tensor *t = cn_full(g, dtype, &dims, 0);
@@ -205,7 +209,8 @@ static json_t *values_json(const cn_tensor *t, int axis, int64_t *at) {
 json_t *cni_constant_json(const cn_tensor *t) {
   int64_t at = 0;
   json_t *value = values_json(t, 0, &at);
-  return t->dims.rank ? json_pack("{s:s, s:{s:o, s:s}}", "class_name", "__tensor__", "config", "value", value, "dtype", cn_dtype_name((cn_dtype)t->dtype)) : value;
+  return t->dims.rank ? json_pack("{s:s, s:{s:o, s:s}}", "class_name", "__tensor__", "config", "value", value, "dtype", cn_dtype_name((cn_dtype)t->dtype))
+                      : value;
 }
 
 typedef struct writing { json_t *(*tensor)(void *user, const cn_tensor *t); void *user; } writing;
@@ -237,6 +242,6 @@ json_t *cni_graph_op_json(cn_graph *g, const cni_stage *s, const char *name, jso
   json_t *config = cni_options_to_json(g, &op->schema, s->node->args);
   if (!config) return NULL;
   json_object_set_new(config, "name", json_string(name));
-  return json_pack("{s:s, s:s, s:o, s:s, s:s, s:[{s:o, s:{}}]}", "module", cn_op_find(op->name) ? module_of(op->name) : "cornu.ops", "class_name", class_name, "config", config, "registered_name", class_name, "name", name, "inbound_nodes",
-                   "args", operands(&w, &op->schema, s->node->args), "kwargs");
+  return json_pack("{s:s, s:s, s:o, s:s, s:s, s:[{s:o, s:{}}]}", "module", cn_op_find(op->name) ? module_of(op->name) : "cornu.ops", "class_name", class_name,
+                   "config", config, "registered_name", class_name, "name", name, "inbound_nodes", "args", operands(&w, &op->schema, s->node->args), "kwargs");
 }

@@ -10,7 +10,7 @@
 #define WIDTH 340    /* of a chart */
 #define HEIGHT 190
 
-static void moments(const cn_tensor *t, cn_histogram *h) {
+static void moments(const cn_tensor *t, cn_tensor_histogram *h) {
   double sum = 0, squares = 0;
   h->low = h->high = h->mean = h->deviation = NAN;
   for (int64_t i = 0; i < t->count; i++) {
@@ -33,12 +33,12 @@ static void moments(const cn_tensor *t, cn_histogram *h) {
   h->deviation = sqrt(squares / (double)n);
 }
 
-static bool fill(cn_graph *g, const cn_tensor *t, const char *name, int64_t bins, cn_histogram *h) {
+static bool fill(cn_graph *g, const cn_tensor *t, const char *name, int64_t bins, cn_tensor_histogram *h) {
   int64_t *counts = cni_arena_take(g, cni_step_arena(g), (size_t)bins * sizeof *counts);
   char *copy = cni_arena_take(g, cni_step_arena(g), strlen(name) + 1);
   if (!counts || !copy) return false;
   memset(counts, 0, (size_t)bins * sizeof *counts);
-  *h = (cn_histogram){ .name = strcpy(copy, name), .count = t->count, .bins = bins, .counts = counts };
+  *h = (cn_tensor_histogram){ .name = strcpy(copy, name), .count = t->count, .bins = bins, .counts = counts };
   moments(t, h);
   const double range = h->high - h->low;
   for (int64_t i = 0; i < t->count; i++) {
@@ -61,8 +61,8 @@ static bool gradients_of(cn_model *m, const cn_batch *batch, cn_tensor *const *w
   return ok;
 }
 
-static cn_histogram *fill_all(cn_graph *g, cn_tensor *const *values, cn_tensor *const *names, int64_t n, int64_t bins) {
-  cn_histogram *h = cni_arena_take(g, cni_step_arena(g), (size_t)n * sizeof *h);
+static cn_tensor_histogram *fill_all(cn_graph *g, cn_tensor *const *values, cn_tensor *const *names, int64_t n, int64_t bins) {
+  cn_tensor_histogram *h = cni_arena_take(g, cni_step_arena(g), (size_t)n * sizeof *h);
   for (int64_t i = 0; h && i < n; i++)
     if (!fill(g, values[i], cn_name_of(names[i]), bins, &h[i])) return NULL;
   return h;
@@ -86,7 +86,7 @@ const cn_histograms *cn_layer_histograms(cn_model *m, const cn_batch *batch, int
 }
 
 /* ---- text ---- */
-static void put_shape(cni_text *t, const cn_histogram *h) {
+static void put_shape(cni_text *t, const cn_tensor_histogram *h) {
   enum { COLUMNS = 30, LEVELS = 8 };
   int64_t sums[COLUMNS] = { 0 }, most = 1;
   const int64_t columns = h->bins < COLUMNS ? h->bins : COLUMNS;
@@ -100,7 +100,7 @@ static void put_shape(cni_text *t, const cn_histogram *h) {
   }
 }
 
-static void put_line(cni_text *t, const cn_histogram *h, const char *what, int64_t width) {
+static void put_line(cni_text *t, const cn_tensor_histogram *h, const char *what, int64_t width) {
   static const char *const names[] = { "mean", "std", "min", "max" };
   const double v[] = { h->mean, h->deviation, h->low, h->high };
   char number[64];
@@ -131,7 +131,7 @@ const char *cn_histograms_text(cn_graph *g, const cn_histograms *h) {
 }
 
 /* ---- drawing ---- */
-static void draw_one(cni_surface *s, const cn_histogram *h, const char *what, double x, double y) {
+static void draw_one(cni_surface *s, const cn_tensor_histogram *h, const char *what, double x, double y) {
   double *edges = cni_alloc(s->g, (size_t)(2 * h->bins + 1) * sizeof *edges), *counts = edges + h->bins + 1;
   char title[160];
   const double middle = h->mean, half = h->high > h->low ? 0 : fmax(0.5 * fabs(middle), 0.5); /* all equal: a bar in the middle */
@@ -162,4 +162,6 @@ static bool drawable(cn_graph *g, const cn_histograms *h) {
 bool cn_plot_histograms(cn_graph *g, const cn_histograms *h, const char *path) {
   return drawable(g, h) && cni_paint_file(g, "plot_histograms", path, h->gradients ? 2 * WIDTH : WIDTH, (int)h->n * HEIGHT, draw_histograms, h);
 }
-const char *cn_histograms_svg(cn_graph *g, const cn_histograms *h) { return drawable(g, h) ? cni_paint_svg(g, h->gradients ? 2 * WIDTH : WIDTH, (int)h->n * HEIGHT, draw_histograms, h) : ""; }
+const char *cn_histograms_svg(cn_graph *g, const cn_histograms *h) {
+  return drawable(g, h) ? cni_paint_svg(g, h->gradients ? 2 * WIDTH : WIDTH, (int)h->n * HEIGHT, draw_histograms, h) : "";
+}

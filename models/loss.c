@@ -18,7 +18,8 @@ bool cni_loss_shapes(cn_graph *g, const cn_object *self, cn_tensor **t, cn_tenso
   char a[160], b[160];
   if (!cni_align(g, t, p)) return false;
   if (cn_dims_broadcast(&(*t)->dims, &(*p)->dims, &both)) return true;
-  cn_fail(g, CN_SHAPE, "%s: y_true %s and y_pred %s do not fit", self->cls->schema.name, cn_dims_text(&(*t)->dims, a, sizeof a), cn_dims_text(&(*p)->dims, b, sizeof b));
+  cn_fail(g, CN_SHAPE, "%s: y_true %s and y_pred %s do not fit", self->cls->schema.name, cn_dims_text(&(*t)->dims, a, sizeof a),
+          cn_dims_text(&(*p)->dims, b, sizeof b));
   return false;
 }
 
@@ -57,12 +58,13 @@ bool cni_loss_init(cn_object *self) {
   return false;
 }
 
-const cn_class *const cni_loss_classes[] = {
-  &cn_class_loss_BinaryCrossentropy, &cn_class_loss_BinaryFocalCrossentropy, &cn_class_loss_CategoricalCrossentropy, &cn_class_loss_CategoricalFocalCrossentropy,
-  &cn_class_loss_CategoricalGeneralizedCrossEntropy, &cn_class_loss_CategoricalHinge, &cn_class_loss_Circle, &cn_class_loss_CTC, &cn_class_loss_CosineSimilarity, &cn_class_loss_Dice,
-  &cn_class_loss_Hinge, &cn_class_loss_Huber, &cn_class_loss_KLDivergence, &cn_class_loss_LogCosh, &cn_class_loss_MeanAbsoluteError, &cn_class_loss_MeanAbsolutePercentageError,
-  &cn_class_loss_MeanSquaredError, &cn_class_loss_MeanSquaredLogarithmicError, &cn_class_loss_Poisson, &cn_class_loss_SparseCategoricalCrossentropy, &cn_class_loss_SquaredHinge,
-  &cn_class_loss_Tversky, NULL };
+const cn_class *const cni_loss_classes[] = { &cn_class_loss_BinaryCrossentropy, &cn_class_loss_BinaryFocalCrossentropy, &cn_class_loss_CategoricalCrossentropy,
+                                             &cn_class_loss_CategoricalFocalCrossentropy, &cn_class_loss_CategoricalGeneralizedCrossEntropy,
+                                             &cn_class_loss_CategoricalHinge, &cn_class_loss_Circle, &cn_class_loss_CTC, &cn_class_loss_CosineSimilarity,
+                                             &cn_class_loss_Dice, &cn_class_loss_Hinge, &cn_class_loss_Huber, &cn_class_loss_KLDivergence,
+                                             &cn_class_loss_LogCosh, &cn_class_loss_MeanAbsoluteError, &cn_class_loss_MeanAbsolutePercentageError,
+                                             &cn_class_loss_MeanSquaredError, &cn_class_loss_MeanSquaredLogarithmicError, &cn_class_loss_Poisson,
+                                             &cn_class_loss_SparseCategoricalCrossentropy, &cn_class_loss_SquaredHinge, &cn_class_loss_Tversky, NULL };
 
 cn_object *cn_loss_from(cn_graph *g, const char *text) { return cn_ok(g) && text ? cni_models_factory.from_text(g, CN_KIND_LOSS, text) : NULL; }
 bool cn_register_loss(cn_graph *g, const char *name, cn_function2 fn, void *user) { return cn_register_function(g, CN_KIND_LOSS, name, NULL, fn, user); }

@@ -1,6 +1,7 @@
 /* Losses. A loss computes values per sample from y_true and y_pred, weighs them and reduces them, as keras.losses.Loss does:
- * values V; a mask of y_pred (and of the loss itself: ignored classes) weighs total/valid where it holds for the reductions that are means; times sample_weight; then
- * sum_over_batch_size (mean): the sum divided by the number of elements of V; sum; mean_with_sample_weight: divided by the sum of the weights; none: V. 0/0 is 0. */
+ * values V; a mask of y_pred (and of the loss itself: ignored classes) weighs total/valid where it holds for the reductions that are means; times
+ * sample_weight; then sum_over_batch_size (mean): the sum divided by the number of elements of V; sum; mean_with_sample_weight: divided by the sum of the
+ * weights; none: V. 0/0 is 0. */
 #ifndef CN_MODELS_LOSS_H
 #define CN_MODELS_LOSS_H
 #include "../layers/layers.h"
@@ -12,7 +13,8 @@ extern "C" {
 /* The functions of a loss class. values: per sample, recorded; *mask may be set to a mask of V (of its shape, bool). */
 typedef struct cn_loss_methods {
   cn_tensor *(*values)(const cn_object *self, cn_graph *g, cn_tensor *y_true, cn_tensor *y_pred, cn_tensor **mask);
-  bool elementwise; /* values are those of the elements: their mean over the last axis is still to be taken (the base does it, or takes the mean of all at once) */
+  /* values are those of the elements: their mean over the last axis is still to be taken (the base does it, or takes the mean of all at once) */
+  bool elementwise;
   bool labels;      /* y_true are class numbers, handed on as they are; else it is cast to y_pred's dtype */
 } cn_loss_methods;
 
@@ -119,7 +121,8 @@ CN_EACH_LOSS(CN_LOSS_DECLARE_)
 #endif
 
 CN_API cn_object *cn_loss_from(cn_graph *g, const char *text);
-/* The loss of a batch, recorded: an object, a name or a function of the user (values per sample, then the mean). sample_weight: CN_NO_TENSOR if there is none; the mask is y_pred's own (cn_mask_of). */
+/* The loss of a batch, recorded: an object, a name or a function of the user (values per sample, then the mean). sample_weight: CN_NO_TENSOR if there is none;
+ * the mask is y_pred's own (cn_mask_of). */
 CN_API cn_tensor *cn_loss_apply(cn_graph *g, const cn_ref *loss, cn_tensor *y_true, cn_tensor *y_pred, cn_tensor *sample_weight);
 /* Values per sample, without weights and reduction (the function form of Keras). What the loss itself leaves out (ignore_class) is the result's mask. */
 CN_API cn_tensor *cn_loss_values(cn_graph *g, const cn_ref *loss, cn_tensor *y_true, cn_tensor *y_pred);

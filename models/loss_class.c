@@ -55,7 +55,9 @@ CNI_VALUES(ctc) {
   CNI_VALUES_UNUSED;
   char a[160], b[160];
   if (t->dims.rank != 2 || p->dims.rank != 3)
-    return cn_fail(g, CN_SHAPE, "CTC: needs labels [n, length] and logits [n, time, classes], got %s and %s", cn_dims_text(&t->dims, a, sizeof a), cn_dims_text(&p->dims, b, sizeof b)), NULL;
+    return cn_fail(g, CN_SHAPE, "CTC: needs labels [n, length] and logits [n, time, classes], got %s and %s", cn_dims_text(&t->dims, a, sizeof a),
+                   cn_dims_text(&p->dims, b, sizeof b)),
+           NULL;
   cn_tensor *frames = cn_full(g, CN_I32, &(const cn_dims){ 1, { p->dims.d[0] } }, (double)p->dims.d[1]);
   return cn_ctc_loss(g, t, p, cn_count_nonzero(g, t, .axis = CN_INTS(1)), frames, .mask_index = 0);
 }
@@ -76,7 +78,8 @@ CNI_VALUES(binary_focal) {
 }
 
 static cn_tensor *class_weights(cn_graph *g, const cn_object *self, const cn_tensor *p, cn_reals alpha) {
-  if ((double)alpha.n != cni_classes_of(p)) return cn_fail(g, CN_SHAPE, "%s: alpha has %lld weights for %g classes", self->cls->schema.name, (long long)alpha.n, cni_classes_of(p)), NULL;
+  if ((double)alpha.n != cni_classes_of(p))
+    return cn_fail(g, CN_SHAPE, "%s: alpha has %lld weights for %g classes", self->cls->schema.name, (long long)alpha.n, cni_classes_of(p)), NULL;
   cn_tensor *w = cn_array(g, CN_F64, CN_DIMS(alpha.n), alpha.v);
   return cn_cast(g, w, .dtype = cn_dtype_name((cn_dtype)p->dtype));
 }
@@ -111,7 +114,8 @@ CNI_VALUES(squared_hinge) { return cn_square(g, hinge(self, g, t, p, mask)); }
 CNI_VALUES(categorical_hinge) {
   CNI_VALUES_UNUSED;
   if (!cni_loss_shapes(g, self, &t, &p)) return NULL;
-  cn_tensor *right = cn_sum(g, cn_multiply(g, t, p), .axis = CN_INTS(-1)), *wrong = cn_max(g, cn_multiply(g, cn_shift(g, cn_negative(g, t), 1), p), .axis = CN_INTS(-1));
+  cn_tensor *right = cn_sum(g, cn_multiply(g, t, p), .axis = CN_INTS(-1)),
+            *wrong = cn_max(g, cn_multiply(g, cn_shift(g, cn_negative(g, t), 1), p), .axis = CN_INTS(-1));
   return cni_at_least(g, cn_shift(g, cn_subtract(g, wrong, right), 1), 0);
 }
 
@@ -119,8 +123,10 @@ CNI_LOSS(BinaryCrossentropy, CN_LOSS_BINARY_CROSSENTROPY, binary_crossentropy, c
 CNI_LOSS(BinaryFocalCrossentropy, CN_LOSS_BINARY_FOCAL, binary_focal, cni_loss_init, false, false, "binary_focal_crossentropy")
 CNI_LOSS(CategoricalCrossentropy, CN_LOSS_CATEGORICAL_CROSSENTROPY, categorical_crossentropy, cni_loss_init, false, false, "categorical_crossentropy")
 CNI_LOSS(CategoricalFocalCrossentropy, CN_LOSS_CATEGORICAL_FOCAL, categorical_focal, cni_loss_init, false, false, "categorical_focal_crossentropy")
-CNI_LOSS(SparseCategoricalCrossentropy, CN_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY, sparse_categorical_crossentropy, cni_loss_init, false, true, "sparse_categorical_crossentropy")
-CNI_LOSS(CategoricalGeneralizedCrossEntropy, CN_LOSS_GENERALIZED, generalized_crossentropy, generalized_init, false, true, "categorical_generalized_cross_entropy")
+CNI_LOSS(SparseCategoricalCrossentropy, CN_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY, sparse_categorical_crossentropy, cni_loss_init, false, true,
+         "sparse_categorical_crossentropy")
+CNI_LOSS(CategoricalGeneralizedCrossEntropy, CN_LOSS_GENERALIZED, generalized_crossentropy, generalized_init, false, true,
+         "categorical_generalized_cross_entropy")
 CNI_LOSS(CTC, CN_LOSS_PLAIN, ctc, cni_loss_init, false, true, "ctc")
 CNI_LOSS(Hinge, CN_LOSS_PLAIN, hinge, cni_loss_init, true, false, "hinge")
 CNI_LOSS(SquaredHinge, CN_LOSS_PLAIN, squared_hinge, cni_loss_init, true, false, "squared_hinge")

@@ -24,7 +24,9 @@ CNI_VALUES(tversky) {
 #define NOT_A_PAIR (-1e30) /* an exponent whose power is 0 */
 
 /* ln of the sum of e^x over the pairs, by rows. */
-static cn_tensor *log_sum(cn_graph *g, cn_tensor *pairs, cn_tensor *x) { return cn_logsumexp(g, cn_where(g, pairs, x, cn_scalar_like(g, x, NOT_A_PAIR)), .axis = CN_INTS(1)); }
+static cn_tensor *log_sum(cn_graph *g, cn_tensor *pairs, cn_tensor *x) {
+  return cn_logsumexp(g, cn_where(g, pairs, x, cn_scalar_like(g, x, NOT_A_PAIR)), .axis = CN_INTS(1));
+}
 
 /* pairs max(weight, 0) distance, times gamma. */
 static cn_tensor *pull(cn_graph *g, cn_tensor *pairs, cn_tensor *weight, cn_tensor *distance, double gamma) {
@@ -43,12 +45,14 @@ CNI_VALUES(circle) {
   const double m = o->margin;
   const int64_t n = p->dims.rank == 2 ? p->dims.d[0] : -1;
   if (n < 0 || t->count != n)
-    return cn_fail(g, CN_SHAPE, "Circle: needs ids [n] and embeddings [n, d], got %s and %s", cn_dims_text(&t->dims, a, sizeof a), cn_dims_text(&p->dims, b, sizeof b)), NULL;
+    return cn_fail(g, CN_SHAPE, "Circle: needs ids [n] and embeddings [n, d], got %s and %s", cn_dims_text(&t->dims, a, sizeof a),
+                   cn_dims_text(&p->dims, b, sizeof b)),
+           NULL;
   cn_tensor *same = cn_equal(g, cn_reshape(g, t, CN_INTS(n, 1)), cn_reshape(g, t, CN_INTS(1, n))), *others = cn_logical_not(g, same);
   if (o->remove_diagonal) same = cn_logical_and(g, same, cn_logical_not(g, diagonal_mask(g, n)));
   cn_tensor *d = cni_at_least(g, cn_shift(g, cn_negative(g, cn_matmul(g, p, p, .transpose_b = true)), 1), 0);
   if (!d || !same || !others) return NULL;
-  cn_tensor *near = pull(g, same, cn_shift(g, d, m), cn_shift(g, d, -m), o->gamma);                                                               /* -gamma w (m - d) */
+  cn_tensor *near = pull(g, same, cn_shift(g, d, m), cn_shift(g, d, -m), o->gamma); /* -gamma w (m - d) */
   cn_tensor *far = pull(g, others, cn_shift(g, cn_negative(g, d), 1 + m), cn_shift(g, cn_negative(g, d), 1 - m), o->gamma);
   cn_tensor *v = cn_softplus(g, cn_add(g, log_sum(g, same, near), log_sum(g, others, far)));
   if (v) *mask = cn_greater(g, v, cn_scalar_like(g, v, 0));

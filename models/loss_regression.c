@@ -18,7 +18,8 @@ CNI_VALUES(percentage_error) {
 CNI_VALUES(squared_logarithmic_error) {
   CNI_VALUES_UNUSED;
   if (!cni_loss_shapes(g, self, &t, &p)) return NULL;
-  return cn_squared_difference(g, cn_log(g, cn_shift(g, cni_at_least(g, p, CNI_LOSS_EPSILON), 1)), cn_log(g, cn_shift(g, cni_at_least(g, t, CNI_LOSS_EPSILON), 1)));
+  return cn_squared_difference(g, cn_log(g, cn_shift(g, cni_at_least(g, p, CNI_LOSS_EPSILON), 1)),
+                               cn_log(g, cn_shift(g, cni_at_least(g, t, CNI_LOSS_EPSILON), 1)));
 }
 
 /* x / sqrt(max(sum x^2, eps^2)) */
@@ -37,7 +38,8 @@ CNI_VALUES(huber) {
   const double delta = ((const cn_loss_HuberOptions *)self->options)->delta;
   if (!cni_loss_shapes(g, self, &t, &p)) return NULL;
   cn_tensor *e = cn_abs(g, cn_subtract(g, p, t));
-  return cn_where(g, cn_less_equal(g, e, cn_scalar_like(g, p, delta)), cn_scale(g, cn_square(g, e), 0.5), cn_shift(g, cn_scale(g, e, delta), -delta * delta / 2));
+  return cn_where(g, cn_less_equal(g, e, cn_scalar_like(g, p, delta)), cn_scale(g, cn_square(g, e), 0.5),
+                  cn_shift(g, cn_scale(g, e, delta), -delta * delta / 2));
 }
 CNI_VALUES(log_cosh) {
   CNI_VALUES_UNUSED;

@@ -99,13 +99,15 @@ void cni_metric_finish(cn_object *self) {
 
 bool cni_metric_shapes(cn_metric *m, const cn_tensor *t, const cn_tensor *p) {
   char a[160], b[160];
-  cn_fail(m->object.graph, CN_SHAPE, "%s: y_true %s and y_pred %s do not fit", m->name, cn_dims_text(&t->dims, a, sizeof a), cn_dims_text(&p->dims, b, sizeof b));
+  cn_fail(m->object.graph, CN_SHAPE, "%s: y_true %s and y_pred %s do not fit", m->name, cn_dims_text(&t->dims, a, sizeof a),
+          cn_dims_text(&p->dims, b, sizeof b));
   return false;
 }
 
 bool cni_metric_room(cn_metric *m, int64_t rows, int64_t columns) {
   if (m->sums && m->rows == rows && m->columns == columns) return true;
-  if (m->sums) return cn_fail(m->object.graph, CN_SHAPE, "%s: has seen %lld columns so far, not %lld", m->name, (long long)m->columns, (long long)columns), false;
+  if (m->sums)
+    return cn_fail(m->object.graph, CN_SHAPE, "%s: has seen %lld columns so far, not %lld", m->name, (long long)m->columns, (long long)columns), false;
   size_t bytes;
   if (!cni_size_multiply((size_t)rows, (size_t)columns, &bytes) || !cni_size_multiply(bytes, sizeof *m->sums, &bytes) || bytes > SIZE_MAX / 2)
     return cn_fail(m->object.graph, CN_NO_MEMORY, "%s: too many sums", m->name), false;
@@ -122,7 +124,9 @@ CNI_METRIC(Sum, CN_METRIC_PLAIN, sum_update, cni_metric_init, .result = sum_resu
 #define LISTED(C, LIST) &cn_class_metric_##C,
 const cn_class *const cni_metric_classes[] = { CN_EACH_METRIC(LISTED) NULL };
 
-cn_metric *cn_metric_from(cn_graph *g, const char *text) { return cn_ok(g) && text ? (cn_metric *)(void *)cni_models_factory.from_text(g, CN_KIND_METRIC, text) : NULL; }
+cn_metric *cn_metric_from(cn_graph *g, const char *text) {
+  return cn_ok(g) && text ? (cn_metric *)(void *)cni_models_factory.from_text(g, CN_KIND_METRIC, text) : NULL;
+}
 
 bool cn_metric_update(cn_metric *m, cn_tensor *y_true, cn_tensor *y_pred, cn_tensor *sample_weight) {
   if (!m || !y_pred || !cn_ok(m->object.graph)) return false;

@@ -20,10 +20,11 @@ typedef struct cn_metric {
 typedef struct cn_metric_methods {
   bool (*update)(cn_metric *m, cn_graph *g, cn_tensor *y_true, cn_tensor *y_pred, cn_tensor *sample_weight);
   double (*result)(const cn_metric *m);
-  int64_t (*results)(const cn_metric *m, double *out, int64_t capacity);       /* instead of result, where there may be several: writes at most `capacity`, returns how many there are */
+  int64_t (*results)(const cn_metric *m, double *out,
+                     int64_t capacity); /* instead of result, where there may be several: writes at most `capacity`, returns how many there are */
   bool takes_values;
   bool rises;                                                                  /* larger is better */
-  bool (*state)(cn_metric *m, cn_state *s);                                    /* what it keeps besides total, count and sums, for backups of a training; may be NULL */
+  bool (*state)(cn_metric *m, cn_state *s); /* what it keeps besides total, count and sums, for backups of a training; may be NULL */
 } cn_metric_methods;
 
 #define CN_METRIC_LIST(X, S)                                                                             \
@@ -176,7 +177,8 @@ CN_API cn_metric *cn_metric_from(cn_graph *g, const char *text);
 /* Adds a batch: y_true NULL for Mean and Sum. sample_weight CN_NO_TENSOR if there is none; a mask of y_pred (cn_mask_of) counts as a weight of 0 or 1. */
 CN_API bool cn_metric_update(cn_metric *m, cn_tensor *y_true, cn_tensor *y_pred, cn_tensor *sample_weight);
 CN_API double cn_metric_result(const cn_metric *m);   /* of several results their mean */
-CN_API int64_t cn_metric_results(const cn_metric *m, double *out, int64_t capacity); /* all: writes at most `capacity`, returns how many there are (one for most metrics) */
+CN_API int64_t cn_metric_results(const cn_metric *m, double *out,
+                                 int64_t capacity); /* all: writes at most `capacity`, returns how many there are (one for most metrics) */
 CN_API void cn_metric_reset(cn_metric *m);
 
 #ifdef __cplusplus

@@ -72,10 +72,16 @@ static bool update_rows(cn_metric *m, pair *q, double (*at)(const void *, int64_
 
 #define PAIR(...) pair q = { .t = t, .p = p, __VA_ARGS__ }
 CNI_UPDATE(accuracy_update) { PAIR(.k = 0); return (void)g, update_elementwise(m, &q, equal_at, w); }
-CNI_UPDATE(binary_accuracy_update) { PAIR(.threshold = ((const cn_metric_BinaryAccuracyOptions *)m->object.options)->threshold); return (void)g, update_elementwise(m, &q, binary_at, w); }
+CNI_UPDATE(binary_accuracy_update) {
+  PAIR(.threshold = ((const cn_metric_BinaryAccuracyOptions *)m->object.options)->threshold);
+  return (void)g, update_elementwise(m, &q, binary_at, w);
+}
 CNI_UPDATE(categorical_accuracy_update) { PAIR(.k = 0); return (void)g, update_rows(m, &q, categorical_at, w, false); }
 CNI_UPDATE(sparse_categorical_accuracy_update) { PAIR(.k = 0); return (void)g, update_rows(m, &q, sparse_at, w, true); }
-CNI_UPDATE(top_k_update) { PAIR(.k = ((const cn_metric_TopKCategoricalAccuracyOptions *)m->object.options)->k); return (void)g, update_rows(m, &q, top_k_at, w, false); }
+CNI_UPDATE(top_k_update) {
+  PAIR(.k = ((const cn_metric_TopKCategoricalAccuracyOptions *)m->object.options)->k);
+  return (void)g, update_rows(m, &q, top_k_at, w, false);
+}
 CNI_UPDATE(sparse_top_k_update) {
   const cn_metric_SparseTopKCategoricalAccuracyOptions *o = m->object.options;
   PAIR(.k = o->k, .sorted_ids = o->from_sorted_ids);

@@ -10,7 +10,7 @@ typedef struct counting {
   int64_t thresholds, labels, classes;      /* labels: columns that are counted apart, or 1; classes: size of the last axis */
   int64_t class_id, top_k;                  /* or CN_NONE */
   const cn_reals *label_weights;
-  bool even, floor;                         /* thresholds evenly spaced: buckets; floor: the lowest bucket takes the rest (AUC, whose first threshold is below 0) */
+  bool even, floor; /* thresholds evenly spaced: buckets; floor: the lowest bucket takes the rest (AUC, whose first threshold is below 0) */
   bool logits;
 } counting;
 
@@ -75,8 +75,14 @@ static const double half = 0.5, none_below = -1e10;
 
 static bool count_at(cn_metric *m, const cn_reals *thresholds, int64_t top_k, int64_t class_id, const cn_tensor *t, const cn_tensor *p, const cn_tensor *w) {
   const bool given = thresholds->n > 0;
-  counting c = { .threshold = given ? thresholds->v : top_k == CN_NONE ? &half : &none_below, .thresholds = given ? thresholds->n : 1, .labels = 1, .classes = last_size(p),
-                 .class_id = class_id, .top_k = top_k };
+  counting c = { .threshold = given              ? thresholds->v
+                              : top_k == CN_NONE ? &half
+                                                 : &none_below,
+                 .thresholds = given ? thresholds->n : 1,
+                 .labels = 1,
+                 .classes = last_size(p),
+                 .class_id = class_id,
+                 .top_k = top_k };
   c.even = evenly(c.threshold, c.thresholds);
   return count_all(m, &c, t, p, w);
 }
@@ -122,7 +128,12 @@ _Static_assert(sizeof(at_options) == sizeof(cn_metric_PrecisionAtRecallOptions),
 CNI_UPDATE(at_update) {
   const at_options *o = m->object.options;
   const double ends[2] = { 0, 1 };
-  const counting c = { .threshold = o->num_thresholds == 1 ? &half : ends, .thresholds = o->num_thresholds, .labels = 1, .classes = last_size(p), .class_id = o->class_id, .top_k = CN_NONE,
+  const counting c = { .threshold = o->num_thresholds == 1 ? &half : ends,
+                       .thresholds = o->num_thresholds,
+                       .labels = 1,
+                       .classes = last_size(p),
+                       .class_id = o->class_id,
+                       .top_k = CN_NONE,
                        .even = o->num_thresholds > 2 };
   return (void)g, count_all(m, &c, t, p, w);
 }
@@ -160,7 +171,8 @@ static void auc_fill(const cn_metric_AUCOptions *o, double *v) {
 
 static bool label_weights_fit(const cn_metric *m, const cn_metric_AUCOptions *o, int64_t classes) {
   if (o->label_weights.n <= 0 || o->label_weights.n == classes) return true;
-  cn_fail(m->object.graph, CN_SHAPE, "%s: label_weights has %lld elements, y_pred has %lld columns", m->name, (long long)o->label_weights.n, (long long)classes);
+  cn_fail(m->object.graph, CN_SHAPE, "%s: label_weights has %lld elements, y_pred has %lld columns", m->name, (long long)o->label_weights.n,
+          (long long)classes);
   return false;
 }
 
@@ -173,7 +185,14 @@ CNI_UPDATE(auc_update) {
   double *v = cni_alloc(g, bytes);
   if (!v) return false;
   auc_fill(o, v);
-  counting c = { .threshold = v, .thresholds = n, .labels = o->multi_label ? classes : 1, .classes = classes, .class_id = CN_NONE, .top_k = CN_NONE, .floor = true, .logits = o->from_logits };
+  counting c = { .threshold = v,
+                 .thresholds = n,
+                 .labels = o->multi_label ? classes : 1,
+                 .classes = classes,
+                 .class_id = CN_NONE,
+                 .top_k = CN_NONE,
+                 .floor = true,
+                 .logits = o->from_logits };
   c.even = o->thresholds.n <= 0 || evenly(v, n);
   if (o->label_weights.n > 0 && !o->multi_label) c.label_weights = &o->label_weights;
   v[0] -= CNI_LOSS_EPSILON, v[n - 1] += CNI_LOSS_EPSILON;
@@ -245,7 +264,9 @@ static bool auc_init(cn_object *self) {
   const cn_metric_AUCOptions *o = self->options;
   if (!one_of(o->curve, curves)) return cn_fail(self->graph, CN_VALUE, "curve must be ROC, PR or PRGAIN, got \"%s\"", o->curve ? o->curve : "None"), false;
   if (!one_of(o->summation_method, methods))
-    return cn_fail(self->graph, CN_VALUE, "summation_method must be interpolation, minoring or majoring, got \"%s\"", o->summation_method ? o->summation_method : "None"), false;
+    return cn_fail(self->graph, CN_VALUE, "summation_method must be interpolation, minoring or majoring, got \"%s\"",
+                   o->summation_method ? o->summation_method : "None"),
+           false;
   if (auc_thresholds(o) < 2) return cn_fail(self->graph, CN_VALUE, "num_thresholds must be at least 2, got %lld", (long long)auc_thresholds(o)), false;
   return thresholds_init(self);
 }

@@ -76,7 +76,8 @@ static bool f_init(cn_object *self) {
   if (o.average && strcmp(o.average, "micro") && strcmp(o.average, "macro") && strcmp(o.average, "weighted"))
     return cn_fail(self->graph, CN_VALUE, "average must be None, micro, macro or weighted, got \"%s\"", o.average), false;
   if (!(o.beta > 0)) return cn_fail(self->graph, CN_VALUE, "beta must be above 0, got %g", o.beta), false;
-  if (!isnan(o.threshold) && !(o.threshold > 0 && o.threshold <= 1)) return cn_fail(self->graph, CN_VALUE, "threshold must be above 0 and at most 1, got %g", o.threshold), false;
+  if (!isnan(o.threshold) && !(o.threshold > 0 && o.threshold <= 1))
+    return cn_fail(self->graph, CN_VALUE, "threshold must be above 0 and at most 1, got %g", o.threshold), false;
   return cni_metric_init(self);
 }
 

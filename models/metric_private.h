@@ -22,7 +22,8 @@ bool cni_metric_shapes(cn_metric *m, const cn_tensor *t, const cn_tensor *p); /*
 /* Sums of a metric, rows * columns numbers, 0 when made. False after an error, or when they were made for another number. */
 bool cni_metric_room(cn_metric *m, int64_t rows, int64_t columns);
 
-/* Weights of values of shape dims: the product of sample weights and masks, which have the values' leading axes; a size of 1 repeats, and further axes of 1 do not count. */
+/* Weights of values of shape dims: the product of sample weights and masks, which have the values' leading axes; a size of 1 repeats, and further axes of 1 do
+ * not count. */
 typedef struct cni_factor {
   const cn_tensor *t;
   bool mask;

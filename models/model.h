@@ -34,14 +34,16 @@ CN_API void cn_model_free(cn_model *m);
   X(S, cn_strings, input_keys, { 0 }, ANY, "names of the inputs where data comes as a dict")                                                    \
   X(S, cn_strings, output_keys, { 0 }, ANY, "names of the outputs, for losses and metrics; default: those of the layers that made them")
 typedef struct cn_model_args { cn_graph *graph; CN_MODEL(CN_FIELD_, ) } cn_model_args;
-/* The layers' calls and operations between inputs and outputs as a model, which is a layer too. The layers are shared with whatever else uses them. cn_model_layers counts them in Keras' order: by their depth, then as a walk
- * back from the outputs meets them, InputLayers included; the weights follow it. VALUE if an output depends on an input that is not given, or two layers have one name. Keras' Model(inputs, outputs). */
+/* The layers' calls and operations between inputs and outputs as a model, which is a layer too. The layers are shared with whatever else uses them.
+ * cn_model_layers counts them in Keras' order: by their depth, then as a walk back from the outputs meets them, InputLayers included; the weights follow it.
+ * VALUE if an output depends on an input that is not given, or two layers have one name. Keras' Model(inputs, outputs). */
 CN_API cn_model *cn_model_run(const cn_model_args *args);
 CN_API int64_t cn_model_inputs(const cn_model *m);                      /* 0: a Sequential */
 CN_API int64_t cn_model_outputs(const cn_model *m);
 CN_API cn_tensor *cn_model_input(const cn_model *m, int64_t i);         /* the symbolic tensor; NULL if there is none */
 CN_API cn_tensor *cn_model_output(const cn_model *m, int64_t i);
-/* A model (or any model nested in it) from Keras' JSON {"class_name": "Sequential" or "Functional", "config", ...}; layers that the config says are built get new weights. FORMAT where it is not such a config. */
+/* A model (or any model nested in it) from Keras' JSON {"class_name": "Sequential" or "Functional", "config", ...}; layers that the config says are built get
+ * new weights. FORMAT where it is not such a config. */
 CN_API cn_model *cn_model_from_config(cn_graph *g, const char *json);
 /* Keras' JSON of a model. Owned by the graph, until the next reset. */
 CN_API const char *cn_model_config(cn_model *m);
@@ -69,8 +71,8 @@ CN_API void cn_compile_args_init(cn_compile_args *args, size_t size); /* every d
 CN_API bool cn_compile_from_config(cn_model *m, const char *json);
 /* Adds a metric object after compile (of the first output). */
 CN_API bool cn_add_metric(cn_model *m, cn_metric *metric);
-/* Inside a layer's call: the mean of the values under that name is shown by models with the layer, behind their own metrics, and begins anew with theirs. On symbolic tensors the name alone is noted; models see the names that
- * are there when they are compiled. tf.keras' Layer.add_metric. False after an error. */
+/* Inside a layer's call: the mean of the values under that name is shown by models with the layer, behind their own metrics, and begins anew with theirs. On
+ * symbolic tensors the name alone is noted; models see the names that are there when they are compiled. tf.keras' Layer.add_metric. False after an error. */
 CN_API bool cn_layer_add_metric(cn_layer *l, const char *name, cn_tensor *value);
 CN_API cn_optimizer *cn_model_optimizer(cn_model *m);
 
@@ -89,22 +91,35 @@ CN_API cn_optimizer *cn_model_optimizer(cn_model *m);
   X(S, int64_t, verbose, 1, ANY, "0 silent, 1 progress bar (plain lines when the output is no terminal), 2 a line an epoch")                    \
   X(S, cn_ints, validation_epochs, CN_NONE_INTS, ANY, "instead of validation_freq: the epochs, from 1, after which is validated")               \
   X(S, bool, stop_on_interrupt, false, ANY, "Ctrl-C (SIGINT) ends fit after the batch that runs, without validation: weights, history and a backup are kept. A second one ends the program. For one fit at a time in a process")
-typedef struct cn_fit_args { cn_graph *graph; cn_model *model; cn_dataset *data; CN_FIT(CN_FIELD_, ) cn_dataset *validation_data; cn_callbacks callbacks; } cn_fit_args;
+typedef struct cn_fit_args {
+  cn_graph *graph;
+  cn_model *model;
+  cn_dataset *data;
+  CN_FIT(CN_FIELD_, ) cn_dataset *validation_data;
+  cn_callbacks callbacks;
+} cn_fit_args;
 /* What fit recorded: values[k * epochs + e] of name k in epoch e. NaN where it was not computed. Owned by the model, until the next fit. */
-typedef struct cn_history { int64_t epochs, names_count; const char *const *names; const double *values; int64_t initial_epoch; /* the number of epoch 0 here */ } cn_history;
+typedef struct cn_history {
+  int64_t epochs, names_count;
+  const char *const *names;
+  const double *values;
+  int64_t initial_epoch; /* the number of epoch 0 here */
+} cn_history;
 CN_API const cn_history *cn_fit_run(const cn_fit_args *args);
 CN_API void cn_fit_args_init(cn_fit_args *args, size_t size);         /* the same */
 /* One value of a history; NaN if there is none. epoch may be negative (from the end). */
 CN_API double cn_history_at(const cn_history *h, const char *name, int64_t epoch);
 
-/* One optimizer step on a batch; returns the loss, penalties included (NaN on failure). y may be NULL for a loss that needs none. sample_weight may be NULL. Ends the step (cn_graph_reset). */
+/* One optimizer step on a batch; returns the loss, penalties included (NaN on failure). y may be NULL for a loss that needs none. sample_weight may be NULL.
+ * Ends the step (cn_graph_reset). */
 CN_API double cn_train_on_batch(cn_model *m, cn_tensor *x, cn_tensor *y, cn_tensor *sample_weight);
 /* The same for several inputs and targets: the batch's xs, ys and sample_weights. */
 CN_API double cn_train_on_lists(cn_model *m, const cn_batch *batch);
 /* The same, but the loss is not read back: it is a variable that the model owns, readable with cn_item until the next step. */
 CN_API cn_tensor *cn_train_step(cn_model *m, cn_tensor *x, cn_tensor *y, cn_tensor *sample_weight);
-/* One optimizer step on a batch, and the values of this batch alone: loss, losses of the outputs, metrics (cn_metric_name_at), by the weights before the step. Writes at most `capacity`; returns how many there are, -1 on failure.
- * class_weight as in fit; none where its n is 0. Keras' train_on_batch. Ends the step; the running values of a fit that is under way begin anew. */
+/* One optimizer step on a batch, and the values of this batch alone: loss, losses of the outputs, metrics (cn_metric_name_at), by the weights before the step.
+ * Writes at most `capacity`; returns how many there are, -1 on failure. class_weight as in fit; none where its n is 0. Keras' train_on_batch. Ends the step;
+ * the running values of a fit that is under way begin anew. */
 CN_API int64_t cn_train_on_batch_values(cn_model *m, const cn_batch *batch, cn_reals class_weight, double *values, int64_t capacity);
 /* The same without the step, as evaluate sees the batch. Keras' test_on_batch. */
 CN_API int64_t cn_test_on_batch(cn_model *m, const cn_batch *batch, double *values, int64_t capacity);
@@ -114,7 +129,14 @@ CN_API int64_t cn_evaluate(cn_model *m, cn_dataset *data, int64_t batch_size, do
   X(S, int64_t, batch_size, CN_NONE, NONNEGATIVE, "samples a batch; None or 0: 32, or with steps what makes so many of the samples")            \
   X(S, int64_t, steps, CN_NONE, POSITIVE, "batches; None: the whole data set")                                                                  \
   X(S, int64_t, verbose, 0, ANY, "as in fit")
-typedef struct cn_evaluate_args { cn_graph *graph; cn_model *model; cn_dataset *data; double *values; int64_t capacity; CN_EVALUATE(CN_FIELD_, ) } cn_evaluate_args;
+typedef struct cn_evaluate_args {
+  cn_graph *graph;
+  cn_model *model;
+  cn_dataset *data;
+  double *values;
+  int64_t capacity;
+  CN_EVALUATE(CN_FIELD_, )
+} cn_evaluate_args;
 /* The same with options: cn_evaluate_with(m, data, values, capacity, .steps = 10, .verbose = 1). */
 CN_API int64_t cn_evaluate_run(const cn_evaluate_args *args);
 CN_API void cn_evaluate_args_init(cn_evaluate_args *args, size_t size); /* every default */
@@ -125,9 +147,11 @@ CN_API cn_tensor *cn_predict(cn_model *m, cn_tensor *x, int64_t batch_size);
 CN_API bool cn_predict_lists(cn_model *m, cn_tensors x, int64_t batch_size, cn_tensor **outputs);
 /* The same in one batch. */
 CN_API cn_tensor *cn_predict_on_batch(cn_model *m, cn_tensor *x);
-/* Outputs of the model (step tensors, gone after the call) for a batch of a data set; false ends the prediction: early, or failed where the graph has an error. */
+/* Outputs of the model (step tensors, gone after the call) for a batch of a data set; false ends the prediction: early, or failed where the graph has an error.
+ */
 typedef bool (*cn_predicted)(cn_tensor *const *outputs, int64_t n, const cn_batch *batch, void *user);
-/* Predicts a data set (its targets are not used) batch by batch, each handed to `each`: never more memory than a batch. batch_size 0 or CN_NONE: 32; steps: batches, CN_NONE: all. False on failure. */
+/* Predicts a data set (its targets are not used) batch by batch, each handed to `each`: never more memory than a batch. batch_size 0 or CN_NONE: 32; steps:
+ * batches, CN_NONE: all. False on failure. */
 CN_API bool cn_predict_each(cn_model *m, cn_dataset *data, int64_t batch_size, int64_t steps, cn_predicted each, void *user);
 /* The same into outputs, persistent, as cn_predict_lists does. */
 CN_API bool cn_predict_dataset(cn_model *m, cn_dataset *data, int64_t batch_size, int64_t steps, cn_tensor **outputs);
@@ -151,7 +175,8 @@ CN_API void cn_summary_args_init(cn_summary_args *args, size_t size); /* every d
   } while (0)
 #endif
 
-/* The model's layers and operations, what they give, and what goes from one to the other, as text in DOT (Graphviz). Owned by the graph, until the next reset. */
+/* The model's layers and operations, what they give, and what goes from one to the other, as text in DOT (Graphviz). Owned by the graph, until the next reset.
+ */
 CN_API const char *cn_plot_model(cn_model *m);
 /* The same drawn, as text of an SVG file: each box stands in a row below what feeds it. */
 CN_API const char *cn_plot_model_svg(cn_model *m);

@@ -32,8 +32,13 @@ static cn_model *clone_graph(cn_model *m, cn_layer **layers, cn_tensor **inputs,
     if (p->parts[k].input >= 0 && !(inputs[p->parts[k].input] = cn_input_of(layers[k]))) return NULL;
   }
   if (!cni_program_again(g, p, inputs, layers, outputs)) return NULL;
-  const cn_model_args a = { .graph = g, .inputs = { inputs, p->inputs_count }, .outputs = { outputs, p->outputs_count }, .name = m->base.name, .trainable = m->base.trainable,
-                            .input_keys = { p->input_keys, p->input_keys ? p->inputs_count : 0 }, .output_keys = { p->output_keys, p->output_keys ? p->outputs_count : 0 } };
+  const cn_model_args a = { .graph = g,
+                            .inputs = { inputs, p->inputs_count },
+                            .outputs = { outputs, p->outputs_count },
+                            .name = m->base.name,
+                            .trainable = m->base.trainable,
+                            .input_keys = { p->input_keys, p->input_keys ? p->inputs_count : 0 },
+                            .output_keys = { p->output_keys, p->output_keys ? p->outputs_count : 0 } };
   cn_model *copy = cn_model_run(&a);
   if (copy) copy->program->single_input = p->single_input, copy->program->single_output = p->single_output;
   return copy;

@@ -23,7 +23,12 @@ typedef struct cni_output {
   double weight;
   double total, count;           /* of the epoch: sum of its loss * samples, before the weight */
 } cni_output;
-typedef struct cni_scored { cn_metric *metric; /* NULL: "accuracy", which the first batch chooses */ char *name; int64_t output; bool weighted, by_layer /* its layer updates it */; } cni_scored;
+typedef struct cni_scored {
+  cn_metric *metric; /* NULL: "accuracy", which the first batch chooses */
+  char *name;
+  int64_t output;
+  bool weighted, by_layer /* its layer updates it */;
+} cni_scored;
 
 /* What compile adds to a model. */
 typedef struct cni_compiled {
@@ -100,7 +105,9 @@ bool cni_recorded_step(cn_model *m, const cn_batch *batch, cni_results *r); /* t
 bool cni_forward(cn_model *m, const cn_batch *batch, bool training, cni_results *r); /* predictions and losses */
 static inline cn_tensors cni_xs(const cn_batch *b) { return b->xs.n ? b->xs : (cn_tensors){ &b->x, 1 }; }
 static inline cn_tensors cni_ys(const cn_batch *b) { return b->ys.n ? b->ys : (cn_tensors){ &b->y, b->y != NULL }; }
-static inline cn_tensors cni_ws(const cn_batch *b) { return b->sample_weights.n ? b->sample_weights : (cn_tensors){ &b->sample_weight, b->sample_weight != NULL }; }
+static inline cn_tensors cni_ws(const cn_batch *b) {
+  return b->sample_weights.n ? b->sample_weights : (cn_tensors){ &b->sample_weight, b->sample_weight != NULL };
+}
 void cni_replays_drop(cni_compiled *c);
 bool cni_layer_metrics(cn_model *m); /* layer_metric.c: those of layers, behind the compiled ones */
 bool cni_metrics_update(cn_model *m, const cn_batch *batch, const cni_results *r);

@@ -1,5 +1,6 @@
-/* Which nodes lie between a model's inputs and outputs, and in which order: Keras' map_graph. The depth of a node is its longest way to an output; a layer's is that of its deepest call. Layers and bare operations stand
- * in order of depth, those of one depth in the order in which a walk back from the outputs meets them; weights follow the layers. */
+/* Which nodes lie between a model's inputs and outputs, and in which order: Keras' map_graph. The depth of a node is its longest way to an output; a layer's is
+ * that of its deepest call. Layers and bare operations stand in order of depth, those of one depth in the order in which a walk back from the outputs meets
+ * them; weights follow the layers. */
 #include <stdlib.h>
 #include "program_private.h"
 
@@ -16,9 +17,12 @@ typedef struct walker {
   int32_t *of_input;        /* item of an input, -1: not met */
   int64_t items_count, items_capacity, parts_count, parts_capacity, stack_count, stack_capacity;
 } walker;
-/* While a walk lasts: tensor->sweep == walk marks the model's inputs, tensor->uses is the input's number; node->sweep == walk marks nodes that were met, node->dependent is the item's number plus 1, 0 in progress. */
+/* While a walk lasts: tensor->sweep == walk marks the model's inputs, tensor->uses is the input's number; node->sweep == walk marks nodes that were met,
+ * node->dependent is the item's number plus 1, 0 in progress. */
 
-static bool room(walker *w, void *array, int64_t count, int64_t *capacity, size_t size) { return count < *capacity || cni_grow(w->g, (void **)array, count, capacity, size); }
+static bool room(walker *w, void *array, int64_t count, int64_t *capacity, size_t size) {
+  return count < *capacity || cni_grow(w->g, (void **)array, count, capacity, size);
+}
 
 /* The part of a node or an input, made where it is new; -1: no memory. */
 static int32_t part_of(walker *w, cn_node *n, int32_t input) {
@@ -60,7 +64,8 @@ static bool meet(walker *w, cn_tensor *t) {
   if (!cni_alive(g, t)) return cn_fail(g, CN_STATE, "Model: a tensor of the graph has been freed"), false;
   if (t->sweep == w->walk) return meet_input(w, t);
   cn_node *n = t->node;
-  if (!n || !n->symbol) return cn_fail(g, CN_VALUE, "Model: an output depends on a symbolic tensor that no layer or operation made, and that is none of the inputs"), false;
+  if (!n || !n->symbol)
+    return cn_fail(g, CN_VALUE, "Model: an output depends on a symbolic tensor that no layer or operation made, and that is none of the inputs"), false;
   if (n->sweep == w->walk) return true;
   if (is_input_node(n)) return cn_fail(g, CN_VALUE, "Model: the outputs depend on the input \"%s\", which is none of the inputs given", n->symbol->name), false;
   n->sweep = w->walk;
@@ -175,7 +180,8 @@ static bool take_over(walker *w) {
   }
   p->parts_count = w->parts_count;
   for (int64_t k = 0; k < w->items_count; k++)
-    if (w->items[k].input < 0) p->steps[p->steps_count++] = (cni_stage){ .node = w->items[k].node, .part = moved[w->items[k].part], .depth = w->items[k].depth };
+    if (w->items[k].input < 0)
+      p->steps[p->steps_count++] = (cni_stage){ .node = w->items[k].node, .part = moved[w->items[k].part], .depth = w->items[k].depth };
     else p->parts[moved[w->items[k].part]].calls = 1;
   qsort(p->steps, (size_t)p->steps_count, sizeof *p->steps, by_turn);
   return true;

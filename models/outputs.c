@@ -199,7 +199,10 @@ static bool losses_from(cn_model *m, cni_compiled *c, const cn_compile_args *a) 
 
 static bool metrics_from(cn_model *m, cni_compiled *c, const char *text, const cn_strings *each, bool weighted) {
   place p = { m, c, 0, weighted };
-  if (text && c->outputs_count > 1) return cn_fail(m->base.object.graph, CN_VALUE, "compile: %s has %lld outputs: give output_metrics, one text for each", m->base.name, (long long)c->outputs_count), false;
+  if (text && c->outputs_count > 1)
+    return cn_fail(m->base.object.graph, CN_VALUE, "compile: %s has %lld outputs: give output_metrics, one text for each", m->base.name,
+                   (long long)c->outputs_count),
+           false;
   if (text && !metrics_by_text(&p, text)) return false;
   for (int64_t i = 0; i < each->n; i++) {
     const char *names = entry_of(&p, each, i, &p.output, "output_metrics");
@@ -221,7 +224,8 @@ static bool name_losses(cn_model *m, cni_compiled *c) {
 }
 
 bool cni_outputs_from_args(cn_model *m, cni_compiled *c, const cn_compile_args *a) {
-  return losses_from(m, c, a) && metrics_from(m, c, a->metrics, &a->output_metrics, false) && metrics_from(m, c, a->weighted_metrics, &a->output_weighted_metrics, true) && name_losses(m, c);
+  return losses_from(m, c, a) && metrics_from(m, c, a->metrics, &a->output_metrics, false) &&
+         metrics_from(m, c, a->weighted_metrics, &a->output_weighted_metrics, true) && name_losses(m, c);
 }
 
 /* ---- from JSON ---- */
@@ -262,15 +266,19 @@ static bool spread(cn_model *m, cni_compiled *c, const json_t *v, const char *wh
 /* Keras counts one loss where a single one is given for all outputs. */
 static bool weights_fit(cn_model *m, const json_t *config) {
   const json_t *loss = json_object_get(config, "loss"), *weights = json_object_get(config, "loss_weights");
-  if (!json_is_array(weights) || !loss || json_is_array(loss) || (json_is_object(loss) && !json_object_get(loss, "class_name")) || json_array_size(weights) == 1) return true;
+  if (!json_is_array(weights) || !loss || json_is_array(loss) || (json_is_object(loss) && !json_object_get(loss, "class_name")) ||
+      json_array_size(weights) == 1)
+    return true;
   cn_fail(m->base.object.graph, CN_VALUE, "compile: there are 1 loss and %zu loss_weights", json_array_size(weights));
   return false;
 }
 
 bool cni_outputs_from_json(cn_model *m, cni_compiled *c, const json_t *config) {
   if (!weights_fit(m, config)) return false;
-  return spread(m, c, json_object_get(config, "loss"), "loss", take_loss, false, true) && spread(m, c, json_object_get(config, "loss_weights"), "loss_weights", take_weight, false, true) &&
-         spread(m, c, json_object_get(config, "metrics"), "metrics", take_metrics, false, false) && spread(m, c, json_object_get(config, "weighted_metrics"), "weighted_metrics", take_metrics, true, false) && name_losses(m, c);
+  return spread(m, c, json_object_get(config, "loss"), "loss", take_loss, false, true) &&
+         spread(m, c, json_object_get(config, "loss_weights"), "loss_weights", take_weight, false, true) &&
+         spread(m, c, json_object_get(config, "metrics"), "metrics", take_metrics, false, false) &&
+         spread(m, c, json_object_get(config, "weighted_metrics"), "weighted_metrics", take_metrics, true, false) && name_losses(m, c);
 }
 
 void cni_outputs_free(cn_graph *g, cni_compiled *c) {

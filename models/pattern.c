@@ -21,7 +21,10 @@ bool cni_text_add(cni_text *t, const void *bytes, size_t n) {
 }
 
 /* [[fill]align][sign][0][width][.precision][type] */
-typedef struct layout { char fill, align /* 0: to the right */, sign /* 0: of negative numbers only */, type /* 0: none */; int64_t width, precision /* -1: none */; } layout;
+typedef struct layout {
+  char fill, align /* 0: to the right */, sign /* 0: of negative numbers only */, type /* 0: none */;
+  int64_t width, precision /* -1: none */;
+} layout;
 
 static bool is_align(char c) { return c == '<' || c == '>' || c == '^' || c == '='; }
 

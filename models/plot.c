@@ -101,7 +101,8 @@ static bool place(cn_graph *g, drawing *d, int64_t *rows, int64_t *most) {
   for (int64_t k = 0; k < d->boxes_count; k++) d->boxes[k].row = used[k] = 0;
   for (int64_t k = 0; k < d->edges_count; k++) {
     const edge *e = &d->edges[k];
-    if (e->from >= 0 && e->from != e->to && d->boxes[e->to].row <= d->boxes[e->from].row && d->boxes[e->from].row + 1 < d->boxes_count) d->boxes[e->to].row = d->boxes[e->from].row + 1;
+    if (e->from >= 0 && e->from != e->to && d->boxes[e->to].row <= d->boxes[e->from].row && d->boxes[e->from].row + 1 < d->boxes_count)
+      d->boxes[e->to].row = d->boxes[e->from].row + 1;
   }
   for (int64_t k = 0; k < d->boxes_count; k++) {
     box *b = &d->boxes[k];
@@ -114,7 +115,8 @@ static bool place(cn_graph *g, drawing *d, int64_t *rows, int64_t *most) {
 
 static void write_box(cni_writer *w, const box *b) {
   const long long x = MARGIN + ACROSS * b->place, y = MARGIN + DOWN * b->row;
-  cni_write(w, "<rect x=\"%lld\" y=\"%lld\" width=\"%d\" height=\"%d\" fill=\"#eef\" stroke=\"#446\"/><text x=\"%lld\" y=\"%lld\">", x, y, WIDTH, HEIGHT, x + WIDTH / 2, y + 18);
+  cni_write(w, "<rect x=\"%lld\" y=\"%lld\" width=\"%d\" height=\"%d\" fill=\"#eef\" stroke=\"#446\"/><text x=\"%lld\" y=\"%lld\">", x, y, WIDTH, HEIGHT,
+            x + WIDTH / 2, y + 18);
   escaped(w, b->name);
   cni_write(w, " (");
   escaped(w, b->class_name);
@@ -125,15 +127,20 @@ static void write_box(cni_writer *w, const box *b) {
 
 /* One that passes rows goes around what may stand there. */
 static void write_edge(cni_writer *w, const box *from, const box *to) {
-  const long long aside = to->row - from->row == 1 ? 0 : ASIDE, x = MARGIN + ACROSS * from->place + WIDTH / 2, y = MARGIN + DOWN * from->row + HEIGHT, u = MARGIN + ACROSS * to->place + WIDTH / 2, v = MARGIN + DOWN * to->row;
-  cni_write(w, "<path d=\"M%lld %lldC%lld %lld %lld %lld %lld %lld\" fill=\"none\" stroke=\"#446\" marker-end=\"url(#a)\"/>\n", x, y, x + aside, y + 24, u + aside, v - 24, u, v);
+  const long long aside = to->row - from->row == 1 ? 0 : ASIDE, x = MARGIN + ACROSS * from->place + WIDTH / 2, y = MARGIN + DOWN * from->row + HEIGHT,
+                  u = MARGIN + ACROSS * to->place + WIDTH / 2, v = MARGIN + DOWN * to->row;
+  cni_write(w, "<path d=\"M%lld %lldC%lld %lld %lld %lld %lld %lld\" fill=\"none\" stroke=\"#446\" marker-end=\"url(#a)\"/>\n", x, y, x + aside, y + 24,
+            u + aside, v - 24, u, v);
 }
 
 static void write_svg(cni_writer *w, const drawing *d, int64_t rows, int64_t most) {
-  cni_write(w, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%lld\" height=\"%lld\" font-family=\"sans-serif\" font-size=\"12\" text-anchor=\"middle\">\n<title>", 2 * MARGIN + ACROSS * (long long)most + ASIDE / 4,
-            2 * MARGIN + DOWN * (long long)rows);
+  cni_write(
+      w,
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%lld\" height=\"%lld\" font-family=\"sans-serif\" font-size=\"12\" text-anchor=\"middle\">\n<title>",
+      2 * MARGIN + ACROSS * (long long)most + ASIDE / 4, 2 * MARGIN + DOWN * (long long)rows);
   escaped(w, d->name);
-  cni_write(w, "</title><defs><marker id=\"a\" markerWidth=\"8\" markerHeight=\"8\" refX=\"7\" refY=\"4\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" fill=\"#446\"/></marker></defs>\n");
+  cni_write(w, "</title><defs><marker id=\"a\" markerWidth=\"8\" markerHeight=\"8\" refX=\"7\" refY=\"4\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" "
+               "fill=\"#446\"/></marker></defs>\n");
   for (int64_t k = 0; k < d->edges_count; k++)
     if (d->edges[k].from >= 0) write_edge(w, &d->boxes[d->edges[k].from], &d->boxes[d->edges[k].to]);
   for (int64_t k = 0; k < d->boxes_count; k++) write_box(w, &d->boxes[k]);

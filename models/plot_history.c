@@ -71,7 +71,9 @@ static int height_of(int64_t charts) { return HEIGHT * (int)((charts + ACROSS - 
 bool cn_plot_history(cn_graph *g, const cn_history *h, const char *path) {
   return history_ok(g, h) && cni_paint_file(g, "plot_history", path, width_of(charts_of(h)), height_of(charts_of(h)), draw_history, h);
 }
-const char *cn_history_svg(cn_graph *g, const cn_history *h) { return history_ok(g, h) ? cni_paint_svg(g, width_of(charts_of(h)), height_of(charts_of(h)), draw_history, h) : ""; }
+const char *cn_history_svg(cn_graph *g, const cn_history *h) {
+  return history_ok(g, h) ? cni_paint_svg(g, width_of(charts_of(h)), height_of(charts_of(h)), draw_history, h) : "";
+}
 
 /* ---- images ---- */
 static uint32_t pixel(const cn_tensor *t, int64_t channels, int64_t i) {
@@ -97,7 +99,9 @@ bool cn_save_image(cn_graph *g, const char *path, cn_tensor *image) {
   const cn_dims *d = &image->dims;
   if (image->dtype != CN_U8) return cn_fail(g, CN_DTYPE, "save_image: the image is %s, not uint8", cn_dtype_name((cn_dtype)image->dtype)), false;
   if ((d->rank != 2 && !(d->rank == 3 && (d->d[2] == 1 || d->d[2] == 3))) || !image->count || d->d[0] > 32767 || d->d[1] > 32767)
-    return cn_fail(g, CN_SHAPE, "save_image: the image is %s, not [height,width], [height,width,1] or [height,width,3] of at most 32767", cn_dims_text(d, text, sizeof text)), false;
+    return cn_fail(g, CN_SHAPE, "save_image: the image is %s, not [height,width], [height,width,1] or [height,width,3] of at most 32767",
+                   cn_dims_text(d, text, sizeof text)),
+           false;
   if (path && cni_path_ends(path, ".png")) return cni_png_write(g, "save_image", path, d->d[1], d->d[0], d->rank == 3 && d->d[2] == 3 ? 3 : 1, image->data);
   return cni_paint_file(g, "save_image", path, (int)d->d[1], (int)d->d[0], draw_image, image);
 }

@@ -108,7 +108,8 @@ bool cn_predict_into(cn_model *m, cn_tensor *x, float *out, int64_t count) {
   cn_recording(g, recording);
   if (y && (y->count != count || y->dtype != CN_F32)) {
     char text[160];
-    cn_fail(g, CN_SHAPE, "predict_into: the output is %s %s, the array has %lld floats", cn_dtype_name((cn_dtype)y->dtype), cn_dims_text(&y->dims, text, sizeof text), (long long)count);
+    cn_fail(g, CN_SHAPE, "predict_into: the output is %s %s, the array has %lld floats", cn_dtype_name((cn_dtype)y->dtype),
+            cn_dims_text(&y->dims, text, sizeof text), (long long)count);
     return false;
   }
   if (y) memcpy(out, y->data, (size_t)count * sizeof *out);
@@ -175,7 +176,8 @@ static bool gather(cn_tensor *const *y, int64_t n, const cn_batch *b, void *user
 
 bool cn_predict_dataset(cn_model *m, cn_dataset *data, int64_t batch_size, int64_t steps, cn_tensor **outputs) {
   if (!m || !cn_ok(m->base.object.graph)) return false;
-  if (data && steps == CN_NONE && cn_dataset_size(data) == CN_FOREVER) return cn_fail(m->base.object.graph, CN_VALUE, "predict: the data set has no end: steps is required"), false;
+  if (data && steps == CN_NONE && cn_dataset_size(data) == CN_FOREVER)
+    return cn_fail(m->base.object.graph, CN_VALUE, "predict: the data set has no end: steps is required"), false;
   const int64_t n = cni_outputs_of(m), size = data && steps == CN_NONE ? cn_dataset_size(data) : -1;
   gathering s = { .g = m->base.object.graph, .out = outputs, .room = size > 0 ? size : 0 };
   for (int64_t i = 0; i < n; i++) outputs[i] = NULL;

@@ -73,7 +73,8 @@ static bool name_inputs(cn_graph *g, cni_program *p) {
 static bool lists_ok(cn_graph *g, const cn_tensors *list, const char *what) {
   if (list->n < 1) return cn_fail(g, CN_VALUE, "Model: there are no %ss", what), false;
   for (int64_t i = 0; i < list->n; i++) {
-    if (!list->v[i] || !cni_given(list->v[i]) || !cni_alive(g, list->v[i])) return cn_fail(g, CN_STATE, "Model: %s %lld is no live tensor of this graph", what, (long long)i), false;
+    if (!list->v[i] || !cni_given(list->v[i]) || !cni_alive(g, list->v[i]))
+      return cn_fail(g, CN_STATE, "Model: %s %lld is no live tensor of this graph", what, (long long)i), false;
     if (!(list->v[i]->flags & CNI_SYMBOLIC)) return cn_fail(g, CN_VALUE, "Model: %s %lld is not symbolic: begin with cn_Input", what, (long long)i), false;
   }
   return true;

@@ -5,7 +5,8 @@
 #include "../layers/input.h"
 #include "../layers/layer_private.h"
 
-/* What Keras calls an operation: a layer, however often it is called, or a bare operation. `layer` NULL: bare; node: its first, or only, one here (NULL: the input that stands for a tensor from within a graph). */
+/* What Keras calls an operation: a layer, however often it is called, or a bare operation. `layer` NULL: bare; node: its first, or only, one here (NULL: the
+ * input that stands for a tensor from within a graph). */
 typedef struct cni_part { const char *name; cn_layer *layer; cn_node *node; int64_t depth, index; int32_t input, calls; } cni_part;
 /* One node: what runs, and where its tensors come from. `to` points into args. */
 typedef struct cni_feed { cn_tensor **to; int32_t value; } cni_feed;

@@ -114,7 +114,8 @@ static void bar_text(const cni_progress *p, int columns, char *text) {
   if (p->colour) sprintf(text + n, "\x1b[0m");
 }
 
-/* Counts, bar, time left (at the end: taken), rate and metrics, as Keras has them. A line that is drawn over must not wrap: the metrics are cut first, then the bar. */
+/* Counts, bar, time left (at the end: taken), rate and metrics, as Keras has them. A line that is drawn over must not wrap: the metrics are cut first, then the
+ * bar. */
 static void draw(cni_progress *p, bool last) {
   const double now = seconds(), per = step_seconds(p, now);
   char counts[64], rate[32], time[32], bar[3 * BAR + 32], line[2048];
@@ -122,7 +123,10 @@ static void draw(cni_progress *p, bool last) {
   time_text(last || p->steps < 0 ? now - p->began : fmax(0, per * (double)(p->steps - p->step)), time, sizeof time);
   rate_text(per, rate, sizeof rate);
   const int fixed = (int)(strlen(counts) + strlen(time) + strlen(rate)) + 3, room = last ? 1 << 20 : p->width - 1 - fixed;
-  const int bars = room < BAR ? (room > 0 ? room : 0) : BAR, left = room - bars, metrics = columns_of(p->metrics) < left ? columns_of(p->metrics) : left > 0 ? left : 0;
+  const int bars = room < BAR ? (room > 0 ? room : 0) : BAR, left = room - bars,
+            metrics = columns_of(p->metrics) < left ? columns_of(p->metrics)
+                      : left > 0                    ? left
+                                                    : 0;
   bar_text(p, bars, bar);
   const char *bold = p->colour ? "\x1b[1m" : "", *plain = p->colour ? "\x1b[0m" : "";
   snprintf(line, sizeof line, "%s%s%s %s %s%s%s %s%.*s", bold, counts, plain, bar, bold, time, plain, rate, bytes_of(p->metrics, metrics), p->metrics);

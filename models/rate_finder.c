@@ -131,7 +131,8 @@ static bool run(sweep *s) {
 
 static bool options_ok(const cn_find_rate_args *a, cn_graph *g) {
   if (!a->data) return cn_fail(g, CN_VALUE, "find_learning_rate: the data set is NULL"), false;
-  if (!(a->min_rate > 0) || !(a->max_rate > a->min_rate) || !isfinite(a->max_rate)) return cn_fail(g, CN_VALUE, "find_learning_rate: 0 < min_rate < max_rate must hold, got %g and %g", a->min_rate, a->max_rate), false;
+  if (!(a->min_rate > 0) || !(a->max_rate > a->min_rate) || !isfinite(a->max_rate))
+    return cn_fail(g, CN_VALUE, "find_learning_rate: 0 < min_rate < max_rate must hold, got %g and %g", a->min_rate, a->max_rate), false;
   if (a->steps < 3 || a->steps > 10000000) return cn_fail(g, CN_VALUE, "find_learning_rate: steps must be 3 to 10000000, got %lld", (long long)a->steps), false;
   if (!(a->smoothing >= 0 && a->smoothing < 1)) return cn_fail(g, CN_VALUE, "find_learning_rate: smoothing must be in [0, 1), got %g", a->smoothing), false;
   if (!(a->divergence > 1)) return cn_fail(g, CN_VALUE, "find_learning_rate: divergence must be above 1, got %g", a->divergence), false;
@@ -169,5 +170,7 @@ static bool drawable(cn_graph *g, const cn_rate_search *r) {
   if (!cn_ok(g)) return false;
   return (r && r->n > 0) || (cn_fail(g, CN_VALUE, "plot_rates: there are no steps"), false);
 }
-bool cn_plot_rates(cn_graph *g, const cn_rate_search *r, const char *path) { return drawable(g, r) && cni_paint_file(g, "plot_rates", path, 520, 340, draw_rates, r); }
+bool cn_plot_rates(cn_graph *g, const cn_rate_search *r, const char *path) {
+  return drawable(g, r) && cni_paint_file(g, "plot_rates", path, 520, 340, draw_rates, r);
+}
 const char *cn_rates_svg(cn_graph *g, const cn_rate_search *r) { return drawable(g, r) ? cni_paint_svg(g, 520, 340, draw_rates, r) : ""; }

@@ -67,9 +67,18 @@ void cni_model_finish(cn_object *self) {
   cn_layer_finish(self);
 }
 
-static const cn_layer_methods methods = { .build = build, .call = call, .output_shape = output_shape, .compute_mask = compute_mask, .per_sample = cni_per_sample };
-const cn_class cni_sequential_class = { .kind = CN_KIND_LAYER, .schema = { "Sequential", rows, (int)(sizeof rows / sizeof *rows) - 1, sizeof(cn_SequentialOptions), &defaults }, .size = sizeof(cn_model), .init = cn_layer_init,
-                                        .finish = cni_model_finish, .methods = &methods, .module = "keras", .from_json = cni_sequential_from_json, .to_json = cni_sequential_to_json };
+static const cn_layer_methods methods = {
+  .build = build, .call = call, .output_shape = output_shape, .compute_mask = compute_mask, .per_sample = cni_per_sample
+};
+const cn_class cni_sequential_class = { .kind = CN_KIND_LAYER,
+                                        .schema = { "Sequential", rows, (int)(sizeof rows / sizeof *rows) - 1, sizeof(cn_SequentialOptions), &defaults },
+                                        .size = sizeof(cn_model),
+                                        .init = cn_layer_init,
+                                        .finish = cni_model_finish,
+                                        .methods = &methods,
+                                        .module = "keras",
+                                        .from_json = cni_sequential_from_json,
+                                        .to_json = cni_sequential_to_json };
 
 cn_model *cn_Sequential(cn_graph *g, const char *name) {
   if (!cn_ok(g)) return NULL;
@@ -178,7 +187,8 @@ json_t *cni_sequential_to_json(cn_graph *g, const cn_object *self) {
     const int64_t n = m->base.built_for->d[i];
     json_array_append_new(shape, !i || n == CN_UNKNOWN ? json_null() : json_integer(n));
   }
-  json_t *config = json_pack("{s:s, s:b, s:s, s:o}", "name", m->base.name, "trainable", m->base.trainable, "dtype", cn_dtype_name(m->base.dtype), "layers", layers);
+  json_t *config =
+      json_pack("{s:s, s:b, s:s, s:o}", "name", m->base.name, "trainable", m->base.trainable, "dtype", cn_dtype_name(m->base.dtype), "layers", layers);
   if (shape) json_object_set_new(config, "build_input_shape", shape);
   if (cn_ok(g)) return config;
   json_decref(config);

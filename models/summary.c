@@ -213,7 +213,8 @@ static void connections(const cni_program *p, int64_t k, char *text, size_t size
       const cni_stage *from = p->steps;
       while (value >= p->inputs_count && (value < from->first || value >= from->first + from->node->ny)) from++;
       const bool input = value < p->inputs_count;
-      n += (size_t)snprintf(text + n, size - n, "%s%s[%d][%d]", n ? ", " : "", input ? p->input_names[value] : p->parts[from->part].name, input ? 0 : (int)from->call, input ? 0 : (int)(value - from->first));
+      n += (size_t)snprintf(text + n, size - n, "%s%s[%d][%d]", n ? ", " : "", input ? p->input_names[value] : p->parts[from->part].name,
+                            input ? 0 : (int)from->call, input ? 0 : (int)(value - from->first));
     }
   }
 }
@@ -233,7 +234,8 @@ static void model_rows(table *t, cn_model *m, const cn_summary_args *a, const ch
     if (t->connected && top && part) connections(m->program, k, cell[3], CELL);
     else if (t->connected) snprintf(cell[3], CELL, "-");
     put_row(t, indent, part ? part->name : l->name, class_name, l, cell);
-    if (a->expand_nested && l && (l->object.cls == &cni_functional_class || l->object.cls == &cni_sequential_class)) model_rows(t, (cn_model *)(void *)l, a, deeper, false);
+    if (a->expand_nested && l && (l->object.cls == &cni_functional_class || l->object.cls == &cni_sequential_class))
+      model_rows(t, (cn_model *)(void *)l, a, deeper, false);
   }
 }
 
@@ -241,7 +243,8 @@ static void model_rows(table *t, cn_model *m, const cn_summary_args *a, const ch
 static bool branches(const cni_program *p) {
   if (!p) return false;
   bool more = p->inputs_count > 1;
-  for (int64_t k = 0; k < p->steps_count; k++) more |= p->steps[k].feeds_count > 1 || p->parts[p->steps[k].part].calls > 1 || (k && p->steps[k].depth == p->steps[k - 1].depth);
+  for (int64_t k = 0; k < p->steps_count; k++)
+    more |= p->steps[k].feeds_count > 1 || p->parts[p->steps[k].part].calls > 1 || (k && p->steps[k].depth == p->steps[k - 1].depth);
   return more;
 }
 

@@ -76,7 +76,9 @@ const char *cni_paint_svg(cn_graph *g, int width, int height, cni_painter paint,
   cni_text t = { .g = g };
   cni_surface s = { .g = g, .width = width, .height = height, .svg = &t };
   if (!cn_ok(g)) return "";
-  cni_text_format(&t, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"11\">\n", width, height, width, height);
+  cni_text_format(&t,
+                  "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"11\">\n",
+                  width, height, width, height);
   cni_draw_rect(&s, 0, 0, width, height, 0xffffff);
   paint(&s, what);
   put(&s, "</svg>\n");

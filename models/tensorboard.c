@@ -155,9 +155,9 @@ static bool board_epoch_end(cn_callback *c, int64_t epoch, cn_logs *logs) { retu
 static bool board_state(cn_callback *c, cn_state *s) {
   board *b = (board *)(void *)c;
   return cn_state_bytes(s, "train", b->train.name, sizeof b->train.name) && cn_state_bytes(s, "train_at", &b->train.at, sizeof b->train.at) &&
-         cn_state_bytes(s, "validation", b->validation.name, sizeof b->validation.name) && cn_state_bytes(s, "validation_at", &b->validation.at, sizeof b->validation.at) &&
-         cn_state_bytes(s, "batches", &b->batches, sizeof b->batches);
+         cn_state_bytes(s, "validation", b->validation.name, sizeof b->validation.name) &&
+         cn_state_bytes(s, "validation_at", &b->validation.at, sizeof b->validation.at) && cn_state_bytes(s, "batches", &b->batches, sizeof b->batches);
 }
 
-CNI_CALLBACK(TensorBoard, board, CN_CALLBACK_TENSOR_BOARD, cni_callback_init, NULL, .train_begin = board_train_begin, .epoch_begin = board_epoch_begin, .batch_begin = board_batch_begin, .batch_end = board_batch_end,
-             .epoch_end = board_epoch_end, .state = board_state)
+CNI_CALLBACK(TensorBoard, board, CN_CALLBACK_TENSOR_BOARD, cni_callback_init, NULL, .train_begin = board_train_begin, .epoch_begin = board_epoch_begin,
+             .batch_begin = board_batch_begin, .batch_end = board_batch_end, .epoch_end = board_epoch_end, .state = board_state)

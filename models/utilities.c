@@ -22,12 +22,15 @@ cn_tensor *cn_to_categorical_run(const cn_to_categorical_args *a) {
   cn_graph *g = a->graph;
   const cn_tensor *x = a->x;
   if (!readable(g, x, "to_categorical")) return NULL;
-  if (a->num_classes != CN_NONE && a->num_classes < 1) return cn_fail(g, CN_VALUE, "to_categorical: num_classes must be positive, got %lld", (long long)a->num_classes), NULL;
+  if (a->num_classes != CN_NONE && a->num_classes < 1)
+    return cn_fail(g, CN_VALUE, "to_categorical: num_classes must be positive, got %lld", (long long)a->num_classes), NULL;
   double largest = -1;
   for (int64_t i = 0; i < x->count; i++) {
     const double v = trunc(cni_value_at(x, i));
     if (!(v >= 0 && (a->num_classes == CN_NONE ? v < 1e9 : v < (double)a->num_classes)))
-      return cn_fail(g, CN_VALUE, "to_categorical: label %g at %lld is not in [0, %lld)", cni_value_at(x, i), (long long)i, a->num_classes == CN_NONE ? 1000000000 : (long long)a->num_classes), NULL;
+      return cn_fail(g, CN_VALUE, "to_categorical: label %g at %lld is not in [0, %lld)", cni_value_at(x, i), (long long)i,
+                     a->num_classes == CN_NONE ? 1000000000 : (long long)a->num_classes),
+             NULL;
     largest = fmax(largest, v);
   }
   if (largest < 0 && a->num_classes == CN_NONE) return cn_fail(g, CN_VALUE, "to_categorical: there are no labels, so num_classes is required"), NULL;
@@ -86,7 +89,8 @@ static bool padded_dims(const cn_pad_sequences_args *a, cn_dims *dims) {
     if (!first && s->dims.d[0]) first = s;
   }
   *dims = (cn_dims){ 2, { a->sequences.n, a->maxlen == CN_NONE ? longest : a->maxlen } };
-  if (first && first->dims.rank == CN_MAX_RANK) return cn_fail(a->graph, CN_SHAPE, "pad_sequences: a sequence has %d axes, the result would have one more", CN_MAX_RANK), false;
+  if (first && first->dims.rank == CN_MAX_RANK)
+    return cn_fail(a->graph, CN_SHAPE, "pad_sequences: a sequence has %d axes, the result would have one more", CN_MAX_RANK), false;
   for (int k = 1; first && k < first->dims.rank; k++) dims->d[dims->rank++] = first->dims.d[k];
   return true;
 }
@@ -98,7 +102,9 @@ static bool put_sequence(cn_graph *g, cn_tensor *y, int64_t i, const cn_tensor *
   for (int k = 1; same && k < s->dims.rank; k++) same = s->dims.d[k] == y->dims.d[k + 1];
   if (!same) {
     char text[160];
-    return cn_fail(g, CN_SHAPE, "pad_sequences: sequence %lld is %s: its steps differ in shape from those before", (long long)i, cn_dims_text(&s->dims, text, sizeof text)), false;
+    return cn_fail(g, CN_SHAPE, "pad_sequences: sequence %lld is %s: its steps differ in shape from those before", (long long)i,
+                   cn_dims_text(&s->dims, text, sizeof text)),
+           false;
   }
   const int64_t step = s->count / steps, from = truncating_post ? 0 : steps - kept, to = i * length + (padding_post ? 0 : length - kept);
   const bool whole = !cni_is_float((cn_dtype)y->dtype);
@@ -115,7 +121,8 @@ cn_tensor *cn_pad_sequences_run(const cn_pad_sequences_args *a) {
   cn_dims dims;
   bool padding, truncating;
   if (!cn_ok(g) || !is_post(g, "padding", a->padding, &padding) || !is_post(g, "truncating", a->truncating, &truncating)) return NULL;
-  if (!a->dtype || !cn_dtype_from_name(a->dtype, &dtype) || dtype == CN_STRING) return cn_fail(g, CN_DTYPE, "pad_sequences: no dtype of numbers: \"%.40s\"", a->dtype ? a->dtype : "None"), NULL;
+  if (!a->dtype || !cn_dtype_from_name(a->dtype, &dtype) || dtype == CN_STRING)
+    return cn_fail(g, CN_DTYPE, "pad_sequences: no dtype of numbers: \"%.40s\"", a->dtype ? a->dtype : "None"), NULL;
   if (a->maxlen != CN_NONE && a->maxlen < 0) return cn_fail(g, CN_VALUE, "pad_sequences: maxlen must not be negative, got %lld", (long long)a->maxlen), NULL;
   if (!padded_dims(a, &dims)) return NULL;
   cn_tensor *y = cn_full(g, dtype, &dims, cni_is_float(dtype) ? a->value : trunc(a->value));
@@ -151,7 +158,8 @@ static void tensors_finish(cn_graph *g, void *state) {
 static bool keep_tensor(cn_graph *g, tensors *t, cn_tensor *x, cn_column *c) {
   if (!readable(g, x, "source")) return false;
   if (x->dims.rank < 1) return cn_fail(g, CN_SHAPE, "source: a tensor needs a first axis, the samples"), false;
-  if (t->n && x->dims.d[0] != t->run.count) return cn_fail(g, CN_SHAPE, "source: the first tensor has %lld samples, another has %lld", (long long)t->run.count, (long long)x->dims.d[0]), false;
+  if (t->n && x->dims.d[0] != t->run.count)
+    return cn_fail(g, CN_SHAPE, "source: the first tensor has %lld samples, another has %lld", (long long)t->run.count, (long long)x->dims.d[0]), false;
   t->run.count = x->dims.d[0];
   *c = (cn_column){ (cn_dtype)x->dtype, { x->dims.rank - 1, { 0 } } };
   memcpy(c->dims.d, x->dims.d + 1, (size_t)c->dims.rank * sizeof *c->dims.d);
@@ -188,7 +196,8 @@ cn_dataset *cn_timeseries_dataset_from_array_run(const cn_timeseries_args *a) {
   if (!cn_ok(g) || !a->data || !a->targets) return NULL;
   cn_source *data = cn_source_tensors(g, (cn_tensors){ &a->data, 1 }, none, none);
   cn_source *targets = data && has_targets ? cn_source_tensors(g, (cn_tensors){ &a->targets, 1 }, none, none) : NULL;
-  cn_source *s = cn_source_windows(data, targets, a->sequence_length, .sequence_stride = a->sequence_stride, .sampling_rate = a->sampling_rate, .start_index = a->start_index, .end_index = a->end_index);
+  cn_source *s = cn_source_windows(data, targets, a->sequence_length, .sequence_stride = a->sequence_stride, .sampling_rate = a->sampling_rate,
+                                   .start_index = a->start_index, .end_index = a->end_index);
   if (!s) {
     cn_source_free(targets);
     cn_source_free(data);

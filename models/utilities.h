@@ -9,7 +9,8 @@ extern "C" {
 
 #define CN_TO_CATEGORICAL(X, S) X(S, int64_t, num_classes, CN_NONE, POSITIVE, "size of the new last axis; None: the largest label and 1")
 typedef struct cn_to_categorical_args { cn_graph *graph; cn_tensor *x; CN_TO_CATEGORICAL(CN_FIELD_, ) } cn_to_categorical_args;
-/* Labels as rows of zeros with a one: x [...] or [..., 1] of more than one axis, whole numbers (others are cut) -> [..., num_classes] float32. VALUE for a label that is negative or not below num_classes. keras.utils.to_categorical. */
+/* Labels as rows of zeros with a one: x [...] or [..., 1] of more than one axis, whole numbers (others are cut) -> [..., num_classes] float32. VALUE for a
+ * label that is negative or not below num_classes. keras.utils.to_categorical. */
 CN_API cn_tensor *cn_to_categorical_run(const cn_to_categorical_args *args);
 CN_API void cn_to_categorical_args_init(cn_to_categorical_args *args, size_t size); /* every default */
 
@@ -17,7 +18,8 @@ CN_API void cn_to_categorical_args_init(cn_to_categorical_args *args, size_t siz
   X(S, int64_t, axis, -1, ANY, "along which the norm is taken")                             \
   X(S, double, order, 2.0, ANY, "of the norm, as in cn_norm; inf and -inf too")
 typedef struct cn_utils_normalize_args { cn_graph *graph; cn_tensor *x; CN_UTILS_NORMALIZE(CN_FIELD_, ) } cn_utils_normalize_args;
-/* x divided by its norm along an axis, where that is not 0. As keras.utils.normalize does to arrays: a vector becomes [1, n], and axis 0 divides along the last axis. */
+/* x divided by its norm along an axis, where that is not 0. As keras.utils.normalize does to arrays: a vector becomes [1, n], and axis 0 divides along the last
+ * axis. */
 CN_API cn_tensor *cn_utils_normalize_run(const cn_utils_normalize_args *args);
 CN_API void cn_utils_normalize_args_init(cn_utils_normalize_args *args, size_t size);
 
@@ -44,7 +46,8 @@ CN_API cn_source *cn_source_tensors(cn_graph *g, cn_tensors inputs, cn_tensors t
   X(S, int64_t, start_index, CN_NONE, NONNEGATIVE, "what stands before is not used")                         \
   X(S, int64_t, end_index, CN_NONE, POSITIVE, "what stands from here on is not used")
 typedef struct cn_timeseries_args { cn_graph *graph; cn_tensor *data, *targets; int64_t sequence_length; CN_TIMESERIES(CN_FIELD_, ) } cn_timeseries_args;
-/* Windows over data [steps, ...] as batches [n, sequence_length, ...], with the targets [steps, ...] (or CN_NO_TENSOR) at their first steps. keras.utils.timeseries_dataset_from_array. */
+/* Windows over data [steps, ...] as batches [n, sequence_length, ...], with the targets [steps, ...] (or CN_NO_TENSOR) at their first steps.
+ * keras.utils.timeseries_dataset_from_array. */
 CN_API cn_dataset *cn_timeseries_dataset_from_array_run(const cn_timeseries_args *args);
 CN_API void cn_timeseries_args_init(cn_timeseries_args *args, size_t size);
 
@@ -55,7 +58,8 @@ CN_API void cn_timeseries_args_init(cn_timeseries_args *args, size_t size);
     T cn_r_ = function(&cn_o_);                                                               \
     CN_LOUD_ cn_r_;                                                                           \
   })
-/* cn_to_categorical(g, y, .num_classes = 10); cn_pad_sequences(g, CN_TENSORS(a, b), .maxlen = 20); cn_timeseries_dataset_from_array(g, data, targets, 24, .batch_size = 32) */
+/* cn_to_categorical(g, y, .num_classes = 10); cn_pad_sequences(g, CN_TENSORS(a, b), .maxlen = 20); cn_timeseries_dataset_from_array(g, data, targets, 24,
+ * .batch_size = 32) */
 #define cn_to_categorical(g, ...) CN_UTILITY_(cn_tensor *, cn_to_categorical_args, CN_TO_CATEGORICAL, cn_to_categorical_run, x, g, __VA_ARGS__)
 #define cn_utils_normalize(g, ...) CN_UTILITY_(cn_tensor *, cn_utils_normalize_args, CN_UTILS_NORMALIZE, cn_utils_normalize_run, x, g, __VA_ARGS__)
 #define cn_pad_sequences(g, ...) CN_UTILITY_(cn_tensor *, cn_pad_sequences_args, CN_PAD_SEQUENCES, cn_pad_sequences_run, sequences, g, __VA_ARGS__)

@@ -1,4 +1,5 @@
-/* L-BFGS (Nocedal & Wright, Numerical Optimization, 2006: algorithms 7.4, 3.5, 3.6). All arithmetic in double; x are always values that the variables can hold. */
+/* L-BFGS (Nocedal & Wright, Numerical Optimization, 2006: algorithms 7.4, 3.5, 3.6). All arithmetic in double; x are always values that the variables can hold.
+ */
 #include "lbfgs.h"
 #include <float.h>
 #include <math.h>
@@ -53,7 +54,8 @@ static cn_tensor *value_of(const problem *p) {
   if (!f) return cn_fail(p->g, CN_STATE, "lbfgs_minimize: the function failed without an error"), NULL;
   if (f->count == 1 && cni_is_float((cn_dtype)f->dtype)) return f;
   char text[160];
-  cn_fail(p->g, CN_SHAPE, "lbfgs_minimize: the function gives %s %s, not a scalar", cn_dtype_name((cn_dtype)f->dtype), cn_dims_text(&f->dims, text, sizeof text));
+  cn_fail(p->g, CN_SHAPE, "lbfgs_minimize: the function gives %s %s, not a scalar", cn_dtype_name((cn_dtype)f->dtype),
+          cn_dims_text(&f->dims, text, sizeof text));
   return NULL;
 }
 
@@ -104,7 +106,8 @@ static bool flat(const problem *p, const point *start, const point *t) { return 
 
 typedef enum { FOUND, NOT_FOUND, FAILED } outcome;
 
-/* Algorithm 3.6: low has the lowest value of those that decrease enough, and the interval holds a step that is wanted. Ends with the trial at `low` or the one found. */
+/* Algorithm 3.6: low has the lowest value of those that decrease enough, and the interval holds a step that is wanted. Ends with the trial at `low` or the one
+ * found. */
 static outcome zoom(problem *p, const point *start, point low, point high, point *t) {
   for (int i = 0; i < SEARCH_STEPS && may_go_on(p) && fabs(high.a - low.a) > DBL_EPSILON * fabs(low.a); i++) {
     if (!try_step(p, between(&low, &high), t)) return FAILED;
@@ -221,7 +224,8 @@ static bool variables_ok(const cn_lbfgs_args *o) {
     cn_tensor *v = o->variables.v[i];
     if (!v || !cn_is_variable(v)) return cn_fail(g, CN_VALUE, "lbfgs_minimize: tensor %lld is no variable", (long long)i), false;
     if (!cni_readable(g, v, true)) return false;
-    if (!cni_is_float((cn_dtype)v->dtype)) return cn_fail(g, CN_DTYPE, "lbfgs_minimize: variable %lld is %s", (long long)i, cn_dtype_name((cn_dtype)v->dtype)), false;
+    if (!cni_is_float((cn_dtype)v->dtype))
+      return cn_fail(g, CN_DTYPE, "lbfgs_minimize: variable %lld is %s", (long long)i, cn_dtype_name((cn_dtype)v->dtype)), false;
     for (int64_t k = 0; k < i; k++)
       if (o->variables.v[k] == v) return cn_fail(g, CN_VALUE, "lbfgs_minimize: variables %lld and %lld are the same", (long long)k, (long long)i), false;
   }
@@ -232,9 +236,12 @@ static bool options_ok(const cn_lbfgs_args *o) {
   cn_graph *g = o->graph;
   if (!o->f) return cn_fail(g, CN_VALUE, "lbfgs_minimize: the function is NULL"), false;
   if (o->max_iterations < 0) return cn_fail(g, CN_VALUE, "lbfgs_minimize: max_iterations must not be negative, got %lld", (long long)o->max_iterations), false;
-  if (o->max_evaluations != CN_NONE && o->max_evaluations < 1) return cn_fail(g, CN_VALUE, "lbfgs_minimize: max_evaluations must be positive, got %lld", (long long)o->max_evaluations), false;
-  if (o->history < 1 || o->history > INT32_MAX) return cn_fail(g, CN_VALUE, "lbfgs_minimize: history must be positive and below 2^31, got %lld", (long long)o->history), false;
-  if (!(o->gradient_tolerance >= 0) || !(o->loss_tolerance >= 0)) return cn_fail(g, CN_VALUE, "lbfgs_minimize: tolerances must not be negative, got %g and %g", o->gradient_tolerance, o->loss_tolerance), false;
+  if (o->max_evaluations != CN_NONE && o->max_evaluations < 1)
+    return cn_fail(g, CN_VALUE, "lbfgs_minimize: max_evaluations must be positive, got %lld", (long long)o->max_evaluations), false;
+  if (o->history < 1 || o->history > INT32_MAX)
+    return cn_fail(g, CN_VALUE, "lbfgs_minimize: history must be positive and below 2^31, got %lld", (long long)o->history), false;
+  if (!(o->gradient_tolerance >= 0) || !(o->loss_tolerance >= 0))
+    return cn_fail(g, CN_VALUE, "lbfgs_minimize: tolerances must not be negative, got %g and %g", o->gradient_tolerance, o->loss_tolerance), false;
   if (o->sufficient_decrease > 0 && o->sufficient_decrease < o->curvature && o->curvature < 1) return variables_ok(o);
   return cn_fail(g, CN_VALUE, "lbfgs_minimize: 0 < sufficient_decrease < curvature < 1 must hold, got %g and %g", o->sufficient_decrease, o->curvature), false;
 }
@@ -244,7 +251,8 @@ static void *make_room(problem *p) {
   const cn_lbfgs_args *o = p->o;
   for (int64_t i = 0; i < o->variables.n; i++) p->size += o->variables.v[i]->count;
   size_t numbers, bytes;
-  const bool fits = cni_size_multiply((size_t)(5 + 2 * o->history), (size_t)p->size, &numbers) && cni_size_multiply(numbers + 2 * (size_t)o->history, sizeof(double), &bytes) && bytes < SIZE_MAX / 2;
+  const bool fits = cni_size_multiply((size_t)(5 + 2 * o->history), (size_t)p->size, &numbers) &&
+                    cni_size_multiply(numbers + 2 * (size_t)o->history, sizeof(double), &bytes) && bytes < SIZE_MAX / 2;
   if (!fits) return cn_fail(p->g, CN_NO_MEMORY, "lbfgs_minimize: out of memory"), NULL;
   double *at = cni_alloc(p->g, bytes + (size_t)o->variables.n * sizeof *p->wanted), *room = at;
   double **const parts[] = { &p->x, &p->gradient, &p->direction, &p->trial_x, &p->trial_gradient };

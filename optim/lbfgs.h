@@ -8,7 +8,8 @@
 extern "C" {
 #endif
 
-/* The function: a scalar made anew from the variables' present values at each call; the step's tensors die after it (cn_graph_reset), so what it needs of data is persistent. NULL after an error. */
+/* The function: a scalar made anew from the variables' present values at each call; the step's tensors die after it (cn_graph_reset), so what it needs of data
+ * is persistent. NULL after an error. */
 typedef cn_tensor *(*cn_closure)(cn_graph *g, void *user);
 
 #define CN_LBFGS(X, S)                                                                                                                  \
@@ -27,10 +28,11 @@ typedef struct cn_lbfgs_args { cn_graph *graph; CN_LBFGS(CN_FIELD_, ) } cn_lbfgs
 /* gradient_norm: Euclidean, at the end. stopped: why, in words; a constant. After an error: converged false, loss NaN where f was never evaluated. */
 typedef struct cn_lbfgs_report { int64_t iterations, evaluations; double loss, gradient_norm; bool converged; const char *stopped; } cn_lbfgs_report;
 
-/* Minimizes f over the variables, which end at the best point found: x <- x - a H grad f, H by the two-loop recursion (Nocedal & Wright 2006, algorithm 7.4), a by a search for the strong Wolfe conditions with cubic steps
- * (algorithms 3.5 and 3.6). A float32 variable moves in steps of its own precision, so tolerances below some 1e-4 want float64. Trial points where f is not finite are stepped back from. Constraints and penalties of the
- * variables are not applied: f holds all that counts. Ends the step before and after each evaluation. Errors: VALUE for options out of range, no or repeated variables, an f that is not finite at the start; DTYPE; SHAPE where f
- * is no scalar. A refused call has changed nothing; an f that fails later leaves the variables at the best point so far. */
+/* Minimizes f over the variables, which end at the best point found: x <- x - a H grad f, H by the two-loop recursion (Nocedal & Wright 2006, algorithm 7.4), a
+ * by a search for the strong Wolfe conditions with cubic steps (algorithms 3.5 and 3.6). A float32 variable moves in steps of its own precision, so tolerances
+ * below some 1e-4 want float64. Trial points where f is not finite are stepped back from. Constraints and penalties of the variables are not applied: f holds
+ * all that counts. Ends the step before and after each evaluation. Errors: VALUE for options out of range, no or repeated variables, an f that is not finite at
+ * the start; DTYPE; SHAPE where f is no scalar. A refused call has changed nothing; an f that fails later leaves the variables at the best point so far. */
 CN_API cn_lbfgs_report cn_lbfgs_run(const cn_lbfgs_args *args);
 CN_API void cn_lbfgs_args_init(cn_lbfgs_args *args, size_t size); /* every default; size: sizeof *args */
 #ifndef __cplusplus

@@ -149,7 +149,8 @@ bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_pass_
   const int64_t height = e->variable->dims.d[0], width = e->count / height, n = rows->indices->count;
   const struct cni_optimizer_rules *r = cni_methods(o)->rules;
   const bool clips = isfinite(c->u.clip);
-  if (clips && !(cni_rows_join(g, e->variable, rows) && (rows->values = cni_scaled(g, rows->values, c->u.scale, c->u.clip)))) return false; /* each row as given is clipped */
+  if (clips && !(cni_rows_join(g, e->variable, rows) && (rows->values = cni_scaled(g, rows->values, c->u.scale, c->u.clip))))
+    return false; /* each row as given is clipped */
   if (!chains_room(o, e, n)) return false;
   cni_rows_places(g, e->variable, rows, s->place);
   const int64_t *touched;

@@ -95,7 +95,8 @@ static bool update(cn_optimizer *o, cni_gradient *x, double scale) {
   const cn_tensor *d = x->dense ? x->dense : x->rows.values;
   const double began = cni_profile_clock(), count = d ? (double)d->count : 0, width = d ? (double)cn_dtype_size(cn_dtype_of(d)) : 0;
   const bool ok = update_one(o, x, scale);
-  cni_profile_add(g, o->object.cls->schema.name, CN_PHASE_UPDATE, began, count, 3 * count * width); /* of the gradient and the variable; not of the rule's slots */
+  cni_profile_add(g, o->object.cls->schema.name, CN_PHASE_UPDATE, began, count,
+                  3 * count * width); /* of the gradient and the variable; not of the rule's slots */
   return ok;
 }
 

@@ -1,5 +1,6 @@
 /* layer_cost WORK N: runs a piece of work N times (or of size N), for tests/test_layer_cost.sh, which counts its instructions.
- * layers: forward and backward of a Sequential of 100 Dense(8) at batch 1. by_hand: the same linear operations in a loop. build: a functional model of N layers is made and called. */
+ * layers: forward and backward of a Sequential of 100 Dense(8) at batch 1. by_hand: the same linear operations in a loop. build: a functional model of N layers
+ * is made and called. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

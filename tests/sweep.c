@@ -34,7 +34,9 @@ static cn_tensor *random_tensor(cn_graph *g, const sample_input *in, cn_dtype dt
   cn_random_fill_uniform(s, CN_F64, u, n, in->low, in->high);
   if (in->distinct) cn_random_fill_permutation(s, order, n);
   for (int64_t i = 0; x && i < n; i++) {
-    const double v = in->distinct ? in->low + (in->high - in->low) * ((double)order[i] + 0.5 + 0.2 * u[i] / in->high) / (double)n : in->definite ? u[i] + on_diagonal(&in->dims, i) : u[i];
+    const double v = in->distinct   ? in->low + (in->high - in->low) * ((double)order[i] + 0.5 + 0.2 * u[i] / in->high) / (double)n
+                     : in->definite ? u[i] + on_diagonal(&in->dims, i)
+                                    : u[i];
     cni_value_set(x, i, in->kind == 'f' ? v : in->kind == 'b' ? v > 0 : (double)(int64_t)(v < 0 ? v - 1 : v));
   }
   free(u);

@@ -1,5 +1,6 @@
 /* Calls of operations from the texts of their samples: "f[3,4]@0.1:3, i[5]@0:3, _, {f[2], f[3]}, axis=[1], keepdims=true".
- * Inputs: f float, i int32, l int64, b bool, s string; sizes; @low:high (behind @distinct: evenly spread, integers in equal numbers), @distinct or @definite (square matrices whose symmetric part is positive definite); _ left out; { } a list. Then options as text. */
+ * Inputs: f float, i int32, l int64, b bool, s string; sizes; @low:high (behind @distinct: evenly spread, integers in equal numbers), @distinct or @definite
+ * (square matrices whose symmetric part is positive definite); _ left out; { } a list. Then options as text. */
 #ifndef CORNU_TESTS_SWEEP_H
 #define CORNU_TESTS_SWEEP_H
 #include "../autograd/graph_private.h"

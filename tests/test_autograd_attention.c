@@ -30,13 +30,16 @@ Test(autograd_attention, a_row_without_a_key_averages_all_values) {
     uint8_t rows[T] = { 0 };
     for (int t = 0; t < T; t++) rows[t] = t != 2 && t != 66;
     cn_tensor *mask = cn_array(g, CN_BOOL, CN_DIMS(T, 1), rows), *x[] = { q, k, v }, *fused[3], *recorded[3];
-    cn_tensor *y = cn_dot_product_attention(g, q, k, v, .mask = mask, .is_causal = causal), *total = cn_sum(g, cn_multiply(g, y, uniform(g, dtype, CN_DIMS(1, T, 1, 3), 4)));
+    cn_tensor *y = cn_dot_product_attention(g, q, k, v, .mask = mask, .is_causal = causal),
+              *total = cn_sum(g, cn_multiply(g, y, uniform(g, dtype, CN_DIMS(1, T, 1, 3), 4)));
     cr_assert(cn_gradients(g, total, CN_NO_TENSOR, x, 3, false, fused) && cn_gradients(g, total, CN_NO_TENSOR, x, 3, true, recorded), "%s", cn_error(g));
     cn_tensor *mean = cn_mean(g, v, .axis = CN_INTS(1));
     for (int d = 0; d < 3; d++)
-      for (int t = 2; t < T; t += 64) cr_expect(fabs(cn_at(y, t * 3 + d) - cn_at(mean, d)) < 1e-6, "row %d: %g, wanted %g", t, cn_at(y, t * 3 + d), cn_at(mean, d));
+      for (int t = 2; t < T; t += 64)
+        cr_expect(fabs(cn_at(y, t * 3 + d) - cn_at(mean, d)) < 1e-6, "row %d: %g, wanted %g", t, cn_at(y, t * 3 + d), cn_at(mean, d));
     for (int h = 0; h < 4; h++) cr_expect(cn_at(fused[0], 2 * 4 + h) == 0 && cn_at(recorded[0], 66 * 4 + h) == 0);
-    for (int n = 0; n < 3; n++) cr_expect(most_apart(fused[n], recorded[n]) < (dtype == CN_F32 ? 1e-4 : 1e-12), "gradient %d: %g apart", n, most_apart(fused[n], recorded[n]));
+    for (int n = 0; n < 3; n++)
+      cr_expect(most_apart(fused[n], recorded[n]) < (dtype == CN_F32 ? 1e-4 : 1e-12), "gradient %d: %g apart", n, most_apart(fused[n], recorded[n]));
   }
   cn_graph_free(g);
 }
@@ -66,7 +69,9 @@ Test(autograd_attention, scores_are_never_held_whole) {
 static void gradients_with(int64_t threads, int64_t batch, int64_t heads, int64_t groups, const cn_dims *bias, bool causal, double *to) {
   cn_graph *g = cn_graph_new(.seed = 1, .threads = threads);
   enum { T = 150, S = 140, H = 8 };
-  cn_tensor *x[] = { uniform(g, CN_F64, CN_DIMS(batch, T, heads, H), 1), uniform(g, CN_F64, CN_DIMS(batch, S, groups, H), 2), uniform(g, CN_F64, CN_DIMS(batch, S, groups, H), 3), uniform(g, CN_F64, bias, 4) }, *d[4];
+  cn_tensor *x[] = { uniform(g, CN_F64, CN_DIMS(batch, T, heads, H), 1), uniform(g, CN_F64, CN_DIMS(batch, S, groups, H), 2),
+                     uniform(g, CN_F64, CN_DIMS(batch, S, groups, H), 3), uniform(g, CN_F64, bias, 4) },
+            *d[4];
   cn_tensor *y = cn_dot_product_attention(g, x[0], x[1], x[2], x[3], .is_causal = causal);
   cr_assert(cn_gradients(g, y, uniform(g, CN_F64, CN_DIMS(batch, T, heads, H), 5), x, 4, false, d), "%s", cn_error(g));
   int64_t n = cn_count(y);
@@ -154,11 +159,13 @@ Test(autograd_ctc, an_impossible_target_costs_infinity_and_moves_nothing) {
   cn_graph *g = cn_graph_new(.seed = 1);
   static const int32_t labels[] = { 1, 1, 1, 2 }, lengths[] = { 2, 2 }, frames[] = { 2, 2 }; /* a repeat needs a blank between */
   cn_tensor *x = uniform(g, CN_F64, CN_DIMS(2, 3, 4), 7), *d[2];
-  cn_tensor *loss = cn_ctc_loss(g, cn_array(g, CN_I32, CN_DIMS(2, 2), labels), x, cn_array(g, CN_I32, CN_DIMS(2), lengths), cn_array(g, CN_I32, CN_DIMS(2), frames));
+  cn_tensor *loss =
+      cn_ctc_loss(g, cn_array(g, CN_I32, CN_DIMS(2, 2), labels), x, cn_array(g, CN_I32, CN_DIMS(2), lengths), cn_array(g, CN_I32, CN_DIMS(2), frames));
   cr_expect(cn_at(loss, 0) == INFINITY && isfinite(cn_at(loss, 1)));
   cr_assert(cn_gradients(g, loss, CN_NO_TENSOR, &x, 1, false, &d[0]) && cn_gradients(g, loss, CN_NO_TENSOR, &x, 1, true, &d[1]), "%s", cn_error(g));
   cr_expect(most_apart(d[0], d[1]) < 1e-12);
-  for (int i = 0; i < 12; i++) cr_expect(cn_at(d[0], i) == 0 && (i < 8) == (cn_at(d[0], 12 + i) != 0), "element %d: %g and %g", i, cn_at(d[0], i), cn_at(d[0], 12 + i));
+  for (int i = 0; i < 12; i++)
+    cr_expect(cn_at(d[0], i) == 0 && (i < 8) == (cn_at(d[0], 12 + i) != 0), "element %d: %g and %g", i, cn_at(d[0], i), cn_at(d[0], 12 + i));
   cn_graph_free(g);
 }
 

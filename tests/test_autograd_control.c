@@ -25,7 +25,9 @@ static void squared(cn_graph *g, cn_tensor *const *x, int64_t n, cn_tensor **y, 
   (void)n, (void)m, (void)user;
   y[0] = cn_square(g, x[0]);
 }
-static void nothing(cn_graph *g, cn_tensor *const *x, int64_t n, cn_tensor **y, int64_t m, void *user) { (void)g, (void)x, (void)n, (void)y, (void)m, (void)user; }
+static void nothing(cn_graph *g, cn_tensor *const *x, int64_t n, cn_tensor **y, int64_t m, void *user) {
+  (void)g, (void)x, (void)n, (void)y, (void)m, (void)user;
+}
 
 Test(autograd_control, cond_runs_one_branch_and_its_gradient) {
   cn_graph *g = cn_graph_new(.seed = 1);
@@ -51,7 +53,8 @@ Test(autograd_control, switch_takes_the_nearest_branch) {
   static const cn_block branches[] = { doubled, squared };
   static const int wanted[][2] = { { -5, 6 }, { 0, 6 }, { 1, 9 }, { 7, 9 } };
   cn_graph *g = cn_graph_new(.seed = 1);
-  for (int i = 0; i < 4; i++) EXPECT_NEAR(cn_item(cn_switch(g, cn_full(g, CN_I32, CN_SCALAR, wanted[i][0]), branches, 2, CN_TENSORS(vector(g, 1, 3)))[0]), (double)wanted[i][1]);
+  for (int i = 0; i < 4; i++)
+    EXPECT_NEAR(cn_item(cn_switch(g, cn_full(g, CN_I32, CN_SCALAR, wanted[i][0]), branches, 2, CN_TENSORS(vector(g, 1, 3)))[0]), (double)wanted[i][1]);
   cr_expect_null(cn_switch(g, cn_scalar(g, 0), branches, 0)[0]);
   expect_error(g, CN_VALUE, "switch: a branch is missing");
   cn_graph_free(g);
@@ -162,7 +165,8 @@ static cn_tensor *mapped(cn_graph *g, cn_tensor *const *x, int64_t n, void *user
 }
 Test(autograd_control, map_and_vectorized_map) {
   cn_graph *g = cn_graph_new(.seed = 1);
-  cn_tensor *a = cn_reshape(g, vector(g, 6, 1), CN_INTS(3, 2)), *b = cn_reshape(g, vector(g, 6, -2), CN_INTS(3, 2)), *y = cn_vectorized_map(g, product, CN_TENSORS(a, b))[0];
+  cn_tensor *a = cn_reshape(g, vector(g, 6, 1), CN_INTS(3, 2)), *b = cn_reshape(g, vector(g, 6, -2), CN_INTS(3, 2)),
+            *y = cn_vectorized_map(g, product, CN_TENSORS(a, b))[0];
   cr_assert(cn_ok(g), "%s", cn_error(g));
   cr_expect(cn_rank(y) == 1 && cn_dim(y, 0) == 3);
   for (int i = 0; i < 3; i++) EXPECT_NEAR(cn_at(y, i), cn_at(a, 2 * i) * cn_at(b, 2 * i) + cn_at(a, 2 * i + 1) * cn_at(b, 2 * i + 1));

@@ -28,8 +28,11 @@ Test(autograd_engine, one_tensor_as_both_inputs) {
 }
 
 Test(autograd_engine, broadcasting_is_undone) {
-  static const struct { cn_dims a, b; } pairs[] = { { { 2, { 3, 4 } }, { 1, { 4 } } }, { { 2, { 3, 1 } }, { 2, { 1, 4 } } }, { { 0, { 0 } }, { 2, { 2, 3 } } }, { { 3, { 2, 1, 3 } }, { 2, { 5, 1 } } },
-    { { 1, { 1 } }, { 1, { 6 } } }, { { 3, { 1, 1, 1 } }, { 1, { 4 } } }, { { 2, { 0, 3 } }, { 2, { 1, 3 } } } };
+  static const struct {
+    cn_dims a, b;
+  } pairs[] = { { { 2, { 3, 4 } }, { 1, { 4 } } },       { { 2, { 3, 1 } }, { 2, { 1, 4 } } }, { { 0, { 0 } }, { 2, { 2, 3 } } },
+                { { 3, { 2, 1, 3 } }, { 2, { 5, 1 } } }, { { 1, { 1 } }, { 1, { 6 } } },       { { 3, { 1, 1, 1 } }, { 1, { 4 } } },
+                { { 2, { 0, 3 } }, { 2, { 1, 3 } } } };
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
     cn_tensor *a = cn_watch(cn_ones(g, CN_F64, &pairs[i].a)), *b = cn_watch(cn_ones(g, CN_F64, &pairs[i].b)), *y = cn_multiply(g, a, b);
     cn_backward(g, y);
@@ -137,7 +140,8 @@ Test(autograd_engine, a_changed_variable) {
 
 /* A place is one number among 65,536 * 65,536: more than int32 has. No memory is needed, as the rows there are empty. */
 Test(autograd_engine, places_of_a_large_target) {
-  cn_tensor *at = cn_array(g, CN_I32, CN_DIMS(1, 2), (const int32_t[]){ 65535, 65534 }), *y = cn_scatter(g, at, cn_zeros(g, CN_F32, CN_DIMS(1, 0)), .shape = CN_INTS(65536, 65536, 0));
+  cn_tensor *at = cn_array(g, CN_I32, CN_DIMS(1, 2), (const int32_t[]){ 65535, 65534 }),
+            *y = cn_scatter(g, at, cn_zeros(g, CN_F32, CN_DIMS(1, 0)), .shape = CN_INTS(65536, 65536, 0));
   cr_assert(y != NULL, "%s", cn_error(g));
   const cn_node *n = cn_node_of(y);
   while (strcmp(cn_node_op(n)->name, "scatter_rows") != 0) n = cn_node_of(cn_node_input(n, 0));
@@ -195,12 +199,20 @@ static cn_code split3_forward(const cn_call *c) {
   return CN_OK;
 }
 static void split3_vjp(cn_graph *graph, const cn_node *n, cn_tensor *const *gy, const bool *want, cn_tensor **gx) {
-  cn_tensor *x = cn_node_input(n, 0), *a = gy[0] ? cn_divide(graph, gy[0], cn_scale(graph, cn_sqrt(graph, x), 2)) : NULL, *b = gy[1] ? cn_multiply(graph, gy[1], cn_scale(graph, x, 2)) : NULL;
+  cn_tensor *x = cn_node_input(n, 0), *a = gy[0] ? cn_divide(graph, gy[0], cn_scale(graph, cn_sqrt(graph, x), 2)) : NULL,
+            *b = gy[1] ? cn_multiply(graph, gy[1], cn_scale(graph, x, 2)) : NULL;
   if (want[0]) gx[0] = a && b ? cn_add(graph, a, b) : a ? a : b;
 }
 CN_SCHEMA_DATA_(split3, cn_split3_args, SPLIT3)
-static const cn_op cn_op_split3 = { .name = "split3", .schema = CN_SCHEMA_(split3, "split3", cn_split3_args), .inputs = 1, .outputs = 3, .reads = CN_READS_X(0), .infer = split3_infer, .check = split3_check,
-                                    .forward = split3_forward, .vjp = split3_vjp };
+static const cn_op cn_op_split3 = { .name = "split3",
+                                    .schema = CN_SCHEMA_(split3, "split3", cn_split3_args),
+                                    .inputs = 1,
+                                    .outputs = 3,
+                                    .reads = CN_READS_X(0),
+                                    .infer = split3_infer,
+                                    .check = split3_check,
+                                    .forward = split3_forward,
+                                    .vjp = split3_vjp };
 
 static cn_tensor *both(cn_graph *graph, cn_tensor *const *x, int64_t n, void *user) {
   const cn_split3_args a = { graph, x[0] };

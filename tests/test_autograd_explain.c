@@ -74,7 +74,8 @@ Test(autograd_explain, gradients_of_watched_results) {
   cn_tensor *y = cn_watch(cn_square(g, w)), *loss = cn_sum(g, cn_square(g, y));
   cn_backward(g, loss);
   const char *text = narrow(cn_explain_text(g, loss, .backward = true));
-  cr_assert(strstr(text, "# operation inputs result values gradient layer\n") && strstr(text, "0 square variable [2] float32 [2] 0.25 .. 4 0.5 .. 8\n"), "%s", text);
+  cr_assert(strstr(text, "# operation inputs result values gradient layer\n") && strstr(text, "0 square variable [2] float32 [2] 0.25 .. 4 0.5 .. 8\n"), "%s",
+            text);
 }
 
 Test(autograd_explain, layers_are_named) {
@@ -121,7 +122,9 @@ Test(autograd_explain, svg) {
   cn_set_name(w, "a<b & \"c\"");
   const char *s = cn_graph_svg(g, loss);
   cr_assert(well_formed(s), "%s", s);
-  cr_assert(count_of(s, "class=\"operation\"") == 3 && count_of(s, "class=\"variable\"") == 1 && count_of(s, "class=\"data\"") == 1 && count_of(s, "marker-end") == 4, "%s", s);
+  cr_assert(count_of(s, "class=\"operation\"") == 3 && count_of(s, "class=\"variable\"") == 1 && count_of(s, "class=\"data\"") == 1 &&
+                count_of(s, "marker-end") == 4,
+            "%s", s);
   cr_assert(strstr(s, ">a&lt;b &amp; &quot;c&quot;<") && strstr(s, ">multiply<") && strstr(s, ">[2]<"), "%s", s);
   cr_assert_str_eq(s, cn_graph_svg(g, loss));
 }

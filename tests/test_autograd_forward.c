@@ -1,4 +1,5 @@
-/* Operations against their naive references: every sample, sizes around the vectors' and above the threads', views, broadcast pairs; in both precisions, by every instruction set. */
+/* Operations against their naive references: every sample, sizes around the vectors' and above the threads', views, broadcast pairs; in both precisions, by
+ * every instruction set. */
 #include <float.h>
 #include <criterion/criterion.h>
 #include <math.h>
@@ -16,8 +17,8 @@ static double *doubles(const cn_tensor *t) {
 
 /* Where every element of the output is a function of one of each input, the error is the element's own; else it is of the largest one's size. */
 static bool elementwise(const cn_op *op) {
-  return (op->flags & CN_OP_BROADCASTS) || op->infer == cn_infer_same || op->infer == cn_infer_same_float || op->infer == cn_infer_broadcast || op->infer == cn_infer_broadcast_float ||
-      op->infer == cn_infer_broadcast_bool;
+  return (op->flags & CN_OP_BROADCASTS) || op->infer == cn_infer_same || op->infer == cn_infer_same_float || op->infer == cn_infer_broadcast ||
+         op->infer == cn_infer_broadcast_float || op->infer == cn_infer_broadcast_bool;
 }
 
 /* Tolerance of what f32 and f64 kernels compute; a product or sum of n terms has rounded as often. */
@@ -26,9 +27,11 @@ static void compare_output(const cn_op *op, const char *what, int output, const 
   double most = 1;
   for (int64_t k = 0; k < y->count; k++) most = fmax(most, isfinite(want[k]) ? fabs(want[k]) : 0);
   for (int64_t k = 0; k < y->count; k++) {
-    const double got = cni_value_at(y, k), w = y->dtype == CN_F32 && fabs(want[k]) > FLT_MAX ? copysign(INFINITY, want[k]) : want[k], tolerance = unit * (elementwise(op) ? fmax(1, fabs(w)) : most);
+    const double got = cni_value_at(y, k), w = y->dtype == CN_F32 && fabs(want[k]) > FLT_MAX ? copysign(INFINITY, want[k]) : want[k],
+                 tolerance = unit * (elementwise(op) ? fmax(1, fabs(w)) : most);
     if ((isnan(got) && isnan(w)) || got == w || fabs(got - w) <= tolerance) continue;
-    cr_expect_fail("%s (%s, %s): output %d, element %lld is %.17g, wanted %.17g", op->name, what, cn_dtype_name((cn_dtype)y->dtype), output, (long long)k, got, w);
+    cr_expect_fail("%s (%s, %s): output %d, element %lld is %.17g, wanted %.17g", op->name, what, cn_dtype_name((cn_dtype)y->dtype), output, (long long)k, got,
+                   w);
     return;
   }
 }
@@ -79,12 +82,13 @@ static const int64_t sizes[] = { 0, 1, 7, 15, 16, 17, 33, 1000 };
 
 /* Naive references whose work grows with the square of the size or worse. */
 static bool quadratic(const cn_op *op) {
-  static const char *const names[] = { "sort", "argsort", "top_k", "sparsemax", "einsum", "tensordot", "dot", "inner", "vdot", "outer", "tie_shares",
-                                       "var", "std", "nanvar", "nanstd", "ptp", "median", "quantile", "percentile", "logsumexp", "kron", "conv", "conv_bias", "depthwise_conv", "separable_conv", "conv_transpose",
-                                       "conv_general", "conv_input_gradient", "conv_kernel_gradient", "max_pool", "average_pool", "adaptive_max_pool",
-                                       "adaptive_average_pool", "average_unpool", "adaptive_average_unpool", "dot_product_attention", "ctc_loss", "median", "quantile",
-                                       "percentile", "ptp", "overlap_sequences", "extract_patches", "extract_patches_3d", "unfold", "fold",
-                                       "isin", "nanmedian", "nanquantile", "nanpercentile", "argpartition", "correlate", "cdist", "corrcoef", "multi_hot", NULL };
+  static const char *const names[] = { "sort", "argsort", "top_k", "sparsemax", "einsum", "tensordot", "dot", "inner", "vdot", "outer", "tie_shares", "var",
+                                       "std", "nanvar", "nanstd", "ptp", "median", "quantile", "percentile", "logsumexp", "kron", "conv", "conv_bias",
+                                       "depthwise_conv", "separable_conv", "conv_transpose", "conv_general", "conv_input_gradient", "conv_kernel_gradient",
+                                       "max_pool", "average_pool", "adaptive_max_pool", "adaptive_average_pool", "average_unpool", "adaptive_average_unpool",
+                                       "dot_product_attention", "ctc_loss", "median", "quantile", "percentile", "ptp", "overlap_sequences", "extract_patches",
+                                       "extract_patches_3d", "unfold", "fold", "isin", "nanmedian", "nanquantile", "nanpercentile", "argpartition", "correlate",
+                                       "cdist", "corrcoef", "multi_hot", NULL };
   for (int i = 0; names[i]; i++)
     if (!strcmp(op->name, names[i])) return true;
   return false;
@@ -104,7 +108,8 @@ static bool compare_resized(cn_graph *g, const cn_op *op, const char *text, int6
   char what[256];
   cn_stream stream = { 7, 0 };
   snprintf(what, sizeof what, "%s with %lld instead of %lld%s", text, (long long)to, (long long)from, view ? ", views" : "");
-  const bool ran = sample_read(g, op, text, &s) && sample_resize(&s, from, to) && sample_fill(g, &s, dtype, &stream) && (!view || sample_view(g, &s)) && compare(g, &s, what);
+  const bool ran = sample_read(g, op, text, &s) && sample_resize(&s, from, to) && sample_fill(g, &s, dtype, &stream) && (!view || sample_view(g, &s)) &&
+                   compare(g, &s, what);
   cn_graph_clear(g);
   return ran;
 }
@@ -167,15 +172,17 @@ static void every_operation(void) {
     if (!op->inputs) continue;
     for (const char *const *t = op->samples; *t; t++) sizes_of_sample(g, op, *t, accepted);
     const bool any_size = elementwise(op) && strcmp(op->name, "broadcast_to"); /* whose result has the size of its option */
-    for (size_t k = 0; any_size && k <= SIZES; k++) cr_expect(accepted[k], "%s has no sample that could have %s", op->name, k < SIZES ? "other sizes" : "many elements");
+    for (size_t k = 0; any_size && k <= SIZES; k++)
+      cr_expect(accepted[k], "%s has no sample that could have %s", op->name, k < SIZES ? "other sizes" : "many elements");
   }
   cn_graph_free(g);
 }
 Test(autograd_forward, sizes) { sweep_isas(every_operation); }
 
 /* ---- broadcasting ---- */
-static const cn_dims shapes[] = { { 0, { 0 } }, { 1, { 1 } }, { 1, { 4 } }, { 2, { 3, 1 } }, { 2, { 3, 4 } }, { 2, { 1, 4 } }, { 3, { 2, 1, 1 } }, { 3, { 2, 3, 4 } }, { 3, { 2, 3, 1 } }, { 1, { 0 } },
-                                  { 2, { 0, 1 } }, { 4, { 5, 1, 3, 1 } }, { 1, { 17 } }, { 2, { 17, 1 } } };
+static const cn_dims shapes[] = { { 0, { 0 } },    { 1, { 1 } },          { 1, { 4 } },       { 2, { 3, 1 } },    { 2, { 3, 4 } },
+                                  { 2, { 1, 4 } }, { 3, { 2, 1, 1 } },    { 3, { 2, 3, 4 } }, { 3, { 2, 3, 1 } }, { 1, { 0 } },
+                                  { 2, { 0, 1 } }, { 4, { 5, 1, 3, 1 } }, { 1, { 17 } },      { 2, { 17, 1 } } };
 #define SHAPES ((int)(sizeof shapes / sizeof *shapes))
 
 static void broadcast_pair(cn_graph *g, const cn_op *op, int a, int b, cn_dtype dtype) {

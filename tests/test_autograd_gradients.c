@@ -1,4 +1,5 @@
-/* Gradients of operations: against finite differences in orders 1 and 2, the fused ones against those in operations; and mutation control: a gradient that is made wrong is caught. */
+/* Gradients of operations: against finite differences in orders 1 and 2, the fused ones against those in operations; and mutation control: a gradient that is
+ * made wrong is caught. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -60,7 +61,8 @@ static void gradient_of_views(cn_graph *g, const cn_op *op, const char *text) {
 }
 Test(autograd_gradients, of_views) { sweep_samples(gradient_of_views); }
 
-static const cn_dims shapes[] = { { 0, { 0 } }, { 1, { 1 } }, { 1, { 4 } }, { 2, { 3, 1 } }, { 2, { 3, 4 } }, { 2, { 1, 4 } }, { 3, { 2, 1, 1 } }, { 3, { 2, 3, 4 } }, { 3, { 2, 3, 1 } }, { 4, { 2, 1, 3, 1 } } };
+static const cn_dims shapes[] = { { 0, { 0 } },    { 1, { 1 } },       { 1, { 4 } },       { 2, { 3, 1 } },    { 2, { 3, 4 } },
+                                  { 2, { 1, 4 } }, { 3, { 2, 1, 1 } }, { 3, { 2, 3, 4 } }, { 3, { 2, 3, 1 } }, { 4, { 2, 1, 3, 1 } } };
 #define SHAPES ((int)(sizeof shapes / sizeof *shapes))
 static bool pair(cn_graph *g, const cn_op *op, int a, int b, sample *s) {
   cn_stream stream = { 9, 0 };
@@ -126,7 +128,8 @@ static void compare_fused(cn_graph *g, sample *s, const char *what) {
   cr_expect(cn_ok(g), "%s (%s): %s", s->op->name, what, cn_error(g));
   for (int64_t i = 0; both && i < n; i++) {
     const double d = most_apart(a[i], b[i], &at);
-    cr_expect(d <= 1e-11, "%s (%s): gradient %lld, element %lld is %.17g fused, %.17g in operations", s->op->name, what, (long long)i, (long long)at, cn_at(a[i], at), cn_at(b[i], at));
+    cr_expect(d <= 1e-11, "%s (%s): gradient %lld, element %lld is %.17g fused, %.17g in operations", s->op->name, what, (long long)i, (long long)at,
+              cn_at(a[i], at), cn_at(b[i], at));
   }
 }
 
@@ -210,7 +213,8 @@ static cn_code mutated_backward(const cn_call *c) {
   const cn_code code = mutant.op->backward(c);
   const int32_t i = mutant.input;
   const bool wide = mutant.op->flags & CN_OP_BROADCASTS;
-  if (code == CN_OK && i < c->nx && c->gx[i] && (wide || mutant.kind != UNSUMMED)) mutate_memory(c->gx[i], wide ? &c->y[0]->dims : &c->x[i]->dims, &c->x[i]->dims);
+  if (code == CN_OK && i < c->nx && c->gx[i] && (wide || mutant.kind != UNSUMMED))
+    mutate_memory(c->gx[i], wide ? &c->y[0]->dims : &c->x[i]->dims, &c->x[i]->dims);
   return code;
 }
 
@@ -282,12 +286,13 @@ static int mutants_of(cn_graph *g, const cn_op *op, int32_t input) {
   int n = 0;
   if (!has_gradient(g, op, input)) return 0;
   for (mutation m = SCALED; m < MUTANTS; m++) {
-    if (m == UNSUMMED && (op->inputs < 2 || !(op->flags & CN_OP_BROADCASTS))) continue; /* its rule sums by itself, if at all; the sum is no step that could be skipped */
+    if (m == UNSUMMED && (op->inputs < 2 || !(op->flags & CN_OP_BROADCASTS)))
+      continue; /* its rule sums by itself, if at all; the sum is no step that could be skipped */
     for (int fused = 0; fused < (op->backward ? 2 : 1); fused++) {
       mutant.kind = m;
       const verdict v = over_samples(g, fused);
-      cr_expect(v == CAUGHT || (v == NO_EFFECT && excepted(op, m, input)), "%s: the %s gradient of input %d, %s, %s", op->name, fused ? "fused" : "recorded", (int)input, mutation_names[m],
-                v == MISSED ? "was not caught" : "cannot be seen on any sample");
+      cr_expect(v == CAUGHT || (v == NO_EFFECT && excepted(op, m, input)), "%s: the %s gradient of input %d, %s, %s", op->name, fused ? "fused" : "recorded",
+                (int)input, mutation_names[m], v == MISSED ? "was not caught" : "cannot be seen on any sample");
       n++;
     }
   }

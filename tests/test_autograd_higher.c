@@ -61,7 +61,13 @@ static void counted_vjp(cn_graph *graph, const cn_node *n, cn_tensor *const *gy,
   gx[0] = cn_apply(graph, cn_node_op(n), &a)[0];
 }
 CN_SCHEMA_DATA_(counted, cn_counted_args, COUNTED)
-static const cn_op counted = { .name = "counted", .schema = CN_SCHEMA_(counted, "counted", cn_counted_args), .inputs = 1, .outputs = 1, .infer = cn_infer_same, .forward = counted_forward, .vjp = counted_vjp };
+static const cn_op counted = { .name = "counted",
+                               .schema = CN_SCHEMA_(counted, "counted", cn_counted_args),
+                               .inputs = 1,
+                               .outputs = 1,
+                               .infer = cn_infer_same,
+                               .forward = counted_forward,
+                               .vjp = counted_vjp };
 
 /* y = sum of x^2 over 20,000 elements, read through `counted`: the first gradient is 2 x, whose own value only the product with v needs. */
 Test(autograd_higher, what_nobody_reads_is_not_computed) {
@@ -79,7 +85,9 @@ Test(autograd_higher, what_nobody_reads_is_not_computed) {
 }
 
 static cn_code failing_forward(const cn_call *c) { return ((double *)c->y[0]->data)[0] = 7, cn_fail(c->graph, CN_VALUE, "no"); }
-static const cn_op failing = { .name = "failing", .schema = CN_SCHEMA_(counted, "failing", cn_counted_args), .inputs = 1, .outputs = 1, .infer = cn_infer_same, .forward = failing_forward };
+static const cn_op failing = {
+  .name = "failing", .schema = CN_SCHEMA_(counted, "failing", cn_counted_args), .inputs = 1, .outputs = 1, .infer = cn_infer_same, .forward = failing_forward
+};
 
 /* The error of a value that is computed late names the layer that asked for it, not the one that reads it; a value that failed stays uncomputed. */
 Test(autograd_higher, what_is_computed_late_fails_where_it_was_made) {

@@ -1,4 +1,5 @@
-/* What the sweep's samples do not hold of the operations on images: exact integers, grey pixels, places far outside, sizes that are not known yet, numbers of released Keras. */
+/* What the sweep's samples do not hold of the operations on images: exact integers, grey pixels, places far outside, sizes that are not known yet, numbers of
+ * released Keras. */
 #include "test_layers.h"
 
 static cn_graph *g;
@@ -53,7 +54,8 @@ Test(autograd_image, a_quarter_turn) {
 
 Test(autograd_image, same_seed_same_displacement) {
   cn_tensor *x = cn_random_uniform(g, .shape = CN_INTS(1, 6, 6, 1));
-  cn_tensor *a = cn_elastic_transform(g, x, .seed = 4), *b = cn_elastic_transform(g, x, .seed = 4), *c = cn_elastic_transform(g, x), *d = cn_elastic_transform(g, x);
+  cn_tensor *a = cn_elastic_transform(g, x, .seed = 4), *b = cn_elastic_transform(g, x, .seed = 4), *c = cn_elastic_transform(g, x),
+            *d = cn_elastic_transform(g, x);
   double same = 0, other = 0;
   for (int64_t i = 0; i < cn_count(x); i++) same += fabs(cn_at(a, i) - cn_at(b, i)), other += fabs(cn_at(c, i) - cn_at(d, i));
   cr_assert_eq(same, 0);
@@ -83,5 +85,7 @@ Test(autograd_image, sizes_that_are_not_known_yet) {
   CHECK_SHAPE(cn_ssim(g, x, x), CN_DIMS(n));
   CHECK_SHAPE(cn_extract_patches(g, x, .size = CN_INTS(2)), CN_DIMS(n, n, n, 12));
   CHECK_SHAPE(cn_map_coordinates(g, x, cn_symbolic(g, CN_F32, CN_DIMS(4, n, 2)), 1), CN_DIMS(n, 2));
-  CHECK_SHAPE(cn_scale_and_translate(g, x, CN_INTS(2, 4, 5, 3), .scale = CN_REALS(1, 2), .translation = CN_REALS(0, 0), .spatial_dims = CN_INTS(1, 2), .method = "linear"), CN_DIMS(2, 4, 5, 3));
+  CHECK_SHAPE(cn_scale_and_translate(g, x, CN_INTS(2, 4, 5, 3), .scale = CN_REALS(1, 2), .translation = CN_REALS(0, 0), .spatial_dims = CN_INTS(1, 2),
+                                     .method = "linear"),
+              CN_DIMS(2, 4, 5, 3));
 }

@@ -13,7 +13,8 @@ static cn_tensor *random_matrix(cn_dtype dtype, int64_t m, int64_t n) {
 static void check_equal(cn_tensor *a, cn_tensor *b, double tolerance, const char *what) {
   cr_assert(cn_ok(g), "%s: %s", what, cn_error(g));
   cr_assert_eq(cn_count(a), cn_count(b), "%s", what);
-  for (int64_t i = 0; i < cn_count(a); i++) cr_assert(fabs(cn_at(a, i) - cn_at(b, i)) <= tolerance, "%s: element %lld is %g, wanted %g", what, (long long)i, cn_at(a, i), cn_at(b, i));
+  for (int64_t i = 0; i < cn_count(a); i++)
+    cr_assert(fabs(cn_at(a, i) - cn_at(b, i)) <= tolerance, "%s: element %lld is %g, wanted %g", what, (long long)i, cn_at(a, i), cn_at(b, i));
 }
 static void check_orthogonal(cn_tensor *q, double tolerance, const char *what) {
   check_equal(cn_matmul(g, q, q, .transpose_a = true), cn_eye(g, cn_dtype_of(q), cn_dim(q, 1), cn_dim(q, 1), 0), tolerance, what);
@@ -97,8 +98,11 @@ static void check_length(cn_dtype dtype, int64_t rows, int64_t n) {
         const double angle = -6.28318530717958647692 * (double)(j * k % n) / (double)n, a = cn_at(re, r * n + j), b = cn_at(im, r * n + j);
         sr += a * cos(angle) - b * sin(angle), si += a * sin(angle) + b * cos(angle), hr += a * cos(angle), hi += a * sin(angle);
       }
-      cr_expect(fabs(cn_at(y.real, r * n + k) - sr) < near * 10 * size && fabs(cn_at(y.imag, r * n + k) - si) < near * 10 * size, "%s, number %lld", what, (long long)k);
-      if (k <= n / 2) cr_expect(fabs(cn_at(half.real, r * (n / 2 + 1) + k) - hr) < near * 10 * size && fabs(cn_at(half.imag, r * (n / 2 + 1) + k) - hi) < near * 10 * size, "%s, real, number %lld", what, (long long)k);
+      cr_expect(fabs(cn_at(y.real, r * n + k) - sr) < near * 10 * size && fabs(cn_at(y.imag, r * n + k) - si) < near * 10 * size, "%s, number %lld", what,
+                (long long)k);
+      if (k <= n / 2)
+        cr_expect(fabs(cn_at(half.real, r * (n / 2 + 1) + k) - hr) < near * 10 * size && fabs(cn_at(half.imag, r * (n / 2 + 1) + k) - hi) < near * 10 * size,
+                  "%s, real, number %lld", what, (long long)k);
     }
   cr_assert(cn_ok(g), "%s: %s", what, cn_error(g));
   cn_graph_reset(g);

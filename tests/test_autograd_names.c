@@ -64,7 +64,8 @@ Test(autograd_names, nothing_but_nan) {
 }
 
 Test(autograd_names, closeness) {
-  cn_tensor *a = DOUBLES(CN_DIMS(7), 1, 1, INFINITY, -INFINITY, NAN, INFINITY, 5), *b = DOUBLES(CN_DIMS(7), 1.000001, 1.1, INFINITY, INFINITY, NAN, 1, INFINITY);
+  cn_tensor *a = DOUBLES(CN_DIMS(7), 1, 1, INFINITY, -INFINITY, NAN, INFINITY, 5),
+            *b = DOUBLES(CN_DIMS(7), 1.000001, 1.1, INFINITY, INFINITY, NAN, 1, INFINITY);
   CHECK_TENSOR(cn_isclose(g, a, b), CN_DIMS(7), 0, 1, 0, 1, 0, 0, 0, 0);
   CHECK_TENSOR(cn_isclose(g, a, b, .atol = 0.2, .equal_nan = true), CN_DIMS(7), 0, 1, 1, 1, 0, 1, 0, 0);
   CHECK_TENSOR(cn_allclose(g, a, a), CN_SCALAR, 0, 0);

@@ -124,8 +124,12 @@ static cn_tensor *keeping(net *n, uint32_t step) {
 }
 
 Test(autograd_plan, steps_are_those_of_recording) {
-  static const struct { forward *f; const char *what; } runs[] = { { plain, "plain" }, { short_batches, "short batches" }, { branches, "branches" }, { options, "options" }, { dropping, "dropout" }, { freezing, "freezing" },
-    { freezing_inside, "freezing inside a step" }, { carrying, "a carried state" }, { watching, "watching" }, { unrecorded, "unrecorded calls" }, { views, "views" }, { keeping, "kept tensors" } };
+  static const struct {
+    forward *f;
+    const char *what;
+  } runs[] = { { plain, "plain" }, { short_batches, "short batches" }, { branches, "branches" }, { options, "options" }, { dropping, "dropout" },
+               { freezing, "freezing" }, { freezing_inside, "freezing inside a step" }, { carrying, "a carried state" }, { watching, "watching" },
+               { unrecorded, "unrecorded calls" }, { views, "views" }, { keeping, "kept tensors" } };
   for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) same_with_plans(runs[i].f, runs[i].what);
 }
 

@@ -216,7 +216,8 @@ Test(autograd_segment, no_memory) {
     const net m = net_of(own, CN_F32, 8);
     net parts[4];
     const bool done = cn_backward(own, loss_of(own, &m, rows_of(own, CN_F32, 4, 8), 4, parts));
-    cr_assert(done == cn_ok(own), "allocation %d of %d: %s", (int)k, (int)failing.calls, cn_error(own)); /* done: a kernel's workspace, which it can do without */
+    cr_assert(done == cn_ok(own), "allocation %d of %d: %s", (int)k, (int)failing.calls,
+              cn_error(own)); /* done: a kernel's workspace, which it can do without */
     refused += !done;
     cn_graph_free(own);
     cr_assert_eq(failing.live, 0);
@@ -277,7 +278,9 @@ Test(autograd_segment, a_reversed_gradient) {
 }
 
 /* log(1 + exp(x)), whose own gradient overflows: vjp = gy sigmoid(x). */
-static cn_tensor *log1pexp(cn_graph *graph, cn_tensor *const *x, int64_t n, void *user) { return (void)n, (void)user, cn_log(graph, cn_shift(graph, cn_exp(graph, x[0]), 1)); }
+static cn_tensor *log1pexp(cn_graph *graph, cn_tensor *const *x, int64_t n, void *user) {
+  return (void)n, (void)user, cn_log(graph, cn_shift(graph, cn_exp(graph, x[0]), 1));
+}
 static void log1pexp_vjp(cn_graph *graph, cn_tensor *const *x, int64_t n, cn_tensor *y, cn_tensor *gy, const bool *want, cn_tensor **gx, void *user) {
   (void)n, (void)y, (void)user;
   if (want[0]) gx[0] = cn_multiply(graph, gy, cn_sigmoid(graph, x[0]));
@@ -293,7 +296,9 @@ Test(autograd_segment, a_stable_gradient_of_any_order) {
   cr_assert(r.passed, "%s", r.text);
 }
 
-static cn_tensor *checkpoints_stable(cn_graph *graph, cn_tensor *const *x, int64_t n, void *user) { return cn_sin(graph, cn_checkpoint(graph, stable, (cn_tensors){ x, n }, user)); }
+static cn_tensor *checkpoints_stable(cn_graph *graph, cn_tensor *const *x, int64_t n, void *user) {
+  return cn_sin(graph, cn_checkpoint(graph, stable, (cn_tensors){ x, n }, user));
+}
 Test(autograd_segment, a_gradient_of_ones_own_inside_a_checkpoint) {
   const cn_gradcheck_report r = cn_gradcheck(g, checkpoints_stable, CN_TENSORS(cn_array(g, CN_F64, CN_DIMS(3), (const double[]){ 0.3, -1, 0.6 })), .order = 2);
   cr_assert(r.passed, "%s", r.text);
@@ -312,7 +317,9 @@ Test(autograd_segment, refused_gradients) {
 }
 
 /* ---- a segment in a segment ---- */
-static cn_tensor *times_variable(cn_graph *graph, cn_tensor *const *x, int64_t n, void *variable) { return (void)n, cn_multiply(graph, x[0], (cn_tensor *)variable); }
+static cn_tensor *times_variable(cn_graph *graph, cn_tensor *const *x, int64_t n, void *variable) {
+  return (void)n, cn_multiply(graph, x[0], (cn_tensor *)variable);
+}
 static cn_tensor *squared_segment(cn_graph *graph, cn_tensor *const *x, int64_t n, void *variable) {
   (void)n;
   return cn_square(graph, cn_checkpoint(graph, times_variable, CN_TENSORS(x[0]), variable));

@@ -20,7 +20,8 @@ static bool look(cn_graph *graph, const cn_backward_step *s, void *user) {
   cr_assert_eq(s->number, v->steps++);
   for (int64_t i = 0; i < cn_node_inputs(s->node); i++)
     for (int64_t k = 0; s->gx[i] && k < cn_count(s->gx[i]); k++) gx += cn_at(s->gx[i], k);
-  snprintf(word, sizeof word, "%d %s %s %g>%g;", (int)cn_node_number(s->node), cn_node_op(s->node)->name, s->rule, s->gy[0] ? cn_item(cn_sum(graph, s->gy[0])) : NAN, gx);
+  snprintf(word, sizeof word, "%d %s %s %g>%g;", (int)cn_node_number(s->node), cn_node_op(s->node)->name, s->rule,
+           s->gy[0] ? cn_item(cn_sum(graph, s->gy[0])) : NAN, gx);
   strncat(v->text, word, sizeof v->text - strlen(v->text) - 1);
   return v->steps != v->stop;
 }

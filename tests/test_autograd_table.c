@@ -98,7 +98,8 @@ Test(autograd_table, no_operation_has_the_name_of_a_type_or_a_class) {
   for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
     char *text = headers(folders[i]);
     for (int64_t k = 0; (op = cn_op_at(k)); k++) {
-      cr_expect(!has(text, "typedef struct cn_", op->name, " ;{") && !has(text, "} cn_", op->name, ";") && !has(text, "struct cn_", op->name, " ;{"), "%s is a type in %s", op->name, folders[i]);
+      cr_expect(!has(text, "typedef struct cn_", op->name, " ;{") && !has(text, "} cn_", op->name, ";") && !has(text, "struct cn_", op->name, " ;{"),
+                "%s is a type in %s", op->name, folders[i]);
       cr_expect(!has(text, "LAYER_DECLARE(", op->name, ","), "%s is a layer in %s", op->name, folders[i]);
     }
     free(text);

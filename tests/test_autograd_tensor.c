@@ -79,7 +79,8 @@ Test(autograd_tensor, strings) {
 }
 
 Test(autograd_tensor, views_share_memory) {
-  cn_tensor *x = cn_ones(g, CN_F64, CN_DIMS(6, 4)), *flat = cn_reshape(g, x, CN_INTS(24)), *tail = cn_slice(g, x, .start_indices = CN_INTS(2, 0), .shape = CN_INTS(4, 4));
+  cn_tensor *x = cn_ones(g, CN_F64, CN_DIMS(6, 4)), *flat = cn_reshape(g, x, CN_INTS(24)),
+            *tail = cn_slice(g, x, .start_indices = CN_INTS(2, 0), .shape = CN_INTS(4, 4));
   cr_assert_eq(cn_data(flat), cn_data(x));
   cr_assert_eq((const double *)cn_data(tail), (const double *)cn_data(x) + 8);
 }
@@ -135,7 +136,8 @@ Test(autograd_tensor, the_first_error_sticks) {
 
 Test(autograd_tensor, nothing_is_no_tensor) {
   int64_t n;
-  cr_assert(isnan(cn_item(NULL)) && isnan(cn_at(NULL, 0)) && !cn_data(NULL) && !cn_count(NULL) && !cn_grad(NULL) && !cn_persist(NULL) && !cn_string_at(NULL, 0, &n));
+  cr_assert(isnan(cn_item(NULL)) && isnan(cn_at(NULL, 0)) && !cn_data(NULL) && !cn_count(NULL) && !cn_grad(NULL) && !cn_persist(NULL) &&
+            !cn_string_at(NULL, 0, &n));
   cr_assert(!cn_ok(NULL));
   cr_assert_str_eq(cn_error(NULL), "out of memory");
   cr_assert_eq(cn_error_code(NULL), CN_NO_MEMORY);

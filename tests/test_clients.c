@@ -37,7 +37,8 @@ CN_LAYER(Twice, twice, CN_TWICE, .build = twice_build, .call = twice_call)
 
 Test(clients, a_wrapper_layer) {
   cn_register_class(g, &cn_class_Twice);
-  cn_layer *inner = cn_Dense(g, 2, .kernel_initializer = "ones", .use_bias = false, .name = "inner"), *w = cn_Twice(g, inner, .shift = 1, .axes = CN_INTS(1), .name = "twice");
+  cn_layer *inner = cn_Dense(g, 2, .kernel_initializer = "ones", .use_bias = false, .name = "inner"),
+           *w = cn_Twice(g, inner, .shift = 1, .axes = CN_INTS(1), .name = "twice");
   cn_tensor *y = cn_call(g, w, FLOATS(g, CN_DIMS(1, 2), 1, 2));
   CHECK_TENSOR(y, CN_DIMS(1, 1), 1e-6, 14); /* [3,3], then [6,6], plus 1, summed */
   cn_tensor *weights[2];

@@ -41,15 +41,20 @@ static void pot_finish(cn_object *self) {
   cni_free(self->graph, ((pot *)self)->second);
 }
 
-static const cn_class pot_class = { .kind = CN_KIND_LAYER, .schema = CN_SCHEMA_(pot, "Pot", pot_options), .size = sizeof(pot), .init = pot_init, .finish = pot_finish };
-static const cn_class other_pot_class = { .kind = CN_KIND_METRIC, .schema = CN_SCHEMA_(pot, "Pot", pot_options), .size = sizeof(pot), .init = pot_init, .finish = pot_finish };
+static const cn_class pot_class = {
+  .kind = CN_KIND_LAYER, .schema = CN_SCHEMA_(pot, "Pot", pot_options), .size = sizeof(pot), .init = pot_init, .finish = pot_finish
+};
+static const cn_class other_pot_class = {
+  .kind = CN_KIND_METRIC, .schema = CN_SCHEMA_(pot, "Pot", pot_options), .size = sizeof(pot), .init = pot_init, .finish = pot_finish
+};
 
 Test(class, snake_case_is_that_of_keras) {
   static const char *const rows[][2] = {
-    { "Dense", "dense" },   { "HeNormal", "he_normal" },       { "Conv2DTranspose", "conv2d_transpose" }, { "MaxPooling1D", "max_pooling1d" }, { "RMSprop", "rm_sprop" },
-    { "SGD", "sgd" },       { "L1L2", "l1l2" },                { "LSTM", "lstm" },                        { "LSTMCell", "lstm_cell" },         { "SeparableConv1D", "separable_conv1d" },
-    { "ReLU", "re_lu" },    { "AbcDefGhi", "abc_def_ghi" },    { "GlobalAveragePooling1D", "global_average_pooling1d" }, { "PReLU", "p_re_lu" }, { "GRU", "gru" },
-    { "STFTSpectrogram", "stft_spectrogram" }, { "ELU", "elu" }, { "UpSampling2D", "up_sampling2d" },     { "MeanIoU", "mean_io_u" },          { "KLDivergence", "kl_divergence" },
+    { "Dense", "dense" }, { "HeNormal", "he_normal" }, { "Conv2DTranspose", "conv2d_transpose" }, { "MaxPooling1D", "max_pooling1d" },
+    { "RMSprop", "rm_sprop" }, { "SGD", "sgd" }, { "L1L2", "l1l2" }, { "LSTM", "lstm" }, { "LSTMCell", "lstm_cell" }, { "SeparableConv1D", "separable_conv1d" },
+    { "ReLU", "re_lu" }, { "AbcDefGhi", "abc_def_ghi" }, { "GlobalAveragePooling1D", "global_average_pooling1d" }, { "PReLU", "p_re_lu" }, { "GRU", "gru" },
+    { "STFTSpectrogram", "stft_spectrogram" }, { "ELU", "elu" }, { "UpSampling2D", "up_sampling2d" }, { "MeanIoU", "mean_io_u" },
+    { "KLDivergence", "kl_divergence" },
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     char text[64];
@@ -80,7 +85,9 @@ Test(class, found_by_every_name) {
 }
 
 Test(class, kind_names) {
-  static const char *const names[] = { "activation", "initializer", "regularizer", "constraint", "layer", "loss", "metric", "optimizer", "schedule", "callback" };
+  static const char *const names[] = {
+    "activation", "initializer", "regularizer", "constraint", "layer", "loss", "metric", "optimizer", "schedule", "callback"
+  };
   for (int i = 0; i < 10; i++) CHECK_TEXT(cni_kind_name((cn_kind)((int)CN_KIND_ACTIVATION + i)), names[i]);
   CHECK_TEXT(cni_kind_name((cn_kind)0), "object");
 }
@@ -209,8 +216,10 @@ Test(object, nested_ones_are_freed_with_their_owner) {
   options_begin(&g, &n);
   cr_assert(cn_register_class(&g, &pot_class));
   const int64_t live = n.live;
-  json_t *config = json_loads("{\"class_name\": \"HeavyWidget\", \"config\": {\"units\": 2, \"window\": 1, \"regularizer\": {\"class_name\": \"L2\", \"config\": {}},"
-                              " \"layer\": {\"class_name\": \"Pot\", \"config\": {\"inner\": \"l2\"}}, \"cells\": [{\"class_name\": \"Pot\", \"config\": {}}, null]}}", 0, NULL);
+  json_t *config =
+      json_loads("{\"class_name\": \"HeavyWidget\", \"config\": {\"units\": 2, \"window\": 1, \"regularizer\": {\"class_name\": \"L2\", \"config\": {}},"
+                 " \"layer\": {\"class_name\": \"Pot\", \"config\": {\"inner\": \"l2\"}}, \"cells\": [{\"class_name\": \"Pot\", \"config\": {}}, null]}}",
+                 0, NULL);
   cn_object *object = cni_object_from_json(&g, CN_KIND_LAYER, config, NULL, &test_factory);
   cr_assert(object != NULL, "%s", cn_error(&g));
   const widget_options *o = object->options;
@@ -282,7 +291,8 @@ Test(class, described) {
   options_begin(&g, &n);
   CHECK_TEXT(cn_describe(&g, "l2"), "L2 (regularizer)\n  l2: number, not negative, default 0.01: factor\n");
   const char *text = cn_describe(&g, "heavy_widget");
-  cr_assert(strstr(text, "HeavyWidget (layer)\n  units: integer, positive, required: size of the output\n  window: 1 to 3 integers, positive, required\n") == text);
+  cr_assert(strstr(text, "HeavyWidget (layer)\n  units: integer, positive, required: size of the output\n  window: 1 to 3 integers, positive, required\n") ==
+            text);
   cr_assert(strstr(text, "\n  activation: activation, default 'linear': applied to the output\n") != NULL);
   cr_assert(strstr(text, "\n  rate: number, in [0, 1], default 0.5: fraction that is dropped\n  momentum: number, not negative, default none\n") != NULL);
   cr_assert(strstr(text, "\n  use_bias: true or false, default true: whether a bias is added\n") != NULL);

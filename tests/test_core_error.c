@@ -3,8 +3,12 @@
 #include "test_core.h"
 
 Test(types, dtypes) {
-  static const struct { cn_dtype dtype; const char *name; size_t size; } rows[] = { { CN_F32, "float32", 4 }, { CN_F64, "float64", 8 }, { CN_I32, "int32", 4 },  { CN_I64, "int64", 8 },
-                                                                                    { CN_U8, "uint8", 1 },    { CN_BOOL, "bool", 1 },   { CN_STRING, "string", 0 } };
+  static const struct {
+    cn_dtype dtype;
+    const char *name;
+    size_t size;
+  } rows[] = { { CN_F32, "float32", 4 }, { CN_F64, "float64", 8 }, { CN_I32, "int32", 4 },    { CN_I64, "int64", 8 },
+               { CN_U8, "uint8", 1 },    { CN_BOOL, "bool", 1 },   { CN_STRING, "string", 0 } };
   for (int i = 0; i < CN_DTYPES; i++) {
     cn_dtype dtype = CN_F32;
     CHECK_TEXT(cn_dtype_name(rows[i].dtype), rows[i].name);
@@ -140,8 +144,10 @@ Test(error, output) {
 
 Test(error, nearest) {
   static const char *const names[] = { "units", "activation", "use_bias", "relu", "Dense", "dense" };
-  static const char *const rows[][2] = { { "activaton", "activation" }, { "unit", "units" },   { "untis", "units" }, { "rellu", "relu" },   { "Relu", "relu" },
-                                         { "Dence", "Dense" },          { "dence", "dense" }, { "usebias", "use_bias" }, { "xyzzy", NULL }, { "", NULL }, { "kernel", NULL } };
+  static const char *const rows[][2] = {
+    { "activaton", "activation" }, { "unit", "units" },       { "untis", "units" }, { "rellu", "relu" }, { "Relu", "relu" }, { "Dence", "Dense" },
+    { "dence", "dense" },          { "usebias", "use_bias" }, { "xyzzy", NULL },    { "", NULL },        { "kernel", NULL }
+  };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     const char *nearest = cni_nearest(rows[i][0], names, 6);
     if (rows[i][1]) cr_assert(nearest && strcmp(nearest, rows[i][1]) == 0, "%s: %s", rows[i][0], nearest ? nearest : "none");

@@ -129,8 +129,9 @@ Test(memory, size_classes) {
   cn_graph g;
   counting n;
   graph_begin(&g, &n);
-  static const size_t sizes[][2] = { { 0, 64 }, { 1, 64 }, { 64, 64 }, { 65, 96 }, { 96, 96 }, { 97, 128 }, { 129, 192 }, { 193, 256 }, { 1 << 20, 1 << 20 }, { (1 << 20) + 1, 5 << 18 },
-                                     { 5 << 18, 5 << 18 }, { (5 << 18) + 1, 6 << 18 }, { 3 << 20, 3 << 20 }, { (7 << 19) + 1, (7 << 19) + 4096 } };
+  static const size_t sizes[][2] = { { 0, 64 }, { 1, 64 }, { 64, 64 }, { 65, 96 }, { 96, 96 }, { 97, 128 }, { 129, 192 }, { 193, 256 }, { 1 << 20, 1 << 20 },
+                                     { (1 << 20) + 1, 5 << 18 }, { 5 << 18, 5 << 18 }, { (5 << 18) + 1, 6 << 18 }, { 3 << 20, 3 << 20 },
+                                     { (7 << 19) + 1, (7 << 19) + 4096 } };
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) cr_assert_eq(waste_of(&g, sizes[i][0]), sizes[i][1] - sizes[i][0], "%zu", sizes[i][0]);
   cr_assert_eq(waste_of(&g, 9000000), 9003008 - 9000000);
   for (size_t size = 64; size < (1 << 20); size = size * 9 / 8 + 1) cr_assert_leq(waste_of(&g, size), size / 2);

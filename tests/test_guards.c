@@ -1,5 +1,5 @@
-/* test_guards [WORKLOAD]: the benchmark's workloads, each in a process of its own: no allocation anywhere in the process over 100 steps after the warm-up, and a bound on the peak of memory.
- * test_guards WORKLOAD STEPS: runs so many steps, for tests/test_instructions.sh. */
+/* test_guards [WORKLOAD]: the benchmark's workloads, each in a process of its own: no allocation anywhere in the process over 100 steps after the warm-up, and
+ * a bound on the peak of memory. test_guards WORKLOAD STEPS: runs so many steps, for tests/test_instructions.sh. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -59,7 +59,8 @@ int posix_memalign(void **p, size_t alignment, size_t size) {
 
 /* ---- what a workload may take ---- */
 enum { STEPS = 100 };
-/* Counts of 4-byte numbers. slots: the optimizer's numbers a weight. kept: what backward needs of the forward pass, the batch itself left out (it stands in the data). */
+/* Counts of 4-byte numbers. slots: the optimizer's numbers a weight. kept: what backward needs of the forward pass, the batch itself left out (it stands in the
+ * data). */
 typedef struct bound {
   const char *name;
   double weights, slots, data, kept;
@@ -122,7 +123,8 @@ static int check_allocations(const bound *b) {
   if (!n) return 0;
   dladdr(atomic_load(&first_caller), &where);
   const long offset = (long)((char *)atomic_load(&first_caller) - (char *)where.dli_fbase);
-  return complain(b, "%ld allocations in %d steps, the first at %s+0x%lx (%s)", n, STEPS, where.dli_fname, offset, where.dli_sname ? where.dli_sname : "no symbol");
+  return complain(b, "%ld allocations in %d steps, the first at %s+0x%lx (%s)", n, STEPS, where.dli_fname, offset,
+                  where.dli_sname ? where.dli_sname : "no symbol");
 }
 
 /* In a process of its own: 0 passed, 1 failed. */

@@ -222,7 +222,8 @@ static const char *database(void) {
 
 Test(io_files, sqlite_rows) {
   const char *path = database();
-  cn_source *s = cn_source_sqlite(&p.g, path, "SELECT a, b, y FROM t ORDER BY b", .inputs = CN_STRINGS("a"), .targets = CN_STRINGS("y", "b"), .target_dtype = "int64");
+  cn_source *s =
+      cn_source_sqlite(&p.g, path, "SELECT a, b, y FROM t ORDER BY b", .inputs = CN_STRINGS("a"), .targets = CN_STRINGS("y", "b"), .target_dtype = "int64");
   cn_samples out;
   for (int64_t epoch = 0; epoch < 2; epoch++) {
     cr_assert(cn_source_reset(s, epoch));
@@ -244,7 +245,8 @@ Test(io_files, sqlite_what_is_refused) {
   CHECK_ERROR(&p, FORMAT, "sqlite: x.db: row 1: column \"c\": \"x\" is no float32");
   cr_assert_eq(cn_source_next(cn_source_sqlite(&p.g, path, "SELECT a, y FROM t", .inputs = CN_STRINGS("y"), .targets = CN_STRINGS("a")), 3, &out), -1);
   CHECK_ERROR(&p, FORMAT, "sqlite: x.db: row 2: column \"a\": a value is missing");
-  cr_assert_eq(cn_source_next(cn_source_sqlite(&p.g, path, "SELECT b, y FROM t", .targets = CN_STRINGS("y"), .target_dtype = "uint8", .classes = 2), 3, &out), -1);
+  cr_assert_eq(cn_source_next(cn_source_sqlite(&p.g, path, "SELECT b, y FROM t", .targets = CN_STRINGS("y"), .target_dtype = "uint8", .classes = 2), 3, &out),
+               -1);
   CHECK_ERROR(&p, FORMAT, "sqlite: x.db: row 3: column \"y\": label 5 is not in [0, 2)");
   cr_assert_eq(cn_source_next(cn_source_sqlite(&p.g, path, "SELECT b FROM t", .dtype = "int32"), 3, &out), -1);
   CHECK_ERROR(&p, FORMAT, "sqlite: x.db: row 3: column \"b\": \"9007199254740993\" is no int32");
@@ -277,7 +279,8 @@ static void folder_in(const char *name) {
   cr_assert_eq(mkdir(path, 0700), 0);
 }
 static void begin_pictures(void) {
-  static const unsigned char grey[] = { 0, 100, 200, 40 }, colour[] = { 10, 20, 30, 255, 0, 0, 0, 255, 0, 0, 0, 255 }, clear[] = { 9, 8, 7, 0, 6, 5, 4, 128, 3, 2, 1, 255, 250, 251, 252, 253 };
+  static const unsigned char grey[] = { 0, 100, 200, 40 }, colour[] = { 10, 20, 30, 255, 0, 0, 0, 255, 0, 0, 0, 255 },
+                             clear[] = { 9, 8, 7, 0, 6, 5, 4, 128, 3, 2, 1, 255, 250, 251, 252, 253 };
   begin();
   snprintf(pictures, sizeof pictures, "%s", p.folder);
   strcat(pictures, ".d");
@@ -311,7 +314,8 @@ Test(io_pictures, in_order) {
   cr_assert_str_eq(floats_text((float *)out.v[0] + 12, 12), "9 8 7 6 5 4 3 2 1 250 251 252");
   cr_assert_str_eq(floats_text((float *)out.v[0] + 36, 3), "10 20 30");
   cr_assert_arr_eq(out.v[1], ((const int32_t[]){ 0, 0, 1, 1 }), 16);
-  s = cn_source_image_folder(&p.g, pictures, .image_size = CN_NONE_INTS, .color_mode = "grayscale", .label_mode = "categorical", .class_names = CN_STRINGS("dogs", "cats"));
+  s = cn_source_image_folder(&p.g, pictures, .image_size = CN_NONE_INTS, .color_mode = "grayscale", .label_mode = "categorical",
+                             .class_names = CN_STRINGS("dogs", "cats"));
   cr_assert_eq(cn_source_next(s, 9, &out), 4, "%s", cn_error(&p.g));
   cr_assert_str_eq(floats_text((float *)out.v[0] + 4, 4), "18 76 150 29"); /* dogs/b.png: its grey */
   cr_assert_str_eq(floats_text(out.v[1], 8), "1 0 1 0 0 1 0 1");
@@ -437,7 +441,8 @@ static int64_t all_files(cn_graph *g) {
   snprintf(lines, sizeof lines, "%s/x.txt", pictures);
   snprintf(array, sizeof array, "%s/x.idx", pictures);
   cn_source *x = cn_source_zip(cn_source_csv(g, csv, .inputs = CN_STRINGS("city"), .targets = CN_STRINGS("label"), .dtype = "string"), NULL, NULL);
-  x = cn_source_zip(cn_source_image_folder(g, pictures, .image_size = CN_INTS(2, 2), .label_mode = NULL), cn_source_lines(g, lines), x ? cn_source_idx(g, array) : NULL);
+  x = cn_source_zip(cn_source_image_folder(g, pictures, .image_size = CN_INTS(2, 2), .label_mode = NULL), cn_source_lines(g, lines),
+                    x ? cn_source_idx(g, array) : NULL);
   cn_source *s = cn_source_prefetch(cn_source_batch(x, 2, false), 2);
   cn_samples out;
   int64_t n = 0;

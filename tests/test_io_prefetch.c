@@ -77,7 +77,8 @@ Test(io_prefetch, it_reads_ahead_and_no_further) {
 /* Parts of one source, one of them on a thread of its own. */
 Test(io_prefetch, parts_are_read_from_two_threads) {
   cn_source_parts parts = cn_source_split(cn_source_cache(ramp(&p.g, 60)), .validation_split = 0.5);
-  cn_source *train = cn_source_prefetch(cn_source_batch(cn_source_shuffle(parts.train, .seed = 1), 4, false), 2), *validation = cn_source_prefetch(parts.validation, 2);
+  cn_source *train = cn_source_prefetch(cn_source_batch(cn_source_shuffle(parts.train, .seed = 1), 4, false), 2),
+            *validation = cn_source_prefetch(parts.validation, 2);
   cn_samples a, b;
   for (int64_t epoch = 0; epoch < 20; epoch++) {
     int64_t sum = 0;

@@ -23,7 +23,8 @@ Test(io_source, arrays_of_several_columns_and_texts) {
   const uint8_t y[2] = { 7, 8 };
   struct { int64_t offsets[3]; char bytes[8]; } words = { { 0, 3, 3 }, "abc" };
   char names[3][2] = { "x", "y", "t" };
-  const cn_named_array a = { names[0], CN_F32, { 2, { 2, 3 } }, x }, b = { names[1], CN_U8, { 1, { 2 } }, (void *)(uintptr_t)y }, t = { names[2], CN_STRING, { 1, { 2 } }, &words };
+  const cn_named_array a = { names[0], CN_F32, { 2, { 2, 3 } }, x }, b = { names[1], CN_U8, { 1, { 2 } }, (void *)(uintptr_t)y },
+                       t = { names[2], CN_STRING, { 1, { 2 } }, &words };
   cn_source *s = cn_source_arrays(&p.g, (const cn_named_array *const[]){ &a, &t }, 2, (const cn_named_array *const[]){ &b }, 1, NULL, 0);
   int64_t counts[3];
   cn_samples out;
@@ -35,7 +36,9 @@ Test(io_source, arrays_of_several_columns_and_texts) {
   const cn_text *texts = out.v[1];
   cr_assert(texts[0].n == 3 && memcmp(texts[0].p, "abc", 3) == 0 && texts[1].n == 0);
   cr_assert_arr_eq(out.v[2], y, 2);
-  cr_assert_null(cn_source_arrays(&p.g, (const cn_named_array *const[]){ &a }, 1, (const cn_named_array *const[]){ &(const cn_named_array){ names[1], CN_U8, { 1, { 1 } }, (void *)(uintptr_t)y } }, 1, NULL, 0));
+  cr_assert_null(cn_source_arrays(&p.g, (const cn_named_array *const[]){ &a }, 1,
+                                  (const cn_named_array *const[]){ &(const cn_named_array){ names[1], CN_U8, { 1, { 1 } }, (void *)(uintptr_t)y } }, 1, NULL,
+                                  0));
   CHECK_ERROR(&p, SHAPE, "arrays: \"x\" has 2 samples, \"y\" has 1");
 }
 
@@ -97,7 +100,9 @@ static bool as_text(cn_graph *errors, void *user, int64_t n, const cn_samples *i
   }
   return true;
 }
-static bool silent(cn_graph *errors, void *user, int64_t n, const cn_samples *in, const cn_samples *out) { return (void)errors, (void)user, (void)n, (void)in, (void)out, false; }
+static bool silent(cn_graph *errors, void *user, int64_t n, const cn_samples *in, const cn_samples *out) {
+  return (void)errors, (void)user, (void)n, (void)in, (void)out, false;
+}
 
 Test(io_source, map) {
   CHECK_REST(cn_source_map(ramp(&p.g, 3), add_ten, NULL, NULL, 0, 0, 0), 2, "10 11|12|");
@@ -302,7 +307,8 @@ Test(io_source, what_runs_once) {
 
 /* From every position of every pipeline the same comes as without a stop. */
 Test(io_source, positions_are_exact) {
-  static const char *const names[] = { "arrays", "whole shuffle", "windowed shuffle", "repeat", "skip and take", "cache", "map", "batch", "windows", "split", "prefetch", "repeat of batches", "counter" };
+  static const char *const names[] = { "arrays", "whole shuffle", "windowed shuffle",  "repeat", "skip and take", "cache", "map", "batch", "windows",
+                                       "split",  "prefetch",      "repeat of batches", "counter" };
   for (int kind = 0; kind < (int)(sizeof names / sizeof *names); kind++) {
     counter c = { .count = 12 };
     cn_source *s = ramp(&p.g, 12);

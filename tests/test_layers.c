@@ -24,8 +24,10 @@ Test(layers, dense_is_x_kernel_plus_bias) {
 Test(layers, dense_applies_its_activation) {
   CHECK_TENSOR(cn_call(g, dense_built("Dense(2, activation=relu)"), FLOATS(g, CN_DIMS(1, 3), 2, 1, 0)), CN_DIMS(1, 2), 1e-6, 5.5, 0);
   CHECK_TENSOR(cn_call(g, dense_built("Dense(2, activation=leaky_relu(negative_slope=0.5))"), FLOATS(g, CN_DIMS(1, 3), 2, 1, 0)), CN_DIMS(1, 2), 1e-6, 5.5, -6);
-  CHECK_TENSOR(cn_call(g, dense_built("Dense(2, activation=sigmoid)"), FLOATS(g, CN_DIMS(1, 3), 0, 0, 0)), CN_DIMS(1, 2), 1e-7, 1 / (1 + exp(-0.5)), 1 / (1 + exp(20)));
-  CHECK_TENSOR(cn_call(g, dense_built("Dense(2, activation=softmax)"), FLOATS(g, CN_DIMS(1, 3), 0, 0, 0)), CN_DIMS(1, 2), 1e-6, 1 / (1 + exp(-20.5)), exp(-20.5));
+  CHECK_TENSOR(cn_call(g, dense_built("Dense(2, activation=sigmoid)"), FLOATS(g, CN_DIMS(1, 3), 0, 0, 0)), CN_DIMS(1, 2), 1e-7, 1 / (1 + exp(-0.5)),
+               1 / (1 + exp(20)));
+  CHECK_TENSOR(cn_call(g, dense_built("Dense(2, activation=softmax)"), FLOATS(g, CN_DIMS(1, 3), 0, 0, 0)), CN_DIMS(1, 2), 1e-6, 1 / (1 + exp(-20.5)),
+               exp(-20.5));
 }
 Test(layers, dense_without_bias_and_in_double) {
   cn_layer *l = cn_Dense(g, 1, .use_bias = false, .kernel_initializer = CN_NAME("ones"), .dtype = "float64");
@@ -228,11 +230,12 @@ Test(layers, a_failed_build_leaves_the_layer_unbuilt) {
 }
 
 /* ---- configs, life ---- */
-static const char *const every_layer[] = {
-  "Dense(3, activation=relu, use_bias=false, kernel_regularizer=l2(0.5), kernel_constraint=max_norm(3), name=d)", "Dense(3, activation='leaky_relu(negative_slope=0.1)', dtype=float64)",
-  "Activation(softmax)", "Flatten(data_format=channels_first)", "Rescaling(0.5, offset=-1)", "Embedding(10, 4, mask_zero=true, embeddings_initializer='random_uniform(seed=3)')",
-  "Dropout(0.3, noise_shape=[None, 1, 4], seed=5)", "GlobalAveragePooling1D(keepdims=true)", "Dense(2, trainable=false, activity_regularizer=l1)", NULL
-};
+static const char *const every_layer[] = { "Dense(3, activation=relu, use_bias=false, kernel_regularizer=l2(0.5), kernel_constraint=max_norm(3), name=d)",
+                                           "Dense(3, activation='leaky_relu(negative_slope=0.1)', dtype=float64)", "Activation(softmax)",
+                                           "Flatten(data_format=channels_first)", "Rescaling(0.5, offset=-1)",
+                                           "Embedding(10, 4, mask_zero=true, embeddings_initializer='random_uniform(seed=3)')",
+                                           "Dropout(0.3, noise_shape=[None, 1, 4], seed=5)", "GlobalAveragePooling1D(keepdims=true)",
+                                           "Dense(2, trainable=false, activity_regularizer=l1)", NULL };
 Test(layers, configs_round_trip) {
   for (int i = 0; every_layer[i]; i++) {
     cn_layer *l = cn_layer_from(g, every_layer[i]);

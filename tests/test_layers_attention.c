@@ -1,4 +1,5 @@
-/* Attention layers: masks, windows, dropout, gates, symbolic calls, what is refused, every allocation failing. Values of Keras stand in the conformance cases. */
+/* Attention layers: masks, windows, dropout, gates, symbolic calls, what is refused, every allocation failing. Values of Keras stand in the conformance cases.
+ */
 #include "test_layers.h"
 
 static cn_graph *g;
@@ -6,7 +7,9 @@ static void begin(void) { g = cn_graph_new(.seed = 1); }
 static void end(void) { cn_graph_free(g); }
 TestSuite(layers_attention, .init = begin, .fini = end);
 
-static cn_tensor *uniform(const cn_dims *d, int64_t seed) { return cn_random_uniform(g, (const cn_ints){ d->d, d->rank }, .minval = -1, .maxval = 1, .dtype = "float64", .seed = seed); }
+static cn_tensor *uniform(const cn_dims *d, int64_t seed) {
+  return cn_random_uniform(g, (const cn_ints){ d->d, d->rank }, .minval = -1, .maxval = 1, .dtype = "float64", .seed = seed);
+}
 static cn_tensor *bools(const cn_dims *d, const bool *v) { return cn_array(g, CN_BOOL, d, v); }
 #define BOOLS(d, ...) bools(d, (const bool[]){ __VA_ARGS__ })
 
@@ -37,11 +40,21 @@ Test(layers_attention, attention_of_small_numbers) {
 }
 Test(layers_attention, the_fused_call_is_the_one_with_scores) {
   cn_tensor *q = uniform(CN_DIMS(2, 3, 4), 1), *v = uniform(CN_DIMS(2, 4, 4), 2), *y[1 + CN_LAYER_OUTPUTS];
-  const char *const layers[] = { "Attention(true, dtype=float64)", "MultiHeadAttention(2, 3, 5, dtype=float64)", "GroupQueryAttention(3, 4, 2, dtype=float64)", "GroupQueryAttention(3, 4, 2, sliding_window=2, use_gate=true, dtype=float64)" };
+  const char *const layers[] = { "Attention(true, dtype=float64)", "MultiHeadAttention(2, 3, 5, dtype=float64)", "GroupQueryAttention(3, 4, 2, dtype=float64)",
+                                 "GroupQueryAttention(3, 4, 2, sliding_window=2, use_gate=true, dtype=float64)" };
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
     for (int64_t causal = 0; causal < 2; causal++) {
       cn_layer *l = cn_layer_from(g, layers[i]);
-      cn_call_args a = { .graph = g, .layer = l, .x = CN_NO_TENSOR, .mask = CN_NO_TENSOR, .attention_mask = CN_NO_TENSOR, .query_mask = CN_NO_TENSOR, .value_mask = CN_NO_TENSOR, .key_mask = CN_NO_TENSOR, .inputs = CN_TENSORS(q, v), .use_causal_mask = causal };
+      cn_call_args a = { .graph = g,
+                         .layer = l,
+                         .x = CN_NO_TENSOR,
+                         .mask = CN_NO_TENSOR,
+                         .attention_mask = CN_NO_TENSOR,
+                         .query_mask = CN_NO_TENSOR,
+                         .value_mask = CN_NO_TENSOR,
+                         .key_mask = CN_NO_TENSOR,
+                         .inputs = CN_TENSORS(q, v),
+                         .use_causal_mask = causal };
       cn_tensor *fused = cn_call_run(&a);
       a.return_attention_scores = 1;
       cr_assert(cn_call_layer(&a, y, &(int64_t){ 0 }), "%s: %s", layers[i], cn_error(g));
@@ -75,13 +88,16 @@ Test(layers_attention, a_group_is_a_head_of_repeated_keys) {
   check_same(y, cn_call(g, multi, .inputs = CN_TENSORS(x, x)), 1e-6);
 }
 Test(layers_attention, dropout_acts_in_training_by_its_seed) {
-  const char *const layers[] = { "Attention(dropout=0.5, seed=3)", "AdditiveAttention(dropout=0.5, seed=3)", "MultiHeadAttention(2, 2, dropout=0.5, seed=3)", "GroupQueryAttention(2, 2, 1, 0.5, seed=3)" };
+  const char *const layers[] = { "Attention(dropout=0.5, seed=3)", "AdditiveAttention(dropout=0.5, seed=3)", "MultiHeadAttention(2, 2, dropout=0.5, seed=3)",
+                                 "GroupQueryAttention(2, 2, 1, 0.5, seed=3)" };
   cn_tensor *x = cn_cast(g, uniform(CN_DIMS(2, 8, 4), 1), .dtype = "float32");
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
     cn_layer *l = cn_layer_from(g, layers[i]);
-    cn_tensor *still = cn_call(g, l, .inputs = CN_TENSORS(x, x)), *first = cn_call(g, l, .inputs = CN_TENSORS(x, x), .training = 1), *second = cn_call(g, l, .inputs = CN_TENSORS(x, x), .training = 1);
+    cn_tensor *still = cn_call(g, l, .inputs = CN_TENSORS(x, x)), *first = cn_call(g, l, .inputs = CN_TENSORS(x, x), .training = 1),
+              *second = cn_call(g, l, .inputs = CN_TENSORS(x, x), .training = 1);
     cr_assert(still && first && second, "%s: %s", layers[i], cn_error(g));
-    cr_assert(cn_at(cn_sum(g, cn_abs(g, cn_subtract(g, still, first))), 0) > 1e-3 && cn_at(cn_sum(g, cn_abs(g, cn_subtract(g, second, first))), 0) > 1e-3, "%s", layers[i]);
+    cr_assert(cn_at(cn_sum(g, cn_abs(g, cn_subtract(g, still, first))), 0) > 1e-3 && cn_at(cn_sum(g, cn_abs(g, cn_subtract(g, second, first))), 0) > 1e-3, "%s",
+              layers[i]);
   }
 }
 
@@ -91,10 +107,15 @@ static cn_tensor *attended(cn_graph *graph, cn_tensor *const *x, int64_t n, void
   return cn_call(graph, layer, .inputs = list, .use_causal_mask = 1);
 }
 Test(layers_attention, gradients_of_orders_1_and_2) {
-  const char *const layers[] = { "Attention(true, dtype=float64)", "Attention(true, concat, dtype=float64)", "AdditiveAttention(dtype=float64)", "MultiHeadAttention(2, 2, dtype=float64)",
-                                 "MultiHeadAttention(2, 2, 3, dropout=0.5, output_shape=[2, 2], use_gate=true, dtype=float64)", "GroupQueryAttention(2, 4, 2, sliding_window=2, dtype=float64)" };
+  const char *const layers[] = { "Attention(true, dtype=float64)",
+                                 "Attention(true, concat, dtype=float64)",
+                                 "AdditiveAttention(dtype=float64)",
+                                 "MultiHeadAttention(2, 2, dtype=float64)",
+                                 "MultiHeadAttention(2, 2, 3, dropout=0.5, output_shape=[2, 2], use_gate=true, dtype=float64)",
+                                 "GroupQueryAttention(2, 4, 2, sliding_window=2, dtype=float64)" };
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
-    const cn_gradcheck_report r = cn_gradcheck(g, attended, CN_TENSORS(uniform(CN_DIMS(2, 3, 2), 1), uniform(CN_DIMS(2, 4, 2), 2)), .user = cn_layer_from(g, layers[i]), .order = 2);
+    const cn_gradcheck_report r =
+        cn_gradcheck(g, attended, CN_TENSORS(uniform(CN_DIMS(2, 3, 2), 1), uniform(CN_DIMS(2, 4, 2), 2)), .user = cn_layer_from(g, layers[i]), .order = 2);
     cr_assert(r.passed && cn_ok(g), "%s: %s (%s)", layers[i], r.text, cn_error(g));
   }
 }
@@ -130,7 +151,9 @@ Test(layers_attention, names_are_those_of_keras) {
 }
 
 Test(layers_attention, configs_of_older_keras_are_read) {
-  cr_assert(cn_layer_from_config(g, "{\"class_name\": \"MultiHeadAttention\", \"config\": {\"num_heads\": 2, \"key_dim\": 3, \"query_shape\": [null, 2, 3], \"key_shape\": null, \"value_shape\": null}}"), "%s", cn_error(g));
+  cr_assert(cn_layer_from_config(g, "{\"class_name\": \"MultiHeadAttention\", \"config\": {\"num_heads\": 2, \"key_dim\": 3, \"query_shape\": [null, 2, 3], "
+                                    "\"key_shape\": null, \"value_shape\": null}}"),
+            "%s", cn_error(g));
   cr_assert(cn_layer_from_config(g, "{\"class_name\": \"Attention\", \"config\": {\"causal\": false, \"use_scale\": true}}"), "%s", cn_error(g));
   cr_assert_null(cn_layer_from_config(g, "{\"class_name\": \"AdditiveAttention\", \"config\": {\"causal\": true}}"));
   CHECK_REFUSED(g, CN_VALUE, "AdditiveAttention: no option \"causal\"");
@@ -146,7 +169,8 @@ Test(layers_attention, what_is_refused) {
   CHECK_REFUSED(g, CN_VALUE, "GroupQueryAttention: num_query_heads 3 is no multiple of num_key_value_heads 2");
   cr_assert_null(cn_MultiHeadAttention(g, 2, 2, .flash_attention = true, .dropout = 0.5));
   CHECK_REFUSED(g, CN_VALUE, "MultiHeadAttention: flash_attention does not go with dropout");
-  cr_assert_null(cn_call(g, cn_MultiHeadAttention(g, 2, 2, .flash_attention = true, .name = "f"), .inputs = CN_TENSORS(of(X), of(X)), .return_attention_scores = 1));
+  cr_assert_null(
+      cn_call(g, cn_MultiHeadAttention(g, 2, 2, .flash_attention = true, .name = "f"), .inputs = CN_TENSORS(of(X), of(X)), .return_attention_scores = 1));
   CHECK_REFUSED(g, CN_VALUE, "MultiHeadAttention: flash_attention has no scores to return (in f)");
   cr_assert_null(cn_call(g, cn_Attention(g, .name = "a"), of(X)));
   CHECK_REFUSED(g, CN_VALUE, "Attention: 1 inputs, wanted at least 2 (in a)");
@@ -169,7 +193,8 @@ static cn_tensor *use(cn_graph *h, const char *text) {
   return cn_ok(h) ? cn_call(h, l, .inputs = CN_TENSORS(x, x), .training = 1, .use_causal_mask = 1) : NULL;
 }
 Test(layers_attention, any_allocation_may_fail) {
-  const char *const layers[] = { "Attention(true)", "AdditiveAttention(dropout=0.5)", "MultiHeadAttention(2, 2, dropout=0.5, use_gate=true, sliding_window=2)", "GroupQueryAttention(2, 2, 1)" };
+  const char *const layers[] = { "Attention(true)", "AdditiveAttention(dropout=0.5)", "MultiHeadAttention(2, 2, dropout=0.5, use_gate=true, sliding_window=2)",
+                                 "GroupQueryAttention(2, 2, 1)" };
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
     for (int64_t k = 1, done = 0; !done; k++) {
       counting n = { .fail_at = k };

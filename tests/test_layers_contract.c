@@ -1,4 +1,5 @@
-/* The contract of layers: shapes and masks without a call, inputs that wrap tensors, merging as functions, look-ups by hand, configs of tf.keras 2.4, layers of the user's own. */
+/* The contract of layers: shapes and masks without a call, inputs that wrap tensors, merging as functions, look-ups by hand, configs of tf.keras 2.4, layers of
+ * the user's own. */
 #include <stdio.h>
 #include "test_layers.h"
 
@@ -69,9 +70,11 @@ Test(layers_contract, a_shape_that_cannot_be_leaves_the_layer_unbuilt) {
   cr_assert(cn_compute_output_shape(l, CN_DIMS(1, 7, 2), 1, &out), "%s", cn_error(g));
 }
 Test(layers_contract, every_class_tells_its_shape_unbuilt) {
-  static const struct { const char *layer; int rank; } cases[] = {
-    { "Conv2D(3, 2)", 4 }, { "Conv1DTranspose(3, 2, strides=2)", 3 }, { "DepthwiseConv2D(2)", 4 }, { "SeparableConv1D(3, 2)", 3 }, { "MaxPooling2D(2)", 4 }, { "AdaptiveAveragePooling1D(2)", 3 },
-    { "Wrapper(Dense(3))", 2 }, { "SpectralNormalization(Conv1D(2, 2))", 3 }, { "TimeDistributed(Conv1D(2, 2))", 4 }, { "Bidirectional(GRU(2))", 3 }, { "ConvLSTM1D(2, 2)", 4 }, { "Activation(relu)", 3 },
+  static const struct { const char *layer; int rank;
+  } cases[] = {
+    { "Conv2D(3, 2)", 4 }, { "Conv1DTranspose(3, 2, strides=2)", 3 }, { "DepthwiseConv2D(2)", 4 }, { "SeparableConv1D(3, 2)", 3 }, { "MaxPooling2D(2)", 4 },
+    { "AdaptiveAveragePooling1D(2)", 3 }, { "Wrapper(Dense(3))", 2 }, { "SpectralNormalization(Conv1D(2, 2))", 3 }, { "TimeDistributed(Conv1D(2, 2))", 4 },
+    { "Bidirectional(GRU(2))", 3 }, { "ConvLSTM1D(2, 2)", 4 }, { "Activation(relu)", 3 },
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     cn_layer *l = cn_layer_from(g, cases[i].layer);
@@ -104,7 +107,8 @@ Test(layers_contract, a_trial_may_run_out_of_memory) {
 
 /* ---- masks ---- */
 Test(layers_contract, masks_without_a_call) {
-  cn_tensor *x = INTEGERS(g, CN_DIMS(1, 3), 4, 0, 2), *mask = cn_array(g, CN_BOOL, CN_DIMS(1, 3), (const bool[]){ 1, 1, 0 }), *h = cn_ones(g, CN_F32, CN_DIMS(1, 3, 2));
+  cn_tensor *x = INTEGERS(g, CN_DIMS(1, 3), 4, 0, 2), *mask = cn_array(g, CN_BOOL, CN_DIMS(1, 3), (const bool[]){ 1, 1, 0 }),
+            *h = cn_ones(g, CN_F32, CN_DIMS(1, 3, 2));
   CHECK_TENSOR(cn_compute_mask(g, cn_Embedding(g, 5, 2, .mask_zero = true), x), CN_DIMS(1, 3), 0, 1, 0, 1);
   cr_assert_eq(cn_compute_mask(g, cn_Dense(g, 2), h, .mask = mask), mask);
   cr_assert_null(cn_compute_mask(g, cn_Dense(g, 2), h));
@@ -187,17 +191,23 @@ Test(layers_contract, rows_of_a_table_by_hand) {
 /* ---- configs of tf.keras 2.4 ---- */
 Test(layers_contract, configs_of_tf_keras_are_read) {
   static const char *const configs[] = {
-    "{\"class_name\": \"GRU\", \"config\": {\"units\": 2, \"batch_input_shape\": [null, 3, 2], \"time_major\": false, \"implementation\": 2, \"reset_after\": true}}",
-    "{\"class_name\": \"RNN\", \"config\": {\"time_major\": false, \"cell\": {\"class_name\": \"StackedRNNCells\", \"config\": {\"cells\": [{\"class_name\": \"LSTMCell\", \"config\": {\"units\": 2, \"implementation\": 2}}]}}}}",
-    "{\"class_name\": \"ConvLSTM2D\", \"config\": {\"filters\": 2, \"kernel_size\": [2, 2], \"time_major\": false, \"recurrent_activation\": \"hard_sigmoid\"}}",
+    "{\"class_name\": \"GRU\", \"config\": {\"units\": 2, \"batch_input_shape\": [null, 3, 2], \"time_major\": false, \"implementation\": 2, \"reset_after\": "
+    "true}}",
+    "{\"class_name\": \"RNN\", \"config\": {\"time_major\": false, \"cell\": {\"class_name\": \"StackedRNNCells\", \"config\": {\"cells\": [{\"class_name\": "
+    "\"LSTMCell\", \"config\": {\"units\": 2, \"implementation\": 2}}]}}}}",
+    "{\"class_name\": \"ConvLSTM2D\", \"config\": {\"filters\": 2, \"kernel_size\": [2, 2], \"time_major\": false, \"recurrent_activation\": "
+    "\"hard_sigmoid\"}}",
     "{\"class_name\": \"BatchNormalization\", \"config\": {\"axis\": [3], \"momentum\": 0.99}}",
     "{\"class_name\": \"Conv2DTranspose\", \"config\": {\"filters\": 2, \"kernel_size\": [2, 2], \"groups\": 1, \"output_padding\": null}}",
     "{\"class_name\": \"DepthwiseConv2D\", \"config\": {\"kernel_size\": [2, 2], \"groups\": 1}}",
-    "{\"class_name\": \"SeparableConv2D\", \"config\": {\"filters\": 2, \"kernel_size\": [2, 2], \"groups\": 1, \"kernel_initializer\": {\"class_name\": \"GlorotUniform\", \"config\": {\"seed\": null}}, \"kernel_regularizer\": null, \"kernel_constraint\": null}}",
+    "{\"class_name\": \"SeparableConv2D\", \"config\": {\"filters\": 2, \"kernel_size\": [2, 2], \"groups\": 1, \"kernel_initializer\": {\"class_name\": "
+    "\"GlorotUniform\", \"config\": {\"seed\": null}}, \"kernel_regularizer\": null, \"kernel_constraint\": null}}",
     "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": [null, 3], \"dtype\": \"float32\", \"sparse\": false, \"ragged\": false}}",
     "{\"class_name\": \"ReLU\", \"config\": {\"max_value\": null, \"slope\": 0.5, \"threshold\": 0.0}}",
-    "{\"class_name\": \"Bidirectional\", \"config\": {\"layer\": {\"class_name\": \"LSTM\", \"config\": {\"units\": 2, \"implementation\": 2, \"time_major\": false}}, \"merge_mode\": \"concat\"}}",
-    "{\"class_name\": \"Dense\", \"config\": {\"units\": 2, \"dynamic\": false, \"bias_regularizer\": {\"class_name\": \"L1L2\", \"config\": {\"l1\": 0.0, \"l2\": 0.01}}}}",
+    "{\"class_name\": \"Bidirectional\", \"config\": {\"layer\": {\"class_name\": \"LSTM\", \"config\": {\"units\": 2, \"implementation\": 2, \"time_major\": "
+    "false}}, \"merge_mode\": \"concat\"}}",
+    "{\"class_name\": \"Dense\", \"config\": {\"units\": 2, \"dynamic\": false, \"bias_regularizer\": {\"class_name\": \"L1L2\", \"config\": {\"l1\": 0.0, "
+    "\"l2\": 0.01}}}}",
   };
   for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) cr_assert(cn_layer_from_config(g, configs[i]), "%s: %s", configs[i], cn_error(g));
   CHECK_TENSOR(cn_call(g, cn_layer_from_config(g, configs[8]), FLOATS(g, CN_DIMS(1, 2), -2, 2)), CN_DIMS(1, 2), 0, -1, 2);

@@ -44,7 +44,8 @@ Test(layers_local, implementations_agree) {
     for (int k = 0; k < STEPS * CHANNELS; k++) x[k] = sin(k + 1.0);
     for (int k = 0; k < STEPS * CHANNELS * positions * FILTERS; k++) kernel[k] = cos(3.0 * k);
     by_definition(x, kernel, positions, all[i].same, wanted);
-    cn_layer *l = cn_LocallyConnected1D(g, FILTERS, .kernel_size = { { SIZE } }, .strides = { { STRIDE } }, .padding = all[i].same ? "same" : "valid", .implementation = all[i].way);
+    cn_layer *l = cn_LocallyConnected1D(g, FILTERS, .kernel_size = { { SIZE } }, .strides = { { STRIDE } }, .padding = all[i].same ? "same" : "valid",
+                                        .implementation = all[i].way);
     cn_tensor *in = floats(g, CN_DIMS(1, STEPS, CHANNELS), x);
     cr_assert(cn_call(g, l, in), "%s", cn_error(g));
     const int n = stored(kernel, positions, all[i].same, all[i].way, own);
@@ -59,11 +60,14 @@ Test(layers_local, implementations_agree) {
 }
 
 Test(layers_local, gradients_and_shapes) {
-  static const struct { const char *layer; cn_dims in, out; } all[] = {
+  static const struct { const char *layer; cn_dims in, out;
+  } all[] = {
     { "LocallyConnected1D(2, 3, activation=tanh)", { 3, { 2, 5, 2 } }, { 3, { 2, 3, 2 } } },
     { "LocallyConnected1D(2, 2, strides=2, data_format=channels_first, implementation=3)", { 3, { 2, 3, 6 } }, { 3, { 2, 2, 3 } } },
     { "LocallyConnected2D(2, [2, 3], padding=same, implementation=2)", { 4, { 1, 3, 4, 2 } }, { 4, { 1, 3, 4, 2 } } },
-    { "LocallyConnected2D(2, 2, padding=same, strides=2, data_format=channels_first, implementation=3, use_bias=false)", { 4, { 1, 2, 3, 4 } }, { 4, { 1, 2, 2, 2 } } },
+    { "LocallyConnected2D(2, 2, padding=same, strides=2, data_format=channels_first, implementation=3, use_bias=false)",
+      { 4, { 1, 2, 3, 4 } },
+      { 4, { 1, 2, 2, 2 } } },
     { "LocallyConnected2D(2, 2, data_format=channels_first, implementation=2)", { 4, { 1, 2, 3, 4 } }, { 4, { 1, 2, 2, 3 } } },
   };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {

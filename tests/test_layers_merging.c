@@ -6,7 +6,9 @@ static void begin(void) { g = cn_graph_new(.seed = 1); }
 static void end(void) { cn_graph_free(g); }
 TestSuite(layers_merging, .init = begin, .fini = end);
 
-static cn_tensor *uniform(const cn_dims *d, int64_t seed) { return cn_random_uniform(g, (const cn_ints){ d->d, d->rank }, .minval = -1, .maxval = 1, .dtype = "float64", .seed = seed); }
+static cn_tensor *uniform(const cn_dims *d, int64_t seed) {
+  return cn_random_uniform(g, (const cn_ints){ d->d, d->rank }, .minval = -1, .maxval = 1, .dtype = "float64", .seed = seed);
+}
 static cn_tensor *bools(const cn_dims *d, const bool *v) { return cn_array(g, CN_BOOL, d, v); }
 #define BOOLS(d, ...) bools(d, (const bool[]){ __VA_ARGS__ })
 
@@ -46,8 +48,9 @@ static cn_tensor *merged(cn_graph *graph, cn_tensor *const *x, int64_t n, void *
   return cn_call(graph, layer, .inputs = list);
 }
 Test(layers_merging, gradients_of_orders_1_and_2) {
-  const char *const layers[] = { "Add(dtype=float64)", "Subtract(dtype=float64)", "Multiply(dtype=float64)", "Average(dtype=float64)", "Maximum(dtype=float64)", "Minimum(dtype=float64)",
-                                 "Concatenate(1, dtype=float64)", "Dot(2, dtype=float64)", "Dot([1, 1], normalize=true, dtype=float64)" };
+  const char *const layers[] = { "Add(dtype=float64)", "Subtract(dtype=float64)", "Multiply(dtype=float64)", "Average(dtype=float64)", "Maximum(dtype=float64)",
+                                 "Minimum(dtype=float64)", "Concatenate(1, dtype=float64)", "Dot(2, dtype=float64)",
+                                 "Dot([1, 1], normalize=true, dtype=float64)" };
   cn_tensor *x[] = { uniform(CN_DIMS(2, 3, 4), 1), uniform(CN_DIMS(2, 3, 4), 2) };
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
     const cn_gradcheck_report r = cn_gradcheck(g, merged, CN_TENSORS(x[0], x[1]), .user = cn_layer_from(g, layers[i]), .order = 2);
@@ -131,22 +134,28 @@ Test(layers_merging, reversible_embedding_goes_both_ways) {
 
 /* ---- configs ---- */
 Test(layers_merging, configs_of_older_keras_are_read) {
-  cn_layer *l = cn_layer_from_config(g, "{\"class_name\": \"LeakyReLU\", \"config\": {\"alpha\": 0.5, \"name\": \"x\", \"dtype\": \"float32\", \"batch_input_shape\": [null, 2]}}");
+  cn_layer *l = cn_layer_from_config(
+      g, "{\"class_name\": \"LeakyReLU\", \"config\": {\"alpha\": 0.5, \"name\": \"x\", \"dtype\": \"float32\", \"batch_input_shape\": [null, 2]}}");
   CHECK_OK(g);
   CHECK_TENSOR(cn_call(g, l, FLOATS(g, CN_DIMS(1, 2), -2, 2)), CN_DIMS(1, 2), 0, -1, 2);
-  cr_assert(cn_layer_from_config(g, "{\"class_name\": \"Embedding\", \"config\": {\"input_dim\": 3, \"output_dim\": 2, \"input_length\": 4, \"autocast\": true, \"quantization_config\": null}}"), "%s", cn_error(g));
+  cr_assert(cn_layer_from_config(g, "{\"class_name\": \"Embedding\", \"config\": {\"input_dim\": 3, \"output_dim\": 2, \"input_length\": 4, \"autocast\": "
+                                    "true, \"quantization_config\": null}}"),
+            "%s", cn_error(g));
   cr_assert_null(cn_layer_from_config(g, "{\"class_name\": \"Dense\", \"config\": {\"units\": 2, \"alpha\": 0.5}}"));
   CHECK_REFUSED(g, CN_VALUE, "Dense: no option \"alpha\"");
 }
 Test(layers_merging, a_layer_without_weights_serves_as_activation_in_a_config) {
-  cn_layer *l = cn_layer_from_config(g, "{\"class_name\": \"Activation\", \"config\": {\"activation\": {\"class_name\": \"LeakyReLU\", \"config\": {\"name\": \"a\", \"negative_slope\": 0.5}}}}");
+  cn_layer *l = cn_layer_from_config(g, "{\"class_name\": \"Activation\", \"config\": {\"activation\": {\"class_name\": \"LeakyReLU\", \"config\": {\"name\": "
+                                        "\"a\", \"negative_slope\": 0.5}}}}");
   CHECK_OK(g);
   CHECK_TENSOR(cn_call(g, l, FLOATS(g, CN_DIMS(1, 2), -2, 2)), CN_DIMS(1, 2), 0, -1, 2);
 }
 Test(layers_merging, quantization_and_half_precision_are_refused_by_name) {
-  cr_assert_null(cn_layer_from_config(g, "{\"class_name\": \"Dense\", \"config\": {\"units\": 2, \"quantization_config\": {\"class_name\": \"Int8QuantizationConfig\"}}}"));
+  cr_assert_null(cn_layer_from_config(
+      g, "{\"class_name\": \"Dense\", \"config\": {\"units\": 2, \"quantization_config\": {\"class_name\": \"Int8QuantizationConfig\"}}}"));
   CHECK_REFUSED(g, CN_UNSUPPORTED, "Dense: quantization_config is not supported");
-  cr_assert_null(cn_layer_from_config(g, "{\"class_name\": \"Dense\", \"config\": {\"units\": 2, \"dtype\": {\"class_name\": \"QuantizedDTypePolicy\", \"config\": {\"mode\": \"int8\"}}}}"));
+  cr_assert_null(cn_layer_from_config(
+      g, "{\"class_name\": \"Dense\", \"config\": {\"units\": 2, \"dtype\": {\"class_name\": \"QuantizedDTypePolicy\", \"config\": {\"mode\": \"int8\"}}}}"));
   CHECK_REFUSED(g, CN_UNSUPPORTED, "Dense: dtype: the policy QuantizedDTypePolicy is not supported");
   cr_assert_null(cn_layer_from(g, "Softmax(dtype=bfloat16)"));
   CHECK_REFUSED(g, CN_UNSUPPORTED, "Softmax: dtype: bfloat16 is not supported");
@@ -162,8 +171,10 @@ static cn_tensor *use(cn_graph *h, const char *text) {
   return list ? cn_call(h, l, .inputs = CN_TENSORS(small, small), .training = 1) : cn_call(h, l, t, .training = 1);
 }
 Test(layers_merging, any_allocation_may_fail) {
-  const char *const layers[] = { "Add(activity_regularizer='l2(1)')", "Concatenate()", "Dot(1)", "Cropping2D(0, name=n4)", "UpSampling2D(2, interpolation=bicubic, name=n4)", "Dense(3, lora_rank=1)", "Embedding(9, 2, lora_rank=1)",
-                                 "EinsumDense('ab,bc->ac', 3, bias_axes=c)", "PReLU()", "AlphaDropout(0.5)", "ActivityRegularization(0.1)", "Reshape([2, 2])", "Softmax()", "Masking()" };
+  const char *const layers[] = { "Add(activity_regularizer='l2(1)')", "Concatenate()", "Dot(1)", "Cropping2D(0, name=n4)",
+                                 "UpSampling2D(2, interpolation=bicubic, name=n4)", "Dense(3, lora_rank=1)", "Embedding(9, 2, lora_rank=1)",
+                                 "EinsumDense('ab,bc->ac', 3, bias_axes=c)", "PReLU()", "AlphaDropout(0.5)", "ActivityRegularization(0.1)", "Reshape([2, 2])",
+                                 "Softmax()", "Masking()" };
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
     for (int64_t k = 1, done = 0; !done; k++) {
       counting n = { .fail_at = k };

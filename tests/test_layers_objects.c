@@ -29,14 +29,14 @@ static moments moments_of(cn_tensor *t) {
 }
 
 Test(layers_objects, initializers_have_their_moments) {
-  static const struct { const char *text; double mean, stddev, bound; } rows[] = {
-    { "zeros", 0, 0, 0 }, { "ones", 1, 0, 1 }, { "constant(0.5)", 0.5, 0, 0.5 }, { "random_normal(mean=1, stddev=0.5)", 1, 0.5, 6 }, { "normal", 0, 0.05, 0.4 },
-    { "truncated_normal(stddev=1)", 0, 0.8796, 2 }, { "random_uniform(-1, 3)", 1, 1.1547, 3 }, { "uniform", 0, 0.028868, 0.05 },
-    { "glorot_uniform", 0, 0.057735, 0.1 }, { "glorot_normal", 0, 0.057735, 0.13128 }, { "he_normal", 0, 0.1, 0.22738 }, { "he_uniform", 0, 0.1, 0.17321 },
-    { "lecun_normal", 0, 0.0707107, 0.16078 }, { "lecun_uniform", 0, 0.0707107, 0.12248 }, { "HeNormal", 0, 0.1, 0.22738 },
-    { "variance_scaling(4, mode=fan_out, distribution=uniform)", 0, 0.1, 0.17321 }, { "variance_scaling(4, mode=fan_out, distribution=untruncated_normal)", 0, 0.1, 1 },
-    { "orthogonal", 0, 0.05, 1 }, { NULL, 0, 0, 0 }
-  };
+  static const struct { const char *text; double mean, stddev, bound;
+  } rows[] = { { "zeros", 0, 0, 0 }, { "ones", 1, 0, 1 }, { "constant(0.5)", 0.5, 0, 0.5 }, { "random_normal(mean=1, stddev=0.5)", 1, 0.5, 6 },
+               { "normal", 0, 0.05, 0.4 }, { "truncated_normal(stddev=1)", 0, 0.8796, 2 }, { "random_uniform(-1, 3)", 1, 1.1547, 3 },
+               { "uniform", 0, 0.028868, 0.05 }, { "glorot_uniform", 0, 0.057735, 0.1 }, { "glorot_normal", 0, 0.057735, 0.13128 },
+               { "he_normal", 0, 0.1, 0.22738 }, { "he_uniform", 0, 0.1, 0.17321 }, { "lecun_normal", 0, 0.0707107, 0.16078 },
+               { "lecun_uniform", 0, 0.0707107, 0.12248 }, { "HeNormal", 0, 0.1, 0.22738 },
+               { "variance_scaling(4, mode=fan_out, distribution=uniform)", 0, 0.1, 0.17321 },
+               { "variance_scaling(4, mode=fan_out, distribution=untruncated_normal)", 0, 0.1, 1 }, { "orthogonal", 0, 0.05, 1 }, { NULL, 0, 0, 0 } };
   for (int i = 0; rows[i].text; i++) { /* 200 in, 400 out: standard errors below 1 % of the deviation */
     const moments m = moments_of(initial(rows[i].text, CN_DIMS(200, 400)));
     cr_assert(fabs(m.mean - rows[i].mean) <= 0.02 * rows[i].stddev + 1e-7, "%s: mean %g", rows[i].text, m.mean);
@@ -61,7 +61,8 @@ static bool same(cn_tensor *a, cn_tensor *b) {
   return cn_count(a) == cn_count(b);
 }
 Test(layers_objects, same_seed_same_values) {
-  const cn_ref seeded = { .object = cn_initializer_GlorotUniform(g, .seed = 7) }, named = CN_NAME("glorot_uniform(seed=7)"), open = { .object = cn_initializer_GlorotUniform(g) };
+  const cn_ref seeded = { .object = cn_initializer_GlorotUniform(g, .seed = 7) }, named = CN_NAME("glorot_uniform(seed=7)"),
+               open = { .object = cn_initializer_GlorotUniform(g) };
   cn_tensor *a = cn_initialize(g, &seeded, CN_DIMS(4, 5), CN_F32);
   cr_assert(same(a, cn_initialize(g, &seeded, CN_DIMS(4, 5), CN_F32)));
   cr_assert(same(a, cn_initialize(g, &named, CN_DIMS(4, 5), CN_F32)));
@@ -69,7 +70,8 @@ Test(layers_objects, same_seed_same_values) {
   cn_tensor *b = cn_initialize(g, &open, CN_DIMS(4, 5), CN_F32);
   cr_assert_not(same(b, cn_initialize(g, &open, CN_DIMS(4, 5), CN_F32)), "without a seed each call draws anew");
   cn_graph *h[2] = { cn_graph_new(.seed = 5), cn_graph_new(.seed = 5) };
-  cr_assert(same(cn_initialize(h[0], &(const cn_ref)CN_NAME("he_normal"), CN_DIMS(4, 5), CN_F32), cn_initialize(h[1], &(const cn_ref)CN_NAME("he_normal"), CN_DIMS(4, 5), CN_F32)));
+  cr_assert(same(cn_initialize(h[0], &(const cn_ref)CN_NAME("he_normal"), CN_DIMS(4, 5), CN_F32),
+                 cn_initialize(h[1], &(const cn_ref)CN_NAME("he_normal"), CN_DIMS(4, 5), CN_F32)));
   cn_graph_free(h[0]);
   cn_graph_free(h[1]);
 }
@@ -130,7 +132,8 @@ Test(layers_objects, regularizers) {
   CHECK_REFUSED(g, CN_VALUE, "OrthogonalRegularizer: mode must be \"rows\" or \"columns\", got \"diagonal\"");
 }
 Test(layers_objects, penalties_have_gradients) {
-  cn_layer *l = cn_Dense(g, 1, .kernel_initializer = { .object = cn_initializer_Constant(g, .value = 3) }, .kernel_regularizer = CN_NAME("l2(0.5)"), .bias_regularizer = { .fn = largest });
+  cn_layer *l = cn_Dense(g, 1, .kernel_initializer = { .object = cn_initializer_Constant(g, .value = 3) }, .kernel_regularizer = CN_NAME("l2(0.5)"),
+                         .bias_regularizer = { .fn = largest });
   cn_build(l, CN_DIMS(1, 2), 1);
   cr_assert(cn_backward(g, cn_total_loss(l, cn_scalar(g, 0))), "%s", cn_error(g));
   CHECK_TENSOR(cn_grad(weight_at(l, 0)), CN_DIMS(2, 1), 1e-6, 3, 3);
@@ -174,18 +177,22 @@ static cn_tensor *cubed(cn_graph *graph, cn_tensor *x, void *user) {
   return cn_multiply(graph, x, cn_square(graph, x));
 }
 Test(layers_objects, activations_have_their_formulas) {
-  static const struct { const char *text; double at_minus, at_plus; } rows[] = { /* at -0.5 and 1.5 */
-    { "linear", -0.5, 1.5 }, { "relu", 0, 1.5 }, { "leaky_relu", -0.1, 1.5 }, { "leaky_relu(negative_slope=0.5)", -0.25, 1.5 }, { "relu6", 0, 1.5 }, { "elu", -0.39346934, 1.5 },
-    { "selu", -0.69175816, 1.57605148 }, { "celu", -0.39346934, 1.5 }, { "gelu", -0.15426877, 1.39978919 }, { "gelu(approximate=true)", -0.15428599, 1.39957197 }, { "sigmoid", 0.37754067, 0.81757448 },
-    { "tanh", -0.46211716, 0.90514825 }, { "exponential", 0.60653066, 4.48168907 }, { "hard_sigmoid", 0.41666667, 0.75 }, { "silu", -0.18877033, 1.22636171 }, { "swish", -0.18877033, 1.22636171 },
-    { "hard_silu", -0.20833333, 1.125 }, { "softplus", 0.47407698, 1.70141328 }, { "softsign", -0.33333333, 0.6 }, { "mish", -0.22075, 1.40337 }, { "log_sigmoid", -0.97407698, -0.20141328 },
-    { "tanh_shrink", -0.03788284, 0.59485175 }, { "hard_tanh", -0.5, 1 }, { "hard_shrink", 0, 1.5 }, { "soft_shrink", 0, 1 }, { "threshold(1, -7)", -7, 1.5 }, { "squareplus", 0.780776, 2 },
-    { "sparse_plus", 0.0625, 1.5 }, { "sparse_sigmoid", 0.25, 1 }, { NULL, 0, 0 }
+  static const struct { const char *text; double at_minus, at_plus;
+  } rows[] = { /* at -0.5 and 1.5 */
+               { "linear", -0.5, 1.5 }, { "relu", 0, 1.5 }, { "leaky_relu", -0.1, 1.5 }, { "leaky_relu(negative_slope=0.5)", -0.25, 1.5 }, { "relu6", 0, 1.5 },
+               { "elu", -0.39346934, 1.5 }, { "selu", -0.69175816, 1.57605148 }, { "celu", -0.39346934, 1.5 }, { "gelu", -0.15426877, 1.39978919 },
+               { "gelu(approximate=true)", -0.15428599, 1.39957197 }, { "sigmoid", 0.37754067, 0.81757448 }, { "tanh", -0.46211716, 0.90514825 },
+               { "exponential", 0.60653066, 4.48168907 }, { "hard_sigmoid", 0.41666667, 0.75 }, { "silu", -0.18877033, 1.22636171 },
+               { "swish", -0.18877033, 1.22636171 }, { "hard_silu", -0.20833333, 1.125 }, { "softplus", 0.47407698, 1.70141328 },
+               { "softsign", -0.33333333, 0.6 }, { "mish", -0.22075, 1.40337 }, { "log_sigmoid", -0.97407698, -0.20141328 },
+               { "tanh_shrink", -0.03788284, 0.59485175 }, { "hard_tanh", -0.5, 1 }, { "hard_shrink", 0, 1.5 }, { "soft_shrink", 0, 1 },
+               { "threshold(1, -7)", -7, 1.5 }, { "squareplus", 0.780776, 2 }, { "sparse_plus", 0.0625, 1.5 }, { "sparse_sigmoid", 0.25, 1 }, { NULL, 0, 0 }
   };
   for (int i = 0; rows[i].text; i++) {
     cn_tensor *y = cn_activation(g, rows[i].text, FLOATS(g, CN_DIMS(2), -0.5, 1.5));
     cr_assert_not_null(y, "%s: %s", rows[i].text, cn_error(g));
-    cr_assert(fabs(cn_at(y, 0) - rows[i].at_minus) < 1e-5 && fabs(cn_at(y, 1) - rows[i].at_plus) < 1e-5, "%s: %.8g %.8g", rows[i].text, cn_at(y, 0), cn_at(y, 1));
+    cr_assert(fabs(cn_at(y, 0) - rows[i].at_minus) < 1e-5 && fabs(cn_at(y, 1) - rows[i].at_plus) < 1e-5, "%s: %.8g %.8g", rows[i].text, cn_at(y, 0),
+              cn_at(y, 1));
   }
   CHECK_TENSOR(cn_activation(g, "softmax(axis=0)", FLOATS(g, CN_DIMS(2, 1), 0, log(3))), CN_DIMS(2, 1), 1e-6, 0.25, 0.75);
 }

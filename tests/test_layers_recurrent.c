@@ -40,16 +40,21 @@ Test(layers_recurrent, values_of_keras) {
 Test(layers_recurrent, masked_steps_keep_states_and_output) {
   cn_tensor *x = ascending(CN_DIMS(2, 4, 3)), *mask = booleans(CN_DIMS(2, 4), (const bool[]){ 1, 1, 0, 1, 1, 0, 0, 1 });
   check_rows("SimpleRNN(4, " SET ")", x, mask, 2, (const double[]){ 0.32951632, 0.61799484 });
-  check_rows("SimpleRNN(2, " SET ", return_sequences=true)", x, mask, 8, (const double[]){ 0.0599281, 0.15122814, 0.15122814, 0.32394567, 0.3969304, 0.3969304, 0.3969304, 0.608085 });
-  check_rows("SimpleRNN(2, " SET ", return_sequences=true, zero_output_for_mask=true)", x, mask, 8, (const double[]){ 0.0599281, 0.15122814, 0, 0.32394567, 0.3969304, 0, 0, 0.608085 });
+  check_rows("SimpleRNN(2, " SET ", return_sequences=true)", x, mask, 8,
+             (const double[]){ 0.0599281, 0.15122814, 0.15122814, 0.32394567, 0.3969304, 0.3969304, 0.3969304, 0.608085 });
+  check_rows("SimpleRNN(2, " SET ", return_sequences=true, zero_output_for_mask=true)", x, mask, 8,
+             (const double[]){ 0.0599281, 0.15122814, 0, 0.32394567, 0.3969304, 0, 0, 0.608085 });
 }
 Test(layers_recurrent, cells_by_hand_do_what_the_layer_does) {
-  const char *const cells[] = { "SimpleRNNCell(2)", "GRUCell(2, reset_after=false)", "GRUCell(2)", "LSTMCell(2)", "StackedRNNCells([LSTMCell(3), GRUCell(2), SimpleRNNCell(2)])" };
+  const char *const cells[] = { "SimpleRNNCell(2)", "GRUCell(2, reset_after=false)", "GRUCell(2)", "LSTMCell(2)",
+                                "StackedRNNCells([LSTMCell(3), GRUCell(2), SimpleRNNCell(2)])" };
   for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
     cn_layer *cell = cn_layer_from(g, cells[i]), *layer = cn_RNN(g, cell, .return_state = true);
     cn_tensor *x = cn_random_normal(g, CN_INTS(3, 4, 2), .seed = 5), *y[1 + CN_LAYER_OUTPUTS], *s[1 + CN_LAYER_OUTPUTS];
     int64_t n = 0, m = 0;
-    cr_assert(cn_call_layer(&(const cn_call_args){ .graph = g, .layer = layer, .x = x, .training = 0, .mask = CN_NO_TENSOR, .attention_mask = CN_NO_TENSOR }, y, &n), "%s", cn_error(g));
+    cr_assert(
+        cn_call_layer(&(const cn_call_args){ .graph = g, .layer = layer, .x = x, .training = 0, .mask = CN_NO_TENSOR, .attention_mask = CN_NO_TENSOR }, y, &n),
+        "%s", cn_error(g));
     for (int64_t k = 1; k < n; k++) s[k] = cn_zeros(g, CN_F32, &(const cn_dims){ 2, { 3, cn_dims_of(y[k]).d[1] } });
     for (int t = 0; t < 4; t++) {
       s[0] = cn_unstack(g, x, .axis = 1)[t];
@@ -65,19 +70,25 @@ Test(layers_recurrent, cells_by_hand_do_what_the_layer_does) {
 
 /* ---- gradients ---- */
 Test(layers_recurrent, gradients_of_orders_1_and_2) {
-  const char *const layers[] = { "SimpleRNN(2, return_sequences=true)", "GRU(2)", "GRU(2, reset_after=false, return_sequences=true, go_backwards=true)", "LSTM(2, return_sequences=true)",
-                                 "Bidirectional(LSTM(2), merge_mode=mul)", "GRUCell(2)" };
+  const char *const layers[] = { "SimpleRNN(2, return_sequences=true)",
+                                 "GRU(2)",
+                                 "GRU(2, reset_after=false, return_sequences=true, go_backwards=true)",
+                                 "LSTM(2, return_sequences=true)",
+                                 "Bidirectional(LSTM(2), merge_mode=mul)",
+                                 "GRUCell(2)" };
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
     cn_layer *l = layer_of(g, layers[i]);
     cr_assert(l, "%s", cn_error(g));
-    const cn_gradcheck_report r = cn_gradcheck_layer(g, l, cn_random_uniform(g, CN_INTS(2, 3, 2), .minval = -1, .maxval = 1, .seed = 3), .order = 2, .directions = 2);
+    const cn_gradcheck_report r =
+        cn_gradcheck_layer(g, l, cn_random_uniform(g, CN_INTS(2, 3, 2), .minval = -1, .maxval = 1, .seed = 3), .order = 2, .directions = 2);
     cr_assert(r.passed && cn_ok(g), "%s: %s (%s)", layers[i], r.text, cn_error(g));
   }
 }
 
 /* ---- states ---- */
 Test(layers_recurrent, a_stateful_layer_goes_on_where_it_ended) {
-  cn_layer *l = cn_SimpleRNN(g, 1, .activation = CN_NAME("linear"), .kernel_initializer = CN_NAME("ones"), .recurrent_initializer = CN_NAME("ones"), .stateful = true);
+  cn_layer *l =
+      cn_SimpleRNN(g, 1, .activation = CN_NAME("linear"), .kernel_initializer = CN_NAME("ones"), .recurrent_initializer = CN_NAME("ones"), .stateful = true);
   cn_tensor *x = FLOATS(g, CN_DIMS(2, 2, 1), 1, 2, 10, 20);
   CHECK_TENSOR(cn_call(g, l, x), CN_DIMS(2, 1), 0, 3, 30);
   CHECK_TENSOR(cn_call(g, l, x), CN_DIMS(2, 1), 0, 6, 60);
@@ -98,7 +109,8 @@ Test(layers_recurrent, a_stateful_step_can_be_differentiated_after_it) {
 }
 Test(layers_recurrent, initial_states_of_both_directions) {
   cn_layer *l = cn_Bidirectional(g, cn_layer_from(g, "SimpleRNN(1, " ADD_UP ", return_state=true)"));
-  cn_tensor *x = FLOATS(g, CN_DIMS(1, 2, 1), 1, 2), *y = cn_call(g, l, x, .initial_state = CN_TENSORS(FLOATS(g, CN_DIMS(1, 1), 10), FLOATS(g, CN_DIMS(1, 1), 20)));
+  cn_tensor *x = FLOATS(g, CN_DIMS(1, 2, 1), 1, 2),
+            *y = cn_call(g, l, x, .initial_state = CN_TENSORS(FLOATS(g, CN_DIMS(1, 1), 10), FLOATS(g, CN_DIMS(1, 1), 20)));
   CHECK_TENSOR(y, CN_DIMS(1, 2), 0, 13, 23);
   cr_assert(cn_call(g, l, x, .initial_state = CN_TENSORS(x)) == NULL);
   CHECK_REFUSED(g, CN_VALUE, "Bidirectional: 1 initial states, wanted as many for each direction (in bidirectional)");
@@ -120,7 +132,8 @@ Test(layers_recurrent, dropout_is_the_same_at_every_step_of_a_call) {
 
 /* ---- configs ---- */
 Test(layers_recurrent, configs_come_back) {
-  const char *const layers[] = { "Bidirectional(GRU(2, return_sequences=true), merge_mode=none)", "StackedRNNCells([LSTMCell(3), GRUCell(2)])", "LSTM(3, dropout=0.25, seed=4, stateful=true)" };
+  const char *const layers[] = { "Bidirectional(GRU(2, return_sequences=true), merge_mode=none)", "StackedRNNCells([LSTMCell(3), GRUCell(2)])",
+                                 "LSTM(3, dropout=0.25, seed=4, stateful=true)" };
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
     const char *first = cn_layer_config(cn_layer_from(g, layers[i]));
     cn_layer *again = first ? cn_layer_from_config(g, first) : NULL;
@@ -137,26 +150,31 @@ Test(layers_recurrent, time_distributed_calls_the_layer_at_each_step) {
   CHECK_TENSOR(cn_call(g, l, x, .training = 1), CN_DIMS(2, 3, 1), 1e-5, -1, -1, 0, 1, 1, 0);
   CHECK_NEAR(cn_at(weight_at(l, 2), 0), 2.125, 1e-6);
   CHECK_NEAR(cn_at(weight_at(l, 3), 0), 1.25, 1e-6);
-  CHECK_TENSOR(cn_call(g, l, x), CN_DIMS(2, 3, 1), 1e-5, -2.125 / sqrt(1.25), 1.875 / sqrt(1.25), -1.125 / sqrt(1.25), -0.125 / sqrt(1.25), 5.875 / sqrt(1.25), -1.125 / sqrt(1.25));
+  CHECK_TENSOR(cn_call(g, l, x), CN_DIMS(2, 3, 1), 1e-5, -2.125 / sqrt(1.25), 1.875 / sqrt(1.25), -1.125 / sqrt(1.25), -0.125 / sqrt(1.25), 5.875 / sqrt(1.25),
+               -1.125 / sqrt(1.25));
   enum { T = 8, D = 16 };
-  cn_tensor *y = cn_call(g, cn_TimeDistributed(g, cn_Dropout(g, 0.5, .noise_shape = CN_INTS(1, D), .seed = 3)), cn_ones(g, CN_F32, CN_DIMS(2, T, D)), .training = 1);
+  cn_tensor *y =
+      cn_call(g, cn_TimeDistributed(g, cn_Dropout(g, 0.5, .noise_shape = CN_INTS(1, D), .seed = 3)), cn_ones(g, CN_F32, CN_DIMS(2, T, D)), .training = 1);
   int apart = 0;
   for (int t = 1; t < T; t++)
     for (int i = 0; i < D; i++) apart += cn_at(y, t * D + i) != cn_at(y, i);
   for (int i = 0; i < T * D; i++) cr_assert_eq(cn_at(y, i), cn_at(y, T * D + i));
   cr_assert(apart > D);
-  cn_tensor *z = cn_call(g, cn_TimeDistributed(g, cn_LSTM(g, 2, .stateful = true, .kernel_initializer = CN_NAME("ones"))), cn_ones(g, CN_F32, CN_DIMS(2, 2, 3, 1)));
+  cn_tensor *z =
+      cn_call(g, cn_TimeDistributed(g, cn_LSTM(g, 2, .stateful = true, .kernel_initializer = CN_NAME("ones"))), cn_ones(g, CN_F32, CN_DIMS(2, 2, 3, 1)));
   cr_assert(z && cn_at(z, 0) != cn_at(z, 2)); /* the second step goes on where the first ended */
   CHECK_OK(g);
 }
 
 Test(layers_recurrent, refused) {
-  static const struct { const char *layer, *text; cn_code code; } cases[] = {
+  static const struct { const char *layer, *text; cn_code code;
+  } cases[] = {
     { "StackedRNNCells([])", "StackedRNNCells: cells must hold one cell at least", CN_VALUE },
     { "Bidirectional(Dense(3))", "Bidirectional: layer: Dense is no recurrent layer", CN_VALUE },
     { "Bidirectional(LSTM(3), merge_mode=best)", "Bidirectional: merge_mode must be concat, sum, mul, ave or None, got \"best\"", CN_VALUE },
     { "Bidirectional(LSTM(3), backward_layer=LSTM(3))", "Bidirectional: layer and backward_layer must differ in go_backwards", CN_VALUE },
-    { "Bidirectional(LSTM(3), backward_layer=LSTM(3, go_backwards=true, stateful=true))", "Bidirectional: layer and backward_layer must agree in stateful", CN_VALUE },
+    { "Bidirectional(LSTM(3), backward_layer=LSTM(3, go_backwards=true, stateful=true))", "Bidirectional: layer and backward_layer must agree in stateful",
+      CN_VALUE },
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     cr_assert(cn_layer_from(g, cases[i].layer) == NULL, "%s", cases[i].layer);
@@ -174,7 +192,8 @@ Test(layers_recurrent, refused) {
 
 /* ---- memory ---- */
 Test(layers_recurrent, any_allocation_may_fail) {
-  const char *const layers[] = { "GRU(2, stateful=true, go_backwards=true)", "Bidirectional(LSTM(2, return_sequences=true))", "StackedRNNCells([SimpleRNNCell(2, dropout=0.5, recurrent_dropout=0.5), GRUCell(2, reset_after=false)])" };
+  const char *const layers[] = { "GRU(2, stateful=true, go_backwards=true)", "Bidirectional(LSTM(2, return_sequences=true))",
+                                 "StackedRNNCells([SimpleRNNCell(2, dropout=0.5, recurrent_dropout=0.5), GRUCell(2, reset_after=false)])" };
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
     for (int64_t k = 1, done = 0; !done; k++) {
       counting n = { .fail_at = k };

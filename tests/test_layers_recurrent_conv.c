@@ -31,7 +31,8 @@ Test(layers_recurrent_conv, a_window_of_one_point_is_an_lstm) {
   check_equal(cn_call(g, conv, cn_reshape(g, x, .newshape = CN_INTS(2, 4, 1, 1, 5)), .mask = mask), cn_call(g, lstm, x, .mask = mask));
 }
 Test(layers_recurrent_conv, the_place_of_the_channels_makes_no_difference) {
-  cn_layer *last = from("ConvLSTM2D(2, 2, strides=[1,2], padding=same, return_sequences=true)"), *first = from("ConvLSTM2D(2, 2, strides=[1,2], padding=same, return_sequences=true, data_format=channels_first)");
+  cn_layer *last = from("ConvLSTM2D(2, 2, strides=[1,2], padding=same, return_sequences=true)"),
+           *first = from("ConvLSTM2D(2, 2, strides=[1,2], padding=same, return_sequences=true, data_format=channels_first)");
   cn_tensor *x = cn_random_normal(g, CN_INTS(2, 3, 4, 5, 3), .seed = 4), *moved = cn_transpose(g, x, .axes = CN_INTS(0, 1, 4, 2, 3)), *w[3];
   cr_assert(cn_call(g, last, x) && cn_call(g, first, moved), "%s", cn_error(g));
   cn_weights(last, w, 3);
@@ -57,14 +58,16 @@ Test(layers_recurrent_conv, gradients_of_orders_1_and_2) {
     { "ConvLSTM3D(1, 2, use_bias=false)", CN_INTS(1, 2, 2, 2, 3, 1) },
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    const cn_gradcheck_report r = cn_gradcheck_layer(g, from(cases[i].layer), cn_random_uniform(g, cases[i].shape, .minval = -1, .maxval = 1, .seed = 3), .order = 2, .directions = 2);
+    const cn_gradcheck_report r =
+        cn_gradcheck_layer(g, from(cases[i].layer), cn_random_uniform(g, cases[i].shape, .minval = -1, .maxval = 1, .seed = 3), .order = 2, .directions = 2);
     cr_assert(r.passed && cn_ok(g), "%s: %s (%s)", cases[i].layer, r.text, cn_error(g));
   }
 }
 
 /* ---- dropout ---- */
 Test(layers_recurrent_conv, dropout_is_the_same_at_every_step_of_a_call) {
-  cn_layer *l = from("ConvLSTM1D(1, 1, kernel_initializer=ones, recurrent_initializer=zeros, recurrent_activation=relu, activation=linear, bias_initializer=zeros, unit_forget_bias=false, dropout=0.5, return_sequences=true)");
+  cn_layer *l = from("ConvLSTM1D(1, 1, kernel_initializer=ones, recurrent_initializer=zeros, recurrent_activation=relu, activation=linear, "
+                     "bias_initializer=zeros, unit_forget_bias=false, dropout=0.5, return_sequences=true)");
   cn_tensor *y = cn_call(g, l, cn_ones(g, CN_F32, CN_DIMS(1, 2, 40, 1)), .training = 1);
   CHECK_OK(g);
   int64_t zeros = 0;

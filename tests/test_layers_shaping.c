@@ -57,15 +57,20 @@ Test(layers_shaping, noise_on_tensors_of_unknown_sizes) {
 typedef struct differentiated { const char *layer; cn_dims in; } differentiated;
 Test(layers_shaping, gradients_of_orders_1_and_2) {
   static const differentiated all[] = {
-    { "Reshape([2, -1])", { 3, { 2, 3, 4 } } }, { "Permute([2, 1])", { 3, { 2, 3, 4 } } }, { "RepeatVector(3)", { 2, { 2, 3 } } }, { "Cropping1D([1, 0])", { 3, { 2, 4, 2 } } },
-    { "Cropping2D(1, data_format=channels_first)", { 4, { 1, 2, 4, 3 } } }, { "ZeroPadding2D([1, 0, 2, 1])", { 4, { 1, 2, 2, 2 } } }, { "UpSampling2D([2, 1])", { 4, { 1, 2, 2, 2 } } },
-    { "UpSampling2D(2, interpolation=bicubic)", { 4, { 1, 3, 2, 1 } } }, { "UpSampling2D([2, 3], interpolation=lanczos3, data_format=channels_first)", { 4, { 1, 1, 3, 2 } } },
-    { "LeakyReLU(0.2)", { 2, { 3, 4 } } }, { "PReLU(alpha_initializer=ones, shared_axes=[1], alpha_regularizer='l2(0.1)')", { 3, { 2, 3, 2 } } }, { "ELU(0.5)", { 2, { 3, 4 } } },
-    { "ReLU(max_value=0.7, negative_slope=0.2, threshold=0.1)", { 2, { 3, 4 } } }, { "Softmax(1)", { 3, { 2, 3, 2 } } }, { "Softmax([1, 2])", { 3, { 2, 3, 2 } } },
-    { "AlphaDropout(0.4)", { 2, { 3, 4 } } }, { "GaussianDropout(0.4)", { 2, { 3, 4 } } }, { "GaussianNoise(0.4)", { 2, { 3, 4 } } }, { "SpatialDropout2D(0.4)", { 4, { 2, 2, 2, 3 } } },
-    { "GlobalAveragePooling2D()", { 4, { 2, 2, 2, 3 } } }, { "GlobalMaxPooling1D(keepdims=true)", { 3, { 2, 4, 3 } } }, { "UnitNormalization([1])", { 3, { 2, 3, 2 } } }, { "Masking(0.5)", { 3, { 2, 3, 2 } } },
+    { "Reshape([2, -1])", { 3, { 2, 3, 4 } } }, { "Permute([2, 1])", { 3, { 2, 3, 4 } } }, { "RepeatVector(3)", { 2, { 2, 3 } } },
+    { "Cropping1D([1, 0])", { 3, { 2, 4, 2 } } }, { "Cropping2D(1, data_format=channels_first)", { 4, { 1, 2, 4, 3 } } },
+    { "ZeroPadding2D([1, 0, 2, 1])", { 4, { 1, 2, 2, 2 } } }, { "UpSampling2D([2, 1])", { 4, { 1, 2, 2, 2 } } },
+    { "UpSampling2D(2, interpolation=bicubic)", { 4, { 1, 3, 2, 1 } } },
+    { "UpSampling2D([2, 3], interpolation=lanczos3, data_format=channels_first)", { 4, { 1, 1, 3, 2 } } },
+    { "LeakyReLU(0.2)", { 2, { 3, 4 } } },
+    { "PReLU(alpha_initializer=ones, shared_axes=[1], alpha_regularizer='l2(0.1)')", { 3, { 2, 3, 2 } } }, { "ELU(0.5)", { 2, { 3, 4 } } },
+    { "ReLU(max_value=0.7, negative_slope=0.2, threshold=0.1)", { 2, { 3, 4 } } }, { "Softmax(1)", { 3, { 2, 3, 2 } } },
+    { "Softmax([1, 2])", { 3, { 2, 3, 2 } } }, { "AlphaDropout(0.4)", { 2, { 3, 4 } } }, { "GaussianDropout(0.4)", { 2, { 3, 4 } } },
+    { "GaussianNoise(0.4)", { 2, { 3, 4 } } }, { "SpatialDropout2D(0.4)", { 4, { 2, 2, 2, 3 } } }, { "GlobalAveragePooling2D()", { 4, { 2, 2, 2, 3 } } },
+    { "GlobalMaxPooling1D(keepdims=true)", { 3, { 2, 4, 3 } } }, { "UnitNormalization([1])", { 3, { 2, 3, 2 } } }, { "Masking(0.5)", { 3, { 2, 3, 2 } } },
     { "ActivityRegularization(0.1, 0.2)", { 2, { 3, 4 } } }, { "Dense(3, activation=tanh, lora_rank=2, lora_alpha=3)", { 2, { 3, 4 } } },
-    { "EinsumDense('abc,cde->abde', [none, 2, 3], bias_axes=de, activation=tanh)", { 3, { 2, 3, 4 } } }, { "EinsumDense('...x,xy->...y', 5, lora_rank=1, bias_axes=y)", { 3, { 2, 3, 4 } } },
+    { "EinsumDense('abc,cde->abde', [none, 2, 3], bias_axes=de, activation=tanh)", { 3, { 2, 3, 4 } } },
+    { "EinsumDense('...x,xy->...y', 5, lora_rank=1, bias_axes=y)", { 3, { 2, 3, 4 } } },
     { "EinsumDense('ab...,bc->ac...', 5, bias_axes=c)", { 4, { 2, 3, 2, 2 } } },
   };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -95,7 +100,8 @@ Test(layers_shaping, interpolation_keeps_constants_and_the_bilinear_one_lines) {
     CHECK_OK(g);
     for (int64_t i = 0; i < cn_count(y); i++) CHECK_NEAR(cn_at(y, i), 2.5, 1e-6);
   }
-  CHECK_TENSOR(cn_call(g, cn_UpSampling2D(g, { { 1, 2 } }, .interpolation = "bilinear"), FLOATS(g, CN_DIMS(1, 1, 3, 1), 0, 4, 8)), CN_DIMS(1, 1, 6, 1), 1e-6, 0, 1, 3, 5, 7, 8);
+  CHECK_TENSOR(cn_call(g, cn_UpSampling2D(g, { { 1, 2 } }, .interpolation = "bilinear"), FLOATS(g, CN_DIMS(1, 1, 3, 1), 0, 4, 8)), CN_DIMS(1, 1, 6, 1), 1e-6, 0,
+               1, 3, 5, 7, 8);
 }
 Test(layers_shaping, masked_softmax_gives_0_where_the_mask_is_false) {
   cn_tensor *mask = cn_array(g, CN_BOOL, CN_DIMS(2, 3), (const bool[]){ 1, 0, 1, 0, 0, 0 }), *x = FLOATS(g, CN_DIMS(2, 3), 1, 9, 1, 1, 2, 3);
@@ -114,7 +120,8 @@ Test(layers_shaping, random_layers_of_one_seed_agree_and_draw_anew) {
   const char *const layers[] = { "AlphaDropout(0.5, seed=4)", "GaussianDropout(0.5, seed=4)", "GaussianNoise(0.5, seed=4)", "SpatialDropout3D(0.5, seed=4)" };
   for (size_t k = 0; k < sizeof layers / sizeof *layers; k++) {
     cn_layer *a = cn_layer_from(g, layers[k]), *b = cn_layer_from(g, layers[k]);
-    cn_tensor *x = uniform(CN_DIMS(2, 2, 2, 2, 8)), *ya = cn_call(g, a, x, .training = 1), *yb = cn_call(g, b, x, .training = 1), *again = cn_call(g, a, x, .training = 1);
+    cn_tensor *x = uniform(CN_DIMS(2, 2, 2, 2, 8)), *ya = cn_call(g, a, x, .training = 1), *yb = cn_call(g, b, x, .training = 1),
+              *again = cn_call(g, a, x, .training = 1);
     CHECK_OK(g);
     cr_assert_arr_eq(cn_data(ya), cn_data(yb), (size_t)cn_count(x) * sizeof(float));
     cr_assert(memcmp(cn_data(ya), cn_data(again), (size_t)cn_count(x) * sizeof(float)), "%s repeats itself", layers[k]);

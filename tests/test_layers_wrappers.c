@@ -70,7 +70,9 @@ Test(layers_wrappers, low_precision_is_refused_by_name) {
   static const char *const policies[] = { "mixed_bfloat16", "mixed_float16", "bfloat16", "float16" };
   for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
     char config[200], text[200];
-    snprintf(config, sizeof config, "{\"class_name\": \"Dense\", \"config\": {\"units\": 2, \"dtype\": {\"class_name\": \"DTypePolicy\", \"config\": {\"name\": \"%s\"}}}}", policies[i]);
+    snprintf(config, sizeof config,
+             "{\"class_name\": \"Dense\", \"config\": {\"units\": 2, \"dtype\": {\"class_name\": \"DTypePolicy\", \"config\": {\"name\": \"%s\"}}}}",
+             policies[i]);
     snprintf(text, sizeof text, "Dense: dtype: %s is not supported", policies[i]);
     cr_assert_null(cn_layer_from_config(g, config));
     CHECK_REFUSED(g, CN_UNSUPPORTED, text);

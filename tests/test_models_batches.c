@@ -1,4 +1,5 @@
-/* Training, evaluating and predicting by batches: values of one batch, class weights, steps, data sets that are streamed, an optimizer and a schedule of the user's own in fit. The model is y = w x + b. */
+/* Training, evaluating and predicting by batches: values of one batch, class weights, steps, data sets that are streamed, an optimizer and a schedule of the
+ * user's own in fit. The model is y = w x + b. */
 #include "test_layers.h"
 
 static cn_graph *g;
@@ -22,7 +23,9 @@ static cn_model *line_with(cn_ref optimizer, const char *metrics) {
 static cn_model *line(const char *optimizer, const char *metrics) { return line_with((cn_ref){ .name = optimizer }, metrics); }
 static cn_dataset *data(void) { return cn_dataset_from_arrays(g, CN_F32, CN_DIMS(5, 1), xs, CN_F32, CN_DIMS(5, 1), ys); }
 static double slope(cn_model *m) { return cn_at(weight_at(cn_model_layer(m), 0), 0); }
-static cn_batch two(double x0, double x1, double y0, double y1) { return (cn_batch){ .x = FLOATS(g, CN_DIMS(2, 1), x0, x1), .y = FLOATS(g, CN_DIMS(2, 1), y0, y1) }; }
+static cn_batch two(double x0, double x1, double y0, double y1) {
+  return (cn_batch){ .x = FLOATS(g, CN_DIMS(2, 1), x0, x1), .y = FLOATS(g, CN_DIMS(2, 1), y0, y1) };
+}
 static const cn_reals no_classes = { NULL, 0 };
 
 Test(models_batches, train_and_test_give_the_batchs_own_values) {
@@ -143,7 +146,9 @@ static bool next(cn_graph *gg, void *state, int64_t size, cn_batch *out) {
   *at += n;
   return out->x != NULL;
 }
-static bool rewind_source(cn_graph *gg, void *state, bool shuffle, cn_stream *stream) { return (void)gg, (void)shuffle, (void)stream, *(int64_t *)state = 0, true; }
+static bool rewind_source(cn_graph *gg, void *state, bool shuffle, cn_stream *stream) {
+  return (void)gg, (void)shuffle, (void)stream, *(int64_t *)state = 0, true;
+}
 static int64_t unknown(void *state) { return (void)state, -1; }
 static const cn_dataset_methods source = { .next = next, .reset = rewind_source, .size = unknown };
 

@@ -44,7 +44,13 @@ static bool batch_end(cn_callback *c, int64_t b, cn_logs *logs) {
   if (s->fail_at == b) return cn_fail(g, CN_VALUE, "enough"), false;
   return note(c, "b", b);
 }
-static const cn_callback_methods hooks = { .train_begin = train_begin, .train_end = train_end, .epoch_begin = epoch_begin, .epoch_end = epoch_end, .batch_begin = batch_begin, .batch_end = batch_end, .log = "twice" };
+static const cn_callback_methods hooks = { .train_begin = train_begin,
+                                           .train_end = train_end,
+                                           .epoch_begin = epoch_begin,
+                                           .epoch_end = epoch_end,
+                                           .batch_begin = batch_begin,
+                                           .batch_end = batch_end,
+                                           .log = "twice" };
 
 Test(models_callbacks, hooks_of_the_user_in_order) {
   seen s = { .stop_at = -1, .fail_at = -1 };
@@ -109,7 +115,8 @@ static double metric_of(const char *text, cn_tensor *t, cn_tensor *p, cn_tensor 
 
 /* Weights go along the leading axes of the values; sizes of 1 repeat. */
 Test(models_callbacks, weights_of_metrics) {
-  cn_tensor *v = FLOATS(g, CN_DIMS(2, 3), 1, 2, 3, 4, 5, 6), *zero = cn_zeros(g, CN_F32, CN_DIMS(2, 3)), *rows = FLOATS(g, CN_DIMS(2), 1, 3), *column = FLOATS(g, CN_DIMS(2, 1), 1, 3);
+  cn_tensor *v = FLOATS(g, CN_DIMS(2, 3), 1, 2, 3, 4, 5, 6), *zero = cn_zeros(g, CN_F32, CN_DIMS(2, 3)), *rows = FLOATS(g, CN_DIMS(2), 1, 3),
+            *column = FLOATS(g, CN_DIMS(2, 1), 1, 3);
   CHECK_NEAR(metric_of("Mean", NULL, v, rows), (6 + 3 * 15) / 12.0, 1e-6);
   CHECK_NEAR(metric_of("Mean", NULL, v, column), (6 + 3 * 15) / 12.0, 1e-6);
   CHECK_NEAR(metric_of("Mean", NULL, v, FLOATS(g, CN_DIMS(1, 3), 0, 0, 1)), 4.5, 1e-6);
@@ -139,7 +146,8 @@ Test(models_callbacks, metrics_of_columns_and_classes) {
   cn_tensor *column = FLOATS(g, CN_DIMS(4, 1), 1, 2, 4, 4);
   CHECK_NEAR(metric_of("R2Score", t, column, CN_NO_TENSOR), 1 - 2 / 8.75, 1e-6);
   CHECK_NEAR(metric_of("R2Score", cn_expand_dims(g, t, .axis = CN_INTS(1)), p, FLOATS(g, CN_DIMS(4), 1, 1, 0, 1)), 1 - 1 / (30 - 64 / 3.0), 1e-6);
-  cn_tensor *labels = cn_array(g, CN_U8, CN_DIMS(3), (const uint8_t[]){ 255, 1, 0 }), *scores = cn_zeros(g, CN_F32, CN_DIMS(3, 256)), *guess = cn_array(g, CN_U8, CN_DIMS(3), (const uint8_t[]){ 255, 1, 1 });
+  cn_tensor *labels = cn_array(g, CN_U8, CN_DIMS(3), (const uint8_t[]){ 255, 1, 0 }), *scores = cn_zeros(g, CN_F32, CN_DIMS(3, 256)),
+            *guess = cn_array(g, CN_U8, CN_DIMS(3), (const uint8_t[]){ 255, 1, 1 });
   CHECK_NEAR(metric_of("SparseCategoricalCrossentropy(from_logits=true, ignore_class=-1)", labels, scores, CN_NO_TENSOR), log(256), 1e-5);
   CHECK_NEAR(metric_of("SparseCategoricalCrossentropy(from_logits=true, ignore_class=-1)", labels, scores, FLOATS(g, CN_DIMS(3), 1, 0, 0)), log(256), 1e-5);
   CHECK_NEAR(metric_of("IoU(256, [255], ignore_class=-1)", labels, guess, CN_NO_TENSOR), 1, 1e-5);

@@ -47,11 +47,14 @@ Test(models_checkpoint, only_better_values) {
   cn_callback *c = cn_callback_ModelCheckpoint(g, in_folder(folder, "{epoch}.safetensors"), .monitor = "loss", .save_best_only = true);
   cr_assert(cn_fit(m, data(), .epochs = 3, .batch_size = 4, .verbose = 0, .callbacks = CN_CALLBACKS(c)), "%s", cn_error(g));
   cr_assert(exists("1.safetensors") && !exists("2.safetensors") && !exists("3.safetensors"));
-  cn_callback *low = cn_callback_ModelCheckpoint(g, in_folder(folder, "low{epoch}.safetensors"), .monitor = "mae", .save_best_only = true, .initial_value_threshold = 1e-9);
-  cn_callback *high = cn_callback_ModelCheckpoint(g, in_folder(folder, "high{epoch}.safetensors"), .monitor = "mae", .save_best_only = true, .mode = "max", .initial_value_threshold = 1e-9);
+  cn_callback *low =
+      cn_callback_ModelCheckpoint(g, in_folder(folder, "low{epoch}.safetensors"), .monitor = "mae", .save_best_only = true, .initial_value_threshold = 1e-9);
+  cn_callback *high = cn_callback_ModelCheckpoint(g, in_folder(folder, "high{epoch}.safetensors"), .monitor = "mae", .save_best_only = true, .mode = "max",
+                                                  .initial_value_threshold = 1e-9);
   cr_assert(cn_fit(line("sgd(0.001)"), data(), .verbose = 0, .callbacks = CN_CALLBACKS(low, high)), "%s", cn_error(g));
   cr_assert(!exists("low1.safetensors") && exists("high1.safetensors"));
-  cn_callback *none = cn_callback_ModelCheckpoint(g, in_folder(folder, "none{epoch}.safetensors"), .save_best_only = true); /* there is no val_loss: saved as Keras does */
+  cn_callback *none =
+      cn_callback_ModelCheckpoint(g, in_folder(folder, "none{epoch}.safetensors"), .save_best_only = true); /* there is no val_loss: saved as Keras does */
   cr_assert(FIT(line("sgd(0.001)"), none, .epochs = 2), "%s", cn_error(g));
   cr_assert(exists("none1.safetensors") && exists("none2.safetensors"));
 }
@@ -71,7 +74,8 @@ Test(models_checkpoint, tells_what_it_does) {
   const char *path = in_folder(folder, "m.safetensors");
   cn_callback *c = cn_callback_ModelCheckpoint(g, path, .monitor = "mae", .verbose = 1, .save_best_only = true);
   cr_assert(cn_fit(line("sgd(0)"), data(), .epochs = 2, .batch_size = 4, .verbose = 0, .callbacks = CN_CALLBACKS(c)), "%s", cn_error(g));
-  cr_assert_str_eq(told, text_of("\nEpoch 1: mae improved from None to 2.50000, saving model to %s\n\nEpoch 2: mae did not improve from 2.50000\n", in_folder(folder, "m.safetensors")));
+  cr_assert_str_eq(told, text_of("\nEpoch 1: mae improved from None to 2.50000, saving model to %s\n\nEpoch 2: mae did not improve from 2.50000\n",
+                                 in_folder(folder, "m.safetensors")));
 }
 
 static void refuse(cn_callback *c, cn_code code, const char *text) {
@@ -84,12 +88,15 @@ Test(models_checkpoint, refused_before_training) {
   cr_assert(cn_save_weights(NULL, "x") == false);
   FILE *f = fopen(in_folder(folder, "file"), "w");
   cr_assert(f && fclose(f) == 0);
-  refuse(cn_callback_ModelCheckpoint(g, in_folder(folder, "file/m.safetensors")), CN_IO, text_of("ModelCheckpoint: %s: Not a directory", in_folder(folder, "file")));
+  refuse(cn_callback_ModelCheckpoint(g, in_folder(folder, "file/m.safetensors")), CN_IO,
+         text_of("ModelCheckpoint: %s: Not a directory", in_folder(folder, "file")));
   refuse(cn_callback_ModelCheckpoint(g, "/proc/none/{epoch}/m.safetensors"), CN_IO, "ModelCheckpoint: /proc/none: No such file or directory");
   refuse(cn_callback_ModelCheckpoint(g, in_folder(folder, "{val_loss}.safetensors")), CN_VALUE, "ModelCheckpoint: filepath: there is no value {val_loss}");
   refuse(cn_callback_ModelCheckpoint(g, in_folder(folder, "{batch}.safetensors")), CN_VALUE, "ModelCheckpoint: filepath: there is no value {batch}");
-  refuse(cn_callback_ModelCheckpoint(g, in_folder(folder, "{loss:02d}.safetensors")), CN_VALUE, "ModelCheckpoint: filepath: {loss:02d}: \"02d\" is no format of a real number");
-  refuse(cn_callback_ModelCheckpoint(g, in_folder(folder, "{epoch:x}.safetensors")), CN_VALUE, "ModelCheckpoint: filepath: {epoch:x}: \"x\" is no format of an integer");
+  refuse(cn_callback_ModelCheckpoint(g, in_folder(folder, "{loss:02d}.safetensors")), CN_VALUE,
+         "ModelCheckpoint: filepath: {loss:02d}: \"02d\" is no format of a real number");
+  refuse(cn_callback_ModelCheckpoint(g, in_folder(folder, "{epoch:x}.safetensors")), CN_VALUE,
+         "ModelCheckpoint: filepath: {epoch:x}: \"x\" is no format of an integer");
   refuse(cn_callback_CSVLogger(g, in_folder(folder, "file/log.csv")), CN_IO, text_of("CSVLogger: %s: Not a directory", in_folder(folder, "file/log.csv")));
   cr_assert_null(cn_callback_ModelCheckpoint(g, "m.onnx"));
   CHECK_REFUSED(g, CN_VALUE, "ModelCheckpoint: filepath must end in .safetensors, .keras or .h5, got \"m.onnx\"");
@@ -103,9 +110,11 @@ Test(models_checkpoint, refused_before_training) {
 
 /* ---- formats, against what Python's format gives ---- */
 Test(models_checkpoint, formats_of_python) {
-  static const struct { const char *pattern, *text; } cases[] = {
-    { "{epoch}", "1" }, { "{epoch:5d}", "    1" }, { "{epoch:<4}|", "1   |" }, { "{epoch:*^5}", "**1**" }, { "{epoch:+03d}", "+01" }, { "{epoch:.2f}", "1.00" }, { "{mae:.3f}", "2.500" }, { "{mae}", "2.5" },
-    { "{mae:08.2f}", "00002.50" }, { "{mae:.1e}", "2.5e+00" }, { "{mae:.0%}", "250%" }, { "{mae: .2g}", " 2.5" }, { "{mae:x>6.1f}", "xxx2.5" },
+  static const struct { const char *pattern, *text;
+  } cases[] = {
+    { "{epoch}", "1" },        { "{epoch:5d}", "    1" }, { "{epoch:<4}|", "1   |" },   { "{epoch:*^5}", "**1**" },    { "{epoch:+03d}", "+01" },
+    { "{epoch:.2f}", "1.00" }, { "{mae:.3f}", "2.500" },  { "{mae}", "2.5" },           { "{mae:08.2f}", "00002.50" }, { "{mae:.1e}", "2.5e+00" },
+    { "{mae:.0%}", "250%" },   { "{mae: .2g}", " 2.5" },  { "{mae:x>6.1f}", "xxx2.5" },
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     const char *pattern = text_of("%s.safetensors", cases[i].pattern), *want = text_of("%s.safetensors", cases[i].text);
@@ -120,12 +129,14 @@ Test(models_checkpoint, formats_of_python) {
 static bool add_name(cn_callback *c, int64_t epoch, cn_logs *logs) { return (void)c, cn_log_put(logs, "a,\"b\"", (double)epoch / 8); }
 
 Test(models_checkpoint, a_table_with_the_columns_of_keras) {
-  cn_callback *c = cn_callback_CSVLogger(g, in_folder(folder, "log.csv")), *added = cn_callback_new(g, &(const cn_callback_methods){ .epoch_end = add_name, .log = "a,\"b\"" }, NULL);
+  cn_callback *c = cn_callback_CSVLogger(g, in_folder(folder, "log.csv")),
+              *added = cn_callback_new(g, &(const cn_callback_methods){ .epoch_end = add_name, .log = "a,\"b\"" }, NULL);
   cr_assert(cn_fit(line("sgd(0)"), data(), .epochs = 2, .batch_size = 4, .verbose = 0, .callbacks = CN_CALLBACKS(added, c)), "%s", cn_error(g));
   CHECK_FILE("log.csv", "epoch,\"a,\"\"b\"\"\",loss,mae,\"val_a,\"\"b\"\"\",val_loss,val_mae\r\n0,0,7.5,2.5,NA,NA,NA\r\n1,0.125,7.5,2.5,NA,NA,NA\r\n");
   cn_callback *again = cn_callback_CSVLogger(g, in_folder(folder, "log.csv"), .separator = ";", .append = true);
   cr_assert(FIT(line("sgd(0)"), again, .epochs = 1), "%s", cn_error(g));
-  CHECK_FILE("log.csv", "epoch,\"a,\"\"b\"\"\",loss,mae,\"val_a,\"\"b\"\"\",val_loss,val_mae\r\n0,0,7.5,2.5,NA,NA,NA\r\n1,0.125,7.5,2.5,NA,NA,NA\r\n0;7.5;2.5;NA;NA\r\n");
+  CHECK_FILE("log.csv",
+             "epoch,\"a,\"\"b\"\"\",loss,mae,\"val_a,\"\"b\"\"\",val_loss,val_mae\r\n0,0,7.5,2.5,NA,NA,NA\r\n1,0.125,7.5,2.5,NA,NA,NA\r\n0;7.5;2.5;NA;NA\r\n");
   cr_assert(FIT(line("sgd(0)"), c, .epochs = 1), "%s", cn_error(g));
   CHECK_FILE("log.csv", "epoch,loss,mae,val_loss,val_mae\r\n0,7.5,2.5,NA,NA\r\n");
 }

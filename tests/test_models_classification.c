@@ -17,8 +17,9 @@ Test(classification, a_matrix) {
   CHECK_TENSOR(cn_confusion_matrix(g, t, p, .classes = 4), CN_DIMS(4, 4), 0, 2, 0, 0, 0, 0, 0, 1, 0, 1, 0, 2, 0, 0, 0, 0, 0);
   m = cn_confusion_matrix(g, t, p, .sample_weight = FLOATS(g, CN_DIMS(6), 0.5, 1, 1, 2, 1, 1));
   CHECK_TENSOR(m, CN_DIMS(3, 3), 0, 2, 0, 0, 0, 0, 1, 0.5, 0, 3);
-  cr_assert_str_eq(cn_confusion_text(g, cn_confusion_matrix(g, t, p), (cn_strings)CN_STRINGS("ant", "bird", "cat")),
-                   "true \\ predicted   ant  bird   cat\n             ant     2     0     0\n            bird     0     0     1\n             cat     1     0     2\n");
+  cr_assert_str_eq(
+      cn_confusion_text(g, cn_confusion_matrix(g, t, p), (cn_strings)CN_STRINGS("ant", "bird", "cat")),
+      "true \\ predicted   ant  bird   cat\n             ant     2     0     0\n            bird     0     0     1\n             cat     1     0     2\n");
 }
 
 Test(classification, labels_come_in_several_forms) {
@@ -51,7 +52,8 @@ Test(classification, a_report_of_labels_that_occur) {
                    "   macro avg     0.8333    0.7500    0.7333         4\n"
                    "weighted avg     0.8333    0.7500    0.7333         4\n");
   const char *long_name = cn_classification_report(g, INTEGERS(g, CN_DIMS(1), 0), INTEGERS(g, CN_DIMS(1), 0), .names = CN_STRINGS("a name that is long", "b"));
-  cr_assert(strstr(long_name, "a name that is long       1.00      1.00      1.00         1\n                  b       0.00      0.00      0.00         0\n"), "%s", long_name);
+  cr_assert(strstr(long_name, "a name that is long       1.00      1.00      1.00         1\n                  b       0.00      0.00      0.00         0\n"),
+            "%s", long_name);
 }
 
 Test(classification, weights_and_nothing_to_divide_by) {
@@ -64,7 +66,8 @@ Test(classification, weights_and_nothing_to_divide_by) {
   CHECK_NEAR(c->accuracy, 2 / 2.75, 1e-12);
   CHECK_NEAR(c->weighted.recall, 2 / 2.75, 1e-12);
   CHECK_NEAR(c->macro.recall, 0.5, 1e-12);
-  cr_assert(strstr(cn_classification_report(g, t, p, .sample_weight = w), "           0       0.73      1.00      0.84       2.0\n           1       0.00      0.00      0.00      0.75\n"));
+  cr_assert(strstr(cn_classification_report(g, t, p, .sample_weight = w),
+                   "           0       0.73      1.00      0.84       2.0\n           1       0.00      0.00      0.00      0.75\n"));
 }
 
 Test(classification, refusals) {

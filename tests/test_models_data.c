@@ -187,7 +187,8 @@ Test(models_data, utilities) {
   CHECK_TENSOR(cn_utils_normalize(g, FLOATS(g, CN_DIMS(2, 2), 1, -3, 0, 2), .order = INFINITY), CN_DIMS(2, 2), 1e-7, 1 / 3.0, -1, 0, 1);
   cn_tensor *a = INTEGERS(g, CN_DIMS(1), 1), *b = INTEGERS(g, CN_DIMS(3), 1, 2, 3);
   CHECK_TENSOR(cn_pad_sequences(g, (cn_tensors)CN_TENSORS(a, b)), CN_DIMS(2, 3), 0, 0, 0, 1, 1, 2, 3);
-  CHECK_TENSOR(cn_pad_sequences(g, (cn_tensors)CN_TENSORS(a, b), .maxlen = 2, .padding = "post", .truncating = "post", .value = -1.5), CN_DIMS(2, 2), 0, 1, -1, 1, 2);
+  CHECK_TENSOR(cn_pad_sequences(g, (cn_tensors)CN_TENSORS(a, b), .maxlen = 2, .padding = "post", .truncating = "post", .value = -1.5), CN_DIMS(2, 2), 0, 1, -1,
+               1, 2);
   cr_assert_null(cn_pad_sequences(g, (cn_tensors)CN_TENSORS(a, b), .padding = "middle"));
   CHECK_REFUSED(g, CN_VALUE, "pad_sequences: padding must be \"pre\" or \"post\", got \"middle\"");
   cr_assert_null(cn_pad_sequences(g, (cn_tensors)CN_TENSORS(INTEGERS(g, CN_DIMS(1), 1), FLOATS(g, CN_DIMS(1, 2), 1, 2))));

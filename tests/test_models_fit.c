@@ -1,4 +1,5 @@
-/* Training a model: batches, epochs, validation, weights of samples, history, what is printed; evaluating and predicting. The model is y = w x + b, so every number follows by hand. */
+/* Training a model: batches, epochs, validation, weights of samples, history, what is printed; evaluating and predicting. The model is y = w x + b, so every
+ * number follows by hand. */
 #include "test_layers.h"
 
 static cn_graph *g;
@@ -206,8 +207,9 @@ Test(models_fit, summary) {
   cn_push(m, cn_Dense(g, 10));
   cn_model_build(m, CN_DIMS(CN_UNKNOWN, 28, 28));
   cn_summary(m);
-  static const char *const parts[] = { "Model: \"mlp\"\n", "Layer (type)", "Output Shape", "Param #", "flatten (Flatten)", "(None, 784)", "dense (Dense)", "(None, 32)", "25,120", "dropout (Dropout)", "dense_1 (Dense)", "(None, 10)",
-    "330", " Total params: 25,450 (99.41 KB)\n", " Trainable params: 25,450 (99.41 KB)\n", " Non-trainable params: 0 (0.00 B)\n" };
+  static const char *const parts[] = { "Model: \"mlp\"\n", "Layer (type)", "Output Shape", "Param #", "flatten (Flatten)", "(None, 784)", "dense (Dense)",
+                                       "(None, 32)", "25,120", "dropout (Dropout)", "dense_1 (Dense)", "(None, 10)", "330",
+                                       " Total params: 25,450 (99.41 KB)\n", " Trainable params: 25,450 (99.41 KB)\n", " Non-trainable params: 0 (0.00 B)\n" };
   const char *at = printed;
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     at = strstr(at, parts[i]);
@@ -235,7 +237,8 @@ Test(models_fit, refusals) {
 }
 
 Test(models_fit, data_sets) {
-  cn_dataset *d = cn_dataset_from_tensors(g, FLOATS(g, CN_DIMS(5, 1), 1, 2, 3, 4, 5), NULL, FLOATS(g, CN_DIMS(5), 1, 1, 1, 1, 2)), *tail = cn_dataset_range(d, 3, 2);
+  cn_dataset *d = cn_dataset_from_tensors(g, FLOATS(g, CN_DIMS(5, 1), 1, 2, 3, 4, 5), NULL, FLOATS(g, CN_DIMS(5), 1, 1, 1, 1, 2)),
+             *tail = cn_dataset_range(d, 3, 2);
   cn_batch b;
   cr_assert_eq(cn_dataset_size(d), 5);
   cr_assert_eq(cn_dataset_size(tail), 2);

@@ -65,7 +65,8 @@ Test(functional, a_number_that_is_no_size) {
 
 Test(functional, models_cut_out_of_a_graph) {
   cn_tensor *x = cn_Input(g, CN_DIMS(2)), *h = cn_call(g, cn_Dense(g, 3, .activation = CN_NAME("relu")), x), *y = cn_call(g, cn_Dense(g, 1), cn_square(g, h));
-  cn_model *whole = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y)), *front = cn_Model(g, CN_TENSORS(x), CN_TENSORS(h)), *back = cn_Model(g, CN_TENSORS(h), CN_TENSORS(y));
+  cn_model *whole = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y)), *front = cn_Model(g, CN_TENSORS(x), CN_TENSORS(h)),
+           *back = cn_Model(g, CN_TENSORS(h), CN_TENSORS(y));
   cn_tensor *both = cn_Model(g, CN_TENSORS(x), CN_TENSORS(h, y)) ? x : NULL;
   CHECK_OK(g);
   cr_assert(both);
@@ -85,14 +86,17 @@ Test(functional, a_model_in_a_model_called_twice) {
 }
 
 Test(functional, masks_pass_and_are_consumed) {
-  cn_tensor *x = cn_Input(g, CN_DIMS(3), .dtype = "int32"), *e = cn_call(g, cn_Embedding(g, 5, 1, .mask_zero = true, .embeddings_initializer = CN_NAME("ones")), x);
+  cn_tensor *x = cn_Input(g, CN_DIMS(3), .dtype = "int32"),
+            *e = cn_call(g, cn_Embedding(g, 5, 1, .mask_zero = true, .embeddings_initializer = CN_NAME("ones")), x);
   cr_assert_not_null(cn_mask_of(e));
   cn_tensor *y = cn_call(g, cn_GlobalAveragePooling1D(g), cn_call(g, cn_Dense(g, 1, .kernel_initializer = CN_NAME("ones")), e));
   cn_tensor *count = cn_sum(g, cn_cast(g, cn_mask_of(e), .dtype = "float32"), .axis = CN_INTS(1));
   cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y, count));
   cn_tensor *out[CN_LAYER_OUTPUTS];
   int64_t n;
-  const cn_call_args a = { .graph = g, .layer = cn_model_layer(m), .x = INTEGERS(g, CN_DIMS(2, 3), 1, 0, 0, 2, 3, 0), .training = CN_NONE, .mask = CN_NO_TENSOR };
+  const cn_call_args a = {
+    .graph = g, .layer = cn_model_layer(m), .x = INTEGERS(g, CN_DIMS(2, 3), 1, 0, 0, 2, 3, 0), .training = CN_NONE, .mask = CN_NO_TENSOR
+  };
   cn_call_layer(&a, out, &n);
   CHECK_OK(g);
   cr_assert_eq(n, 2);
@@ -135,10 +139,14 @@ Test(functional, damaged_operations_of_a_config) {
   for (int i = 0; i < 2; i++) {
     char text[1400];
     snprintf(text, sizeof text,
-             "{\"module\": \"keras.src.models.functional\", \"class_name\": \"Functional\", \"registered_name\": \"Functional\", \"config\": {\"name\": \"f\", \"layers\": ["
-             "{\"module\": \"keras.layers\", \"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 2], \"dtype\": \"float32\", \"name\": \"x\"}, \"name\": \"x\", \"inbound_nodes\": []},"
-             "{\"module\": \"keras.src.ops.numpy\", \"class_name\": \"Add\", \"config\": {\"name\": \"add\"}, \"name\": \"add\", \"inbound_nodes\": [{\"args\": [%s], \"kwargs\": {}}]}],"
-             "\"input_layers\": [[\"x\", 0, 0]], \"output_layers\": [[\"add\", 0, 0]]}}", nodes[i][0]);
+             "{\"module\": \"keras.src.models.functional\", \"class_name\": \"Functional\", \"registered_name\": \"Functional\", \"config\": {\"name\": \"f\", "
+             "\"layers\": ["
+             "{\"module\": \"keras.layers\", \"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 2], \"dtype\": \"float32\", \"name\": "
+             "\"x\"}, \"name\": \"x\", \"inbound_nodes\": []},"
+             "{\"module\": \"keras.src.ops.numpy\", \"class_name\": \"Add\", \"config\": {\"name\": \"add\"}, \"name\": \"add\", \"inbound_nodes\": "
+             "[{\"args\": [%s], \"kwargs\": {}}]}],"
+             "\"input_layers\": [[\"x\", 0, 0]], \"output_layers\": [[\"add\", 0, 0]]}}",
+             nodes[i][0]);
     cr_assert_null(cn_model_from_config(g, text));
     cr_assert_str_eq(cn_error(g), nodes[i][1]);
     cn_graph_clear(g);
@@ -146,14 +154,19 @@ Test(functional, damaged_operations_of_a_config) {
 }
 
 Test(functional, a_config_of_tf_keras_is_read) {
-  cn_model *m = cn_model_from_config(g, "{\"class_name\": \"Functional\", \"config\": {\"name\": \"model\", \"layers\": ["
-    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": [null, 2], \"dtype\": \"float32\", \"sparse\": false, \"ragged\": false, \"name\": \"i\"}, \"name\": \"i\", \"inbound_nodes\": []},"
-    "{\"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": 2, \"kernel_initializer\": {\"class_name\": \"Ones\", \"config\": {}}}, \"name\": \"d\", \"inbound_nodes\": [[[\"i\", 0, 0, {}]], [[\"d\", 0, 0, {\"training\": false}]]]},"
-    "{\"class_name\": \"Subtract\", \"config\": {\"name\": \"s\"}, \"name\": \"s\", \"inbound_nodes\": [[[\"d\", 1, 0, {}], [\"i\", 0, 0, {}]]]}],"
-    "\"input_layers\": [[\"i\", 0, 0]], \"output_layers\": [[\"s\", 0, 0]]}, \"keras_version\": \"2.4.0\", \"backend\": \"tensorflow\"}");
+  cn_model *m = cn_model_from_config(
+      g, "{\"class_name\": \"Functional\", \"config\": {\"name\": \"model\", \"layers\": ["
+         "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": [null, 2], \"dtype\": \"float32\", \"sparse\": false, \"ragged\": false, "
+         "\"name\": \"i\"}, \"name\": \"i\", \"inbound_nodes\": []},"
+         "{\"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": 2, \"kernel_initializer\": {\"class_name\": \"Ones\", \"config\": {}}}, "
+         "\"name\": \"d\", \"inbound_nodes\": [[[\"i\", 0, 0, {}]], [[\"d\", 0, 0, {\"training\": false}]]]},"
+         "{\"class_name\": \"Subtract\", \"config\": {\"name\": \"s\"}, \"name\": \"s\", \"inbound_nodes\": [[[\"d\", 1, 0, {}], [\"i\", 0, 0, {}]]]}],"
+         "\"input_layers\": [[\"i\", 0, 0]], \"output_layers\": [[\"s\", 0, 0]]}, \"keras_version\": \"2.4.0\", \"backend\": \"tensorflow\"}");
   cr_assert(m, "%s", cn_error(g));
   CHECK_TENSOR(cn_call(g, cn_model_layer(m), FLOATS(g, CN_DIMS(1, 2), 1, 2)), CN_DIMS(1, 2), 0, 5, 4);
-  cr_assert_null(cn_model_from_config(g, "{\"class_name\": \"Functional\", \"config\": {\"name\": \"model\", \"layers\": [{\"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": 2}, \"name\": \"d\","
-    "\"inbound_nodes\": [[[\"i\", 0, 0, {}]]]}], \"input_layers\": [[\"i\", 0, 0]], \"output_layers\": [[\"d\", 0, 0]]}}"));
+  cr_assert_null(cn_model_from_config(g,
+                                      "{\"class_name\": \"Functional\", \"config\": {\"name\": \"model\", \"layers\": [{\"class_name\": \"Dense\", \"config\": "
+                                      "{\"name\": \"d\", \"units\": 2}, \"name\": \"d\","
+                                      "\"inbound_nodes\": [[[\"i\", 0, 0, {}]]]}], \"input_layers\": [[\"i\", 0, 0]], \"output_layers\": [[\"d\", 0, 0]]}}"));
   CHECK_REFUSED(g, CN_FORMAT, "Functional: a reference names the unknown layer \"i\"");
 }

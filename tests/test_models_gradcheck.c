@@ -23,7 +23,8 @@ Test(models_gradcheck, a_model_with_dropout_loss_and_penalties) {
   cn_push(m, cn_Dropout(g, 0.4));
   cn_push(m, cn_Dense(g, 3));
   cn_tensor *x = uniform(CN_DIMS(8, 5)), *y = INTEGERS(g, CN_DIMS(8), 0, 2, 1, 1, 0, 2, 2, 0);
-  const cn_gradcheck_report r = cn_gradcheck_layer(g, cn_model_layer(m), x, y, CN_NAME("sparse_categorical_crossentropy(from_logits=true)"), .order = 2, .directions = 3);
+  const cn_gradcheck_report r =
+      cn_gradcheck_layer(g, cn_model_layer(m), x, y, CN_NAME("sparse_categorical_crossentropy(from_logits=true)"), .order = 2, .directions = 3);
   cr_assert(r.passed, "%s (%s)", r.text, cn_error(g));
   cr_assert(fabs(r.analytic) > 1e-3, "%s", r.text);
 }

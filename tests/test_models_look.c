@@ -124,8 +124,10 @@ Test(look, images) {
   cr_assert(cn_save_image(g, file("image.svg"), image));
   size_t size;
   const char *svg = contents(&size);
-  cr_assert(strstr(svg, "<rect x=\"0.00\" y=\"0.00\" width=\"2.00\" height=\"1.00\" fill=\"#ff0000\"/>\n<rect x=\"2.00\" y=\"0.00\" width=\"1.00\" height=\"1.00\" fill=\"#0000ff\"/>\n"
-                        "<rect x=\"0.00\" y=\"1.00\" width=\"3.00\" height=\"1.00\" fill=\"#00ff00\"/>\n"), "%s", svg);
+  cr_assert(strstr(svg, "<rect x=\"0.00\" y=\"0.00\" width=\"2.00\" height=\"1.00\" fill=\"#ff0000\"/>\n<rect x=\"2.00\" y=\"0.00\" width=\"1.00\" "
+                        "height=\"1.00\" fill=\"#0000ff\"/>\n"
+                        "<rect x=\"0.00\" y=\"1.00\" width=\"3.00\" height=\"1.00\" fill=\"#00ff00\"/>\n"),
+            "%s", svg);
   check_png(cn_save_image(g, file("image.png"), image), 3, 2);
   check_png(cn_save_image(g, file("grey.png"), cn_array(g, CN_U8, CN_DIMS(9, 2), pixels)), 2, 9);
   cr_assert(!cn_save_image(g, file("image.svg"), cn_ones(g, CN_F32, CN_DIMS(2, 2))));
@@ -163,7 +165,8 @@ static void check_search(const char *optimizer) {
 }
 
 Test(look, a_search_for_the_learning_rate_changes_nothing) {
-  static const char *const all[] = { "adam(0.0009765625)", "sgd(0.0078125, momentum=0.9)", "sgd(schedule=cosine_decay(0.0625, 100))", "LossScaleOptimizer(inner_optimizer='adam(0.0009765625)')" };
+  static const char *const all[] = { "adam(0.0009765625)", "sgd(0.0078125, momentum=0.9)", "sgd(schedule=cosine_decay(0.0625, 100))",
+                                     "LossScaleOptimizer(inner_optimizer='adam(0.0009765625)')" };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) check_search(all[i]);
 }
 
@@ -206,7 +209,7 @@ Test(look, histograms_count_every_value) {
   cn_set_weights(cn_model_layer(m), w, 2);
   const cn_histograms *h = cn_layer_histograms(m, NULL, 4);
   cr_assert(h && h->n == 2 && !h->gradients);
-  const cn_histogram *k = &h->weights[0];
+  const cn_tensor_histogram *k = &h->weights[0];
   cr_assert_str_eq(k->name, "m/dense/kernel");
   cr_assert(k->count == 6 && k->not_finite == 0 && k->low == 0 && k->high == 4);
   CHECK_NEAR(k->mean, 14 / 6.0, 1e-12);
@@ -215,8 +218,10 @@ Test(look, histograms_count_every_value) {
   for (int i = 0; i < 4; i++) cr_assert(k->counts[i] == wanted[i] && h->weights[1].counts[i] == bias[i]);
   cr_assert_eq(h->weights[1].not_finite, 1);
   const char *text = cn_histograms_text(g, h);
-  cr_assert_str_eq(text, "m/dense/kernel weight   |▃▃▃█|  mean 2.333       std 1.491       min 0           max 4\n"
-                         "m/dense/bias   weight   |  █ |  mean 5           std 0           min 5           max 5           1 of 2 are not finite\n", "%s", text);
+  cr_assert_str_eq(text,
+                   "m/dense/kernel weight   |▃▃▃█|  mean 2.333       std 1.491       min 0           max 4\n"
+                   "m/dense/bias   weight   |  █ |  mean 5           std 0           min 5           max 5           1 of 2 are not finite\n",
+                   "%s", text);
 }
 
 Test(look, histograms_of_gradients) {

@@ -8,13 +8,16 @@ static cn_model *made(cn_graph *g) {
   cn_model *m = cn_Sequential(g, "net");
   cn_push(m, cn_Embedding(g, 7, 4, .mask_zero = true, .embeddings_initializer = CN_NAME("random_uniform(-1, 1, seed=1)")));
   cn_push(m, cn_GlobalAveragePooling1D(g));
-  cn_push(m, cn_Dense(g, 8, .activation = CN_NAME("relu"), .kernel_regularizer = CN_NAME("l2(1e-3)"), .kernel_constraint = CN_NAME("max_norm(3)"), .kernel_initializer = CN_NAME("he_normal(seed=2)")));
+  cn_push(m, cn_Dense(g, 8, .activation = CN_NAME("relu"), .kernel_regularizer = CN_NAME("l2(1e-3)"), .kernel_constraint = CN_NAME("max_norm(3)"),
+                      .kernel_initializer = CN_NAME("he_normal(seed=2)")));
   cn_push(m, cn_Dropout(g, 0.3, .seed = 3));
   cn_push(m, cn_Dense(g, 3, .kernel_initializer = CN_NAME("glorot_uniform(seed=4)")));
   cn_compile(m, .optimizer = CN_NAME("adam(0.01, clipnorm=1)"), .loss = CN_NAME("sparse_categorical_crossentropy(from_logits=true)"), .metrics = "accuracy");
   return m;
 }
-static double step(cn_graph *g, cn_model *m) { return cn_train_on_batch(m, cn_array(g, CN_I32, CN_DIMS(4, 3), words), cn_array(g, CN_I32, CN_DIMS(4), labels), NULL); }
+static double step(cn_graph *g, cn_model *m) {
+  return cn_train_on_batch(m, cn_array(g, CN_I32, CN_DIMS(4, 3), words), cn_array(g, CN_I32, CN_DIMS(4), labels), NULL);
+}
 
 #define STEPS 5 /* two are recorded, the third is noted for the replay, the others are replayed */
 /* Builds, trains; the loss of the last step. */
@@ -64,7 +67,8 @@ Test(models_memory, every_call_of_the_allocator_can_fail) {
   cr_assert_gt(failures, calls / 2, "%ld of %ld", (long)failures, (long)calls);
 }
 
-/* A step that fails changes no weight that it could still have been refused for, and the model goes on: the state of a run that never failed is reached again. */
+/* A step that fails changes no weight that it could still have been refused for, and the model goes on: the state of a run that never failed is reached again.
+ */
 Test(models_memory, a_built_model_goes_on_after_a_failed_step) {
   for (int64_t k = 1;; k++) {
     counting n = { 0, 0, 0 };

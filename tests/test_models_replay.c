@@ -66,8 +66,8 @@ static void follow(const char *optimizer) {
 }
 
 Test(models_replay, steps_are_those_of_recording) {
-  const char *const optimizers[] = { "sgd(0.1, momentum=0.9)", "adam(0.01)", "rmsprop(0.01, weight_decay=0.01)", "adagrad(0.1, use_ema=true)", "nadam(0.01)", "adam(0.01, clipvalue=0.01)",
-                                     "adam(0.01, global_clipnorm=0.1)", "sgd(0.1, gradient_accumulation_steps=2)", "lamb(0.01)" };
+  const char *const optimizers[] = { "sgd(0.1, momentum=0.9)", "adam(0.01)", "rmsprop(0.01, weight_decay=0.01)", "adagrad(0.1, use_ema=true)", "nadam(0.01)",
+                                     "adam(0.01, clipvalue=0.01)", "adam(0.01, global_clipnorm=0.1)", "sgd(0.1, gradient_accumulation_steps=2)", "lamb(0.01)" };
   for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++) follow(optimizers[i]);
 }
 
@@ -113,9 +113,11 @@ Test(models_replay, rows_masks_and_a_refused_step) {
 
 /* Layers with streams, weights, constants and masks of their own. */
 static cn_model *assorted(cn_graph *g) {
-  const char *const layers[] = { "Reshape([2, 3, 1])", "ZeroPadding2D(1)", "UpSampling2D([1, 2], interpolation=bicubic)", "PReLU(shared_axes=[1, 2])", "SpatialDropout2D(0.2, seed=3)", "Permute([3, 1, 2])",
-                                 "Reshape([4, -1])", "EinsumDense('abc,cd->abd', [none, 5], bias_axes=d)", "Softmax(1)", "Masking(0.5)", "GaussianNoise(0.1, seed=1)", "GaussianDropout(0.2, seed=2)", "AlphaDropout(0.2, seed=4)",
-                                 "UnitNormalization()", "ActivityRegularization(0.01, 0.01)", "GlobalMaxPooling1D()", "Dense(4, lora_rank=2)" };
+  const char *const layers[] = { "Reshape([2, 3, 1])", "ZeroPadding2D(1)", "UpSampling2D([1, 2], interpolation=bicubic)", "PReLU(shared_axes=[1, 2])",
+                                 "SpatialDropout2D(0.2, seed=3)", "Permute([3, 1, 2])", "Reshape([4, -1])",
+                                 "EinsumDense('abc,cd->abd', [none, 5], bias_axes=d)", "Softmax(1)", "Masking(0.5)", "GaussianNoise(0.1, seed=1)",
+                                 "GaussianDropout(0.2, seed=2)", "AlphaDropout(0.2, seed=4)", "UnitNormalization()", "ActivityRegularization(0.01, 0.01)",
+                                 "GlobalMaxPooling1D()", "Dense(4, lora_rank=2)" };
   cn_model *m = cn_Sequential(g, "m");
   cn_push(m, cn_Dense(g, 6));
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) cn_push(m, cn_layer_from(g, layers[i]));

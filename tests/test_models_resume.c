@@ -57,11 +57,13 @@ static const cn_callback_methods ending_methods = { .batch_end = end_at };
 static const char *train(const setting *s, ending e, const char *backups) {
   cn_graph *g = cn_graph_new(.seed = 3);
   cn_model *m = model(g, s->layers, s->optimizer);
-  cn_callback *stopping = cn_callback_EarlyStopping(g, .monitor = s->watch, .patience = 2, .restore_best_weights = true), *plateau = cn_callback_ReduceLROnPlateau(g, .monitor = s->watch, .patience = 0, .min_delta = 0.02);
+  cn_callback *stopping = cn_callback_EarlyStopping(g, .monitor = s->watch, .patience = 2, .restore_best_weights = true),
+              *plateau = cn_callback_ReduceLROnPlateau(g, .monitor = s->watch, .patience = 0, .min_delta = 0.02);
   cn_callback *log = cn_callback_CSVLogger(g, in_folder(folder, "log.csv"));
   cn_callback *backup = cn_callback_BackupAndRestore(g, backups, .save_freq = s->save_freq), *last = cn_callback_new(g, &ending_methods, &e);
-  const cn_history *h = cn_fit(m, data(g), .epochs = s->epochs, .batch_size = s->batch_size, .steps_per_epoch = s->steps_per_epoch, .validation_split = s->split ? 0.25 : 0, .verbose = 0, .stop_on_interrupt = true,
-                               .callbacks = CN_CALLBACKS(backup, stopping, plateau, log, last));
+  const cn_history *h =
+      cn_fit(m, data(g), .epochs = s->epochs, .batch_size = s->batch_size, .steps_per_epoch = s->steps_per_epoch, .validation_split = s->split ? 0.25 : 0,
+             .verbose = 0, .stop_on_interrupt = true, .callbacks = CN_CALLBACKS(backup, stopping, plateau, log, last));
   char *text = NULL;
   size_t size = 0;
   FILE *f = h ? open_memstream(&text, &size) : NULL;
@@ -78,11 +80,14 @@ static const char *train(const setting *s, ending e, const char *backups) {
 static const setting settings[] = {
   { "Dense(8, relu);Dropout(0.4);GaussianNoise(0.1);BatchNormalization();Dense(3, softmax)", "adam(0.02)", 5, CN_NONE, CN_NONE, 8, true, "val_loss" },
   { "Dense(8, relu);Dropout(0.4);BatchNormalization();Dense(3, softmax)", "adam(0.02)", 4, 2, CN_NONE, 8, true, "val_accuracy" },
-  { "Dense(8, tanh);AlphaDropout(0.2);Dense(3, softmax)", "sgd(0.1, momentum=0.9, use_ema=true, ema_momentum=0.8)", 4, 1, 3, 8, false, "loss" }, /* epochs that end within the data */
-  { "Reshape([3, 2]);LSTM(4, dropout=0.2, recurrent_dropout=0.3);Dense(3, softmax)", "rmsprop(0.01, gradient_accumulation_steps=3)", 3, 1, CN_NONE, 10, false, "loss" },
+  { "Dense(8, tanh);AlphaDropout(0.2);Dense(3, softmax)", "sgd(0.1, momentum=0.9, use_ema=true, ema_momentum=0.8)", 4, 1, 3, 8, false,
+    "loss" }, /* epochs that end within the data */
+  { "Reshape([3, 2]);LSTM(4, dropout=0.2, recurrent_dropout=0.3);Dense(3, softmax)", "rmsprop(0.01, gradient_accumulation_steps=3)", 3, 1, CN_NONE, 10, false,
+    "loss" },
   { "Reshape([3, 2]);GRU(4, stateful=true);Dropout(0.2, seed=4);Dense(3, softmax)", "nadam(0.01, global_clipnorm=0.5)", 6, 3, CN_NONE, 11, false, "accuracy" },
   { "Dense(8, tanh);Dense(3, linear)", "sgd(0.1)", 3, 2, CN_NONE, 8, false, "loss" },
-  { "Dense(8, relu);GaussianDropout(0.3);Dense(3, softmax)", "LossScaleOptimizer(adamw(0.01), initial_scale=8, dynamic_growth_steps=4)", 3, 1, CN_NONE, 16, true, "val_loss" },
+  { "Dense(8, relu);GaussianDropout(0.3);Dense(3, softmax)", "LossScaleOptimizer(adamw(0.01), initial_scale=8, dynamic_growth_steps=4)", 3, 1, CN_NONE, 16,
+    true, "val_loss" },
 };
 
 Test(models_resume, a_training_that_failed_goes_on_to_the_same_bits) {
@@ -131,7 +136,8 @@ Test(models_resume, interrupted_history) {
   cn_model *m = model(g, settings[0].layers, "adam");
   ending e = { .batches = 7, .by_signal = true };
   cn_callback *c = cn_callback_new(g, &ending_methods, &e);
-  const cn_history *h = cn_fit(m, data(g), .epochs = 4, .batch_size = 11, .verbose = 0, .validation_data = data(g), .stop_on_interrupt = true, .callbacks = CN_CALLBACKS(c));
+  const cn_history *h =
+      cn_fit(m, data(g), .epochs = 4, .batch_size = 11, .verbose = 0, .validation_data = data(g), .stop_on_interrupt = true, .callbacks = CN_CALLBACKS(c));
   cr_assert(h && h->epochs == 2, "%s", cn_error(g));
   cr_assert_eq(cn_optimizer_iterations(cn_model_optimizer(m)), 7);
   cr_assert(isfinite(cn_history_at(h, "loss", 1)) && isfinite(cn_history_at(h, "val_loss", 0)) && isnan(cn_history_at(h, "val_loss", 1)));
@@ -142,7 +148,8 @@ Test(models_resume, interrupted_history) {
 typedef struct fixture { cn_graph *g; cn_model *m; cn_callback *c; } fixture;
 static fixture fixed(const char *layers) {
   cn_graph *g = cn_graph_new(.seed = 3);
-  return (fixture){ g, model(g, layers, "adam"), cn_callback_BackupAndRestore(g, in_folder(folder, "b"), .delete_checkpoint = false, .double_checkpoint = true) };
+  return (fixture){ g, model(g, layers, "adam"),
+                    cn_callback_BackupAndRestore(g, in_folder(folder, "b"), .delete_checkpoint = false, .double_checkpoint = true) };
 }
 #define FIT(f, ...) cn_fit((f).m, data((f).g), .verbose = 0, .callbacks = CN_CALLBACKS((f).c), __VA_ARGS__)
 #define REFUSED(f, code, ...)              \
@@ -209,7 +216,8 @@ Test(models_resume, what_was_stopped_stays_stopped) {
     fixture f = fixed("Dense(4, relu);Dense(3, softmax)");
     cn_callback *stopping = cn_callback_EarlyStopping(f.g, .monitor = "loss", .min_delta = 99, .patience = 2);
     const cn_history *h = cn_fit(f.m, data(f.g), .epochs = 9, .verbose = 0, .callbacks = CN_CALLBACKS(f.c, stopping));
-    cr_assert(h && h->epochs == 3 && cn_early_stopping_of(stopping).stopped_epoch == 2 && cn_optimizer_iterations(cn_model_optimizer(f.m)) == 6, "%s", cn_error(f.g));
+    cr_assert(h && h->epochs == 3 && cn_early_stopping_of(stopping).stopped_epoch == 2 && cn_optimizer_iterations(cn_model_optimizer(f.m)) == 6, "%s",
+              cn_error(f.g));
     cn_graph_free(f.g);
   }
 }
@@ -220,11 +228,13 @@ static bool two_trainings(cn_graph *g) {
   bool ok = true;
   for (int i = 0; i < 2 && ok; i++) {
     cn_model *m = model(g, "Dense(4, relu);Dropout(0.5);Dense(3, softmax)", "adam");
-    cn_callback *log = cn_callback_CSVLogger(g, in_folder(folder, "log.csv")), *board = cn_callback_TensorBoard(g, in_folder(folder, "t"), .update_freq = 1, .histogram_freq = 1);
+    cn_callback *log = cn_callback_CSVLogger(g, in_folder(folder, "log.csv")),
+                *board = cn_callback_TensorBoard(g, in_folder(folder, "t"), .update_freq = 1, .histogram_freq = 1);
     cn_callback *backup = cn_callback_BackupAndRestore(g, in_folder(folder, "b"), .delete_checkpoint = i == 1, .double_checkpoint = true);
     cn_callback *best = cn_callback_ModelCheckpoint(g, in_folder(folder, "{epoch}-{loss:.2f}.safetensors"), .monitor = "loss", .save_best_only = true);
     cn_callback *stopping = cn_callback_EarlyStopping(g, .monitor = "loss", .restore_best_weights = true, .patience = 9);
-    ok = cn_ok(g) && cn_fit(m, data(g), .epochs = i + 1, .batch_size = 22, .validation_split = 0.5, .verbose = 0, .callbacks = CN_CALLBACKS(log, board, best, stopping, backup));
+    ok = cn_ok(g) && cn_fit(m, data(g), .epochs = i + 1, .batch_size = 22, .validation_split = 0.5, .verbose = 0,
+                            .callbacks = CN_CALLBACKS(log, board, best, stopping, backup));
     cn_model_free(m);
   }
   return ok;
@@ -252,10 +262,12 @@ Test(models_resume, every_call_of_the_allocator_can_fail) {
 static void write_final(int64_t save_freq) {
   cn_graph *g = cn_graph_new(.seed = 11, .threads = 1);
   cn_model *m = model(g, settings[0].layers, "adam(0.02)");
-  cn_callback *best = cn_callback_ModelCheckpoint(g, in_folder(folder, "best.safetensors"), .save_best_only = true), *log = cn_callback_CSVLogger(g, in_folder(folder, "log.csv"));
+  cn_callback *best = cn_callback_ModelCheckpoint(g, in_folder(folder, "best.safetensors"), .save_best_only = true),
+              *log = cn_callback_CSVLogger(g, in_folder(folder, "log.csv"));
   cn_callback *stopping = cn_callback_EarlyStopping(g, .patience = 9, .restore_best_weights = true), *plateau = cn_callback_ReduceLROnPlateau(g, .patience = 1);
   cn_callback *backup = cn_callback_BackupAndRestore(g, in_folder(folder, "b"), .save_freq = save_freq);
-  const cn_history *h = cn_fit(m, data(g), .epochs = 10, .batch_size = 8, .validation_split = 0.25, .verbose = 0, .callbacks = CN_CALLBACKS(backup, best, stopping, plateau, log));
+  const cn_history *h = cn_fit(m, data(g), .epochs = 10, .batch_size = 8, .validation_split = 0.25, .verbose = 0,
+                               .callbacks = CN_CALLBACKS(backup, best, stopping, plateau, log));
   _exit(h && cn_save_weights(m, in_folder(folder, "final.safetensors")) ? 0 : 1);
 }
 
@@ -320,7 +332,8 @@ Test(models_resume, killed_at_random_moments) {
     random = random * 6364136223846793005u + 1442695040888963407u;
     done = run(every[trainings % 3], kills < KILLS ? 1e-3 + whole * (double)(random >> 40) / (double)(1 << 24) : 0);
     kills += !done;
-    cr_assert(readable("b/latest.safetensors") && readable("best.safetensors") && readable("final.safetensors"), "a damaged file stands under a checkpoint's name");
+    cr_assert(readable("b/latest.safetensors") && readable("best.safetensors") && readable("final.safetensors"),
+              "a damaged file stands under a checkpoint's name");
     for (int i = 0; done && i < NAMES; i++) same_bytes(names[i], want[i], kills), unlink(in_folder(folder, names[i]));
     trainings += done;
   }

@@ -153,14 +153,20 @@ Test(models_tensorboard, the_checksum_is_that_of_the_standard) { cr_assert_eq(cr
 
 Test(models_tensorboard, values_histograms_and_graph) {
   cn_callback *c = cn_callback_TensorBoard(g, folder, .histogram_freq = 2, .update_freq = 3);
-  cr_assert(cn_fit(line(), data(), .epochs = 3, .batch_size = 2, .shuffle = false, .verbose = 0, .validation_data = data(), .validation_freq = 2, .callbacks = CN_CALLBACKS(c)), "%s", cn_error(g));
-  cr_assert_str_eq(read_events("train"), "version brain.Event:2\nnode line/first Dense\nnode line/second Dense line/first\n" /* the model gives 3 x, wanted are 2 x */
-                                         "scalar epoch_loss 0 7.5\nscalar epoch_mae 0 2.5\nscalar epoch_learning_rate 0 1e-09\n"
-                                         "histogram line/first/kernel/histogram 0 1 1 3 3 3 in 30 buckets 3, up to 1\nhistogram line/second/kernel/histogram 0 1 1 3 3 3 in 30 buckets 3, up to 1\n"
-                                         "scalar batch_loss 3 2.5\nscalar batch_mae 3 1.5\nscalar epoch_loss 1 7.5\nscalar epoch_mae 1 2.5\nscalar epoch_learning_rate 1 1e-09\n"
-                                         "scalar batch_loss 6 7.5\nscalar batch_mae 6 2.5\nscalar epoch_loss 2 7.5\nscalar epoch_mae 2 2.5\nscalar epoch_learning_rate 2 1e-09\n"
-                                         "histogram line/first/kernel/histogram 2 1 1 3 3 3 in 30 buckets 3, up to 1\nhistogram line/second/kernel/histogram 2 1 1 3 3 3 in 30 buckets 3, up to 1\n");
-  cr_assert_str_eq(read_events("validation"), "version brain.Event:2\nscalar epoch_loss 1 7.5\nscalar evaluation_loss_vs_iterations 4 7.5\nscalar epoch_mae 1 2.5\nscalar evaluation_mae_vs_iterations 4 2.5\n");
+  cr_assert(cn_fit(line(), data(), .epochs = 3, .batch_size = 2, .shuffle = false, .verbose = 0, .validation_data = data(), .validation_freq = 2,
+                   .callbacks = CN_CALLBACKS(c)),
+            "%s", cn_error(g));
+  cr_assert_str_eq(read_events("train"),
+                   "version brain.Event:2\nnode line/first Dense\nnode line/second Dense line/first\n" /* the model gives 3 x, wanted are 2 x */
+                   "scalar epoch_loss 0 7.5\nscalar epoch_mae 0 2.5\nscalar epoch_learning_rate 0 1e-09\n"
+                   "histogram line/first/kernel/histogram 0 1 1 3 3 3 in 30 buckets 3, up to 1\nhistogram line/second/kernel/histogram 0 1 1 3 3 3 in 30 "
+                   "buckets 3, up to 1\n"
+                   "scalar batch_loss 3 2.5\nscalar batch_mae 3 1.5\nscalar epoch_loss 1 7.5\nscalar epoch_mae 1 2.5\nscalar epoch_learning_rate 1 1e-09\n"
+                   "scalar batch_loss 6 7.5\nscalar batch_mae 6 2.5\nscalar epoch_loss 2 7.5\nscalar epoch_mae 2 2.5\nscalar epoch_learning_rate 2 1e-09\n"
+                   "histogram line/first/kernel/histogram 2 1 1 3 3 3 in 30 buckets 3, up to 1\nhistogram line/second/kernel/histogram 2 1 1 3 3 3 in 30 "
+                   "buckets 3, up to 1\n");
+  cr_assert_str_eq(read_events("validation"), "version brain.Event:2\nscalar epoch_loss 1 7.5\nscalar evaluation_loss_vs_iterations 4 7.5\nscalar epoch_mae 1 "
+                                              "2.5\nscalar evaluation_mae_vs_iterations 4 2.5\n");
 }
 
 /* Values that are not finite are left out, a value of the largest bucket's upper end is in it. */
@@ -172,11 +178,13 @@ static bool spread_weights(cn_callback *c, int64_t epoch) {
 Test(models_tensorboard, a_histogram_of_what_is_finite) {
   cn_model *m = line();
   cn_model_build(m, CN_DIMS(CN_UNKNOWN, 1));
-  cn_callback *c = cn_callback_TensorBoard(g, folder, .histogram_freq = 1), *set = cn_callback_new(g, &(const cn_callback_methods){ .epoch_begin = spread_weights }, NULL);
+  cn_callback *c = cn_callback_TensorBoard(g, folder, .histogram_freq = 1),
+              *set = cn_callback_new(g, &(const cn_callback_methods){ .epoch_begin = spread_weights }, NULL);
   cn_layer_set_trainable(cn_model_layer(m), false);
   cr_assert(cn_fit(m, data(), .verbose = 0, .callbacks = CN_CALLBACKS(set, c)), "%s", cn_error(g));
   const char *text = read_events("train");
-  cr_assert(strstr(text, "histogram line/first/kernel/histogram 0 -1 2 2 1 5 in 30 buckets 2, up to 2\n") && strstr(text, "scalar epoch_loss 0 nan\n"), "%s", text);
+  cr_assert(strstr(text, "histogram line/first/kernel/histogram 0 -1 2 2 1 5 in 30 buckets 2, up to 2\n") && strstr(text, "scalar epoch_loss 0 nan\n"), "%s",
+            text);
 }
 
 Test(models_tensorboard, a_graph_of_branches_and_rates_of_steps) {
@@ -188,7 +196,9 @@ Test(models_tensorboard, a_graph_of_branches_and_rates_of_steps) {
   cn_callback *c = cn_callback_TensorBoard(g, folder, .write_steps_per_second = true);
   cr_assert(cn_fit(m, data(), .verbose = 0, .callbacks = CN_CALLBACKS(c)), "%s", cn_error(g));
   const char *text = read_events("train");
-  cr_assert(strstr(text, "node net/in InputLayer\nnode net/a Dense net/in\nnode net/b Dense net/in\nnode net/both Add net/a net/b\nnode net/out Dense net/both\n"), "%s", text);
+  cr_assert(
+      strstr(text, "node net/in InputLayer\nnode net/a Dense net/in\nnode net/b Dense net/in\nnode net/both Add net/a net/b\nnode net/out Dense net/both\n"),
+      "%s", text);
   cr_assert(strstr(text, "scalar epoch_steps_per_second 0 "), "%s", text);
 }
 
@@ -202,7 +212,8 @@ static bool fail_later(cn_callback *c, int64_t batch, cn_logs *logs) {
 Test(models_tensorboard, a_training_that_goes_on_writes_on) {
   failing f = { 5 };
   for (int i = 0; i < 2; i++) {
-    cn_callback *c = cn_callback_TensorBoard(g, folder, .write_graph = false, .update_freq = 1), *backup = cn_callback_BackupAndRestore(g, in_folder(folder, "b"), .save_freq = 2);
+    cn_callback *c = cn_callback_TensorBoard(g, folder, .write_graph = false, .update_freq = 1),
+                *backup = cn_callback_BackupAndRestore(g, in_folder(folder, "b"), .save_freq = 2);
     cn_callback *end_it = cn_callback_new(g, &(const cn_callback_methods){ .batch_end = fail_later }, &f);
     const cn_history *h = cn_fit(line(), data(), .epochs = 3, .batch_size = 2, .verbose = 0, .callbacks = CN_CALLBACKS(c, backup, end_it));
     cr_assert(i ? h != NULL : h == NULL, "%s", cn_error(g));
@@ -233,7 +244,8 @@ Test(models_tensorboard, its_own_reader) {
         "a = EventAccumulator(sys.argv[1])\n"
         "a.Reload()\n"
         "t = a.Tags()\n"
-        "values = [(e.step, e.value) for e in a.Scalars('epoch_loss')] if 'epoch_loss' in t['scalars'] else [(e.step, float(e.tensor_proto.float_val[0])) for e in a.Tensors('epoch_loss')]\n"
+        "values = [(e.step, e.value) for e in a.Scalars('epoch_loss')] if 'epoch_loss' in t['scalars'] else [(e.step, float(e.tensor_proto.float_val[0])) for "
+        "e in a.Tensors('epoch_loss')]\n"
         "assert values == [(0, 7.5), (1, 7.5)], values\n"
         "assert len(a.Graph().node) == 2\n"
         "assert 'line/first/kernel/histogram' in t['histograms'] + t['tensors'], t\n",

@@ -1,4 +1,5 @@
-/* Training with the layer contract: parts of a model, freezing, shared layers, penalties, layers made of layers, several outputs, replays of functional models. */
+/* Training with the layer contract: parts of a model, freezing, shared layers, penalties, layers made of layers, several outputs, replays of functional models.
+ */
 #include "test_layers.h"
 #include <stdio.h>
 #include <time.h>
@@ -88,7 +89,8 @@ Test(training, a_layer_in_two_models_outlives_the_first) {
 
 Test(training, penalties_of_a_hand_written_step) {
   cn_tensor *x = cn_Input(g, CN_DIMS(2));
-  cn_tensor *h = cn_call(g, cn_Dense(g, 1, .kernel_initializer = CN_NAME("ones"), .kernel_regularizer = CN_NAME("l2(0.5)"), .activity_regularizer = CN_NAME("l1(1)")), x);
+  cn_tensor *h =
+      cn_call(g, cn_Dense(g, 1, .kernel_initializer = CN_NAME("ones"), .kernel_regularizer = CN_NAME("l2(0.5)"), .activity_regularizer = CN_NAME("l1(1)")), x);
   cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(h));
   cn_tensor *y = cn_call(g, cn_model_layer(m), FLOATS(g, CN_DIMS(2, 2), 1, 2, 3, 4), .training = 1);
   cn_tensor *loss = cn_total_loss(cn_model_layer(m), cn_scalar(g, 0));
@@ -164,7 +166,8 @@ Test(training, a_metric_of_a_layer_stands_behind_the_models) {
 Test(training, outputs_with_losses_weights_and_metrics_of_their_own) {
   cn_tensor *x = cn_Input(g, CN_DIMS(3)), *a = cn_call(g, cn_Dense(g, 1, .name = "a"), x), *b = cn_call(g, cn_Dense(g, 2, .name = "b"), x);
   cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(a, b));
-  cn_compile(m, .optimizer = CN_NAME("sgd(0)"), .losses = CN_STRINGS("b: mae", "a: mse"), .loss_weights = CN_REALS(2, 3), .output_metrics = CN_STRINGS("b: mse"));
+  cn_compile(m, .optimizer = CN_NAME("sgd(0)"), .losses = CN_STRINGS("b: mae", "a: mse"), .loss_weights = CN_REALS(2, 3),
+             .output_metrics = CN_STRINGS("b: mse"));
   CHECK_OK(g);
   cn_tensor *xs[] = { batch(4, 3) }, *ys[] = { cn_zeros(g, CN_F32, CN_DIMS(4, 1)), cn_zeros(g, CN_F32, CN_DIMS(4, 2)) };
   cn_dataset *d = cn_dataset_from_lists(g, (cn_tensors){ xs, 1 }, (cn_tensors){ ys, 2 }, (cn_tensors){ NULL, 0 });
@@ -240,8 +243,9 @@ Test(training, building_and_running_is_linear_in_the_number_of_layers) {
 Test(training, a_plot_names_layers_and_shapes) {
   cn_tensor *x = cn_Input(g, CN_DIMS(3), .name = "x"), *y = cn_multiply(g, x, cn_call(g, cn_Dense(g, 3), x));
   cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y), .name = "m");
-  cr_assert_str_eq(cn_plot_model(m), "digraph \"m\" {\n  node [shape=box];\n  n0 [label=\"x (InputLayer)\\n(None, 3)\"];\n  n1 [label=\"dense (Dense)\\n(None, 3)\"];\n"
-                                     "  n2 [label=\"multiply (Multiply)\\n(None, 3)\"];\n  n0 -> n1;\n  n0 -> n2;\n  n1 -> n2;\n}\n");
+  cr_assert_str_eq(cn_plot_model(m),
+                   "digraph \"m\" {\n  node [shape=box];\n  n0 [label=\"x (InputLayer)\\n(None, 3)\"];\n  n1 [label=\"dense (Dense)\\n(None, 3)\"];\n"
+                   "  n2 [label=\"multiply (Multiply)\\n(None, 3)\"];\n  n0 -> n1;\n  n0 -> n2;\n  n1 -> n2;\n}\n");
 }
 Test(training, a_drawing_has_a_box_for_each_layer_below_what_feeds_it) {
   cn_tensor *x = cn_Input(g, CN_DIMS(3), .name = "x<"), *y = cn_multiply(g, x, cn_call(g, cn_Dense(g, 3), x));
@@ -250,7 +254,8 @@ Test(training, a_drawing_has_a_box_for_each_layer_below_what_feeds_it) {
   cr_assert(svg, "%s", cn_error(g));
   cr_assert_not_null(strstr(svg, "width=\"349\" height=\"292\""), "%s", svg);
   cr_assert_not_null(strstr(svg, "<title>m&amp;</title>"));
-  cr_assert_not_null(strstr(svg, "<rect x=\"20\" y=\"20\" width=\"240\" height=\"44\" fill=\"#eef\" stroke=\"#446\"/><text x=\"140\" y=\"38\">x&lt; (InputLayer)</text><text x=\"140\" y=\"55\">(None, 3)</text>\n"));
+  cr_assert_not_null(strstr(svg, "<rect x=\"20\" y=\"20\" width=\"240\" height=\"44\" fill=\"#eef\" stroke=\"#446\"/><text x=\"140\" y=\"38\">x&lt; "
+                                 "(InputLayer)</text><text x=\"140\" y=\"55\">(None, 3)</text>\n"));
   cr_assert_not_null(strstr(svg, "y=\"122\">dense (Dense)</text>"));
   cr_assert_not_null(strstr(svg, "y=\"206\">multiply (Multiply)</text>"));
   cr_assert_not_null(strstr(svg, "<path d=\"M140 64C140 88 140 80 140 104\""));

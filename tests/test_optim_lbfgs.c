@@ -13,7 +13,8 @@ TestSuite(lbfgs, .init = begin, .fini = end);
 static cn_tensor *rosenbrock(cn_graph *gg, void *user) {
   cn_tensor *x = *(cn_tensor **)user;
   const int64_t n = cn_count(x);
-  cn_tensor *a = cn_slice(gg, x, .start_indices = CN_INTS(0), .shape = CN_INTS(n - 1)), *b = cn_slice(gg, x, .start_indices = CN_INTS(1), .shape = CN_INTS(n - 1));
+  cn_tensor *a = cn_slice(gg, x, .start_indices = CN_INTS(0), .shape = CN_INTS(n - 1)),
+            *b = cn_slice(gg, x, .start_indices = CN_INTS(1), .shape = CN_INTS(n - 1));
   cn_tensor *valley = cn_square(gg, cn_subtract(gg, b, cn_square(gg, a))), *floor = cn_square(gg, cn_subtract(gg, cn_scalar_like(gg, a, 1), a));
   return cn_sum(gg, cn_add(gg, cn_multiply(gg, valley, cn_scalar_like(gg, a, 100)), floor));
 }
@@ -24,7 +25,8 @@ Test(lbfgs, rosenbrock) {
   cr_assert(r.converged, "%s", r.stopped);
   for (int i = 0; i < 2; i++) CHECK_NEAR(cn_at(x, i), 1, 1e-10);
   cr_assert_leq(r.loss, 1e-20);
-  cr_assert(r.iterations > 5 && r.iterations < 60 && r.evaluations >= r.iterations && r.evaluations < 90, "%d iterations, %d evaluations", (int)r.iterations, (int)r.evaluations);
+  cr_assert(r.iterations > 5 && r.iterations < 60 && r.evaluations >= r.iterations && r.evaluations < 90, "%d iterations, %d evaluations", (int)r.iterations,
+            (int)r.evaluations);
   cr_assert_leq(r.gradient_norm, 2e-8);
 }
 
@@ -51,7 +53,8 @@ Test(lbfgs, least_squares_fit_exactly) {
   const double w[] = { 2, -3, 0.5 };
   for (int i = 0; i < 60; i++) a[i] = sin(1.3 * i * i + 0.2);
   for (int i = 0; i < 20; i++) b[i] = a[3 * i] * w[0] + a[3 * i + 1] * w[1] + a[3 * i + 2] * w[2] + 7;
-  fit f = { cn_persist(cn_array(g, CN_F64, CN_DIMS(20, 3), a)), cn_persist(cn_array(g, CN_F64, CN_DIMS(20, 1), b)), cn_variable(g, CN_F64, CN_DIMS(3, 1), NULL), cn_variable(g, CN_F64, CN_DIMS(1), NULL) };
+  fit f = { cn_persist(cn_array(g, CN_F64, CN_DIMS(20, 3), a)), cn_persist(cn_array(g, CN_F64, CN_DIMS(20, 1), b)), cn_variable(g, CN_F64, CN_DIMS(3, 1), NULL),
+            cn_variable(g, CN_F64, CN_DIMS(1), NULL) };
   const cn_lbfgs_report r = cn_lbfgs_minimize(g, squares, &f, CN_TENSORS(f.w, f.c), .gradient_tolerance = 1e-12);
   cr_assert(r.converged, "%s", r.stopped);
   for (int i = 0; i < 3; i++) CHECK_NEAR(cn_at(f.w, i), w[i], 1e-10);
@@ -113,7 +116,8 @@ static cn_tensor *vector(cn_graph *gg, void *user) { return cn_square(gg, *(cn_t
 static cn_tensor *nothing(cn_graph *gg, void *user) { return (void)gg, (void)user, NULL; }
 
 Test(lbfgs, refusals) {
-  cn_tensor *x = cn_variable(g, CN_F64, CN_DIMS(2), (const double[]){ -1.2, 1 }), *i = cn_variable(g, CN_I32, CN_DIMS(2), NULL), *t = cn_persist(cn_ones(g, CN_F64, CN_DIMS(2)));
+  cn_tensor *x = cn_variable(g, CN_F64, CN_DIMS(2), (const double[]){ -1.2, 1 }), *i = cn_variable(g, CN_I32, CN_DIMS(2), NULL),
+            *t = cn_persist(cn_ones(g, CN_F64, CN_DIMS(2)));
   cn_tensor *negative = cn_variable(g, CN_F64, CN_DIMS(1), (const double[]){ -1 });
   cr_assert(isnan(cn_lbfgs_minimize(g, NULL, &x, CN_TENSORS(x)).loss));
   CHECK_REFUSED(g, CN_VALUE, "lbfgs_minimize: the function is NULL");

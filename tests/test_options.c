@@ -38,9 +38,10 @@ Test(options, schema) {
   cr_assert_eq(cni_option_find(&schema, "units"), 0);
   cr_assert_eq(cni_option_find(&schema, "data"), 22);
   cr_assert_eq(cni_option_find(&schema, "unit"), -1);
-  static const cn_option_kind kinds[] = { CN_OPTION_INT, CN_OPTION_SIZE, CN_OPTION_REF, CN_OPTION_REAL, CN_OPTION_REAL, CN_OPTION_REAL, CN_OPTION_BOOL, CN_OPTION_STRING,
-                                          CN_OPTION_STRING, CN_OPTION_SIZE, CN_OPTION_SIZE, CN_OPTION_INTS, CN_OPTION_INTS, CN_OPTION_REALS, CN_OPTION_STRINGS, CN_OPTION_REF,
-                                          CN_OPTION_INT, CN_OPTION_INT, CN_OPTION_LAYER, CN_OPTION_LAYERS, CN_OPTION_TENSOR, CN_OPTION_TENSORS, CN_OPTION_POINTER };
+  static const cn_option_kind kinds[] = { CN_OPTION_INT,   CN_OPTION_SIZE,   CN_OPTION_REF,     CN_OPTION_REAL,    CN_OPTION_REAL,   CN_OPTION_REAL,
+                                          CN_OPTION_BOOL,  CN_OPTION_STRING, CN_OPTION_STRING,  CN_OPTION_SIZE,    CN_OPTION_SIZE,   CN_OPTION_INTS,
+                                          CN_OPTION_INTS,  CN_OPTION_REALS,  CN_OPTION_STRINGS, CN_OPTION_REF,     CN_OPTION_INT,    CN_OPTION_INT,
+                                          CN_OPTION_LAYER, CN_OPTION_LAYERS, CN_OPTION_TENSOR,  CN_OPTION_TENSORS, CN_OPTION_POINTER };
   for (int i = 0; i < schema.count; i++) cr_assert_eq(schema.rows[i].kind, kinds[i], "%s", schema.rows[i].name);
   cr_assert_eq(schema.rows[0].check, CN_CHECK_POSITIVE);
 }
@@ -145,7 +146,8 @@ Test(options, deep_copies_are_independent) {
   cn_tensor *tensors[] = { (cn_tensor *)(void *)name };
   cn_layer *layers[] = { (cn_layer *)(void *)padding };
   widget_options o = filled(&g);
-  o.axis = (cn_ints){ axis, 2 }, o.scales = (cn_reals){ scales, 1 }, o.words = (cn_strings){ words, 3 }, o.activation = (cn_ref){ .name = name }, o.padding = padding;
+  o.axis = (cn_ints){ axis, 2 }, o.scales = (cn_reals){ scales, 1 }, o.words = (cn_strings){ words, 3 }, o.activation = (cn_ref){ .name = name },
+  o.padding = padding;
   o.inputs = (cn_tensors){ tensors, 1 }, o.cells = (cn_layers){ layers, 1 };
   widget_options *copy = cni_alloc(&g, sizeof *copy);
   *copy = o;

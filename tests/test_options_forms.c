@@ -48,8 +48,10 @@ Test(options_text, every_kind) {
   widget_options o;
   options_begin(&g, &n);
   cr_assert(parse(&g, &o, &a,
-                  " ( 32, [3,5],relu , 1e-3, momentum=none, decay = .5, use_bias=False, padding='same', dtype=\"float64\", strides=2, pool=None, axis=(1, -2), counts=7, scales=[0.5, 2, inf], "
-                  "words=[a, 'b, c'], regularizer=l2(1e-5), seed=None, heads=4, layer=none, cells=[], input=none) "), "%s", cn_error(&g));
+                  " ( 32, [3,5],relu , 1e-3, momentum=none, decay = .5, use_bias=False, padding='same', dtype=\"float64\", strides=2, pool=None, axis=(1, -2), "
+                  "counts=7, scales=[0.5, 2, inf], "
+                  "words=[a, 'b, c'], regularizer=l2(1e-5), seed=None, heads=4, layer=none, cells=[], input=none) "),
+            "%s", cn_error(&g));
   check_values(&o);
   CHECK_TEXT(o.regularizer.name, "l2(1e-5)");
   cr_assert(o.layer == NULL && o.cells.n == 0 && o.input == NULL);
@@ -160,8 +162,8 @@ Test(options_text, written_and_read_back) {
   options_begin(&g, &n);
   cr_assert_eq(cni_options_text(&schema, &widget_defaults, text, sizeof text), 2);
   CHECK_TEXT(text, "()");
-  const char *const given =
-      "(units=32, window=[3, 5], activation='l2(0.1)', rate=0.1, use_bias=false, padding='it\\'s', dtype='float32', strides=2, axis=[1, -2], scales=[0.5, inf], words=['a', 'b'], regularizer='l2')";
+  const char *const given = "(units=32, window=[3, 5], activation='l2(0.1)', rate=0.1, use_bias=false, padding='it\\'s', dtype='float32', strides=2, axis=[1, "
+                            "-2], scales=[0.5, inf], words=['a', 'b'], regularizer='l2')";
   cr_assert(parse(&g, &o, &a, given));
   cr_assert_eq(cni_options_text(&schema, &o, text, sizeof text), (int64_t)strlen(given));
   CHECK_TEXT(text, given);
@@ -180,7 +182,8 @@ Test(options_text, written_and_read_back) {
   o.cells = (cn_layers){ &o.layer, 1 };
   o.rate = CN_NONE_REAL, o.activation = (cn_ref){ .user = NULL }, o.data = &o;
   cni_options_text(&schema, &o, text, sizeof text);
-  CHECK_TEXT(text, "(activation=none, rate=none, regularizer=L2(l2=0.5), layer=HeavyWidget(units=2, window=3, momentum=0.5), cells=[HeavyWidget(units=2, window=3, momentum=0.5)], data=<pointer>)");
+  CHECK_TEXT(text, "(activation=none, rate=none, regularizer=L2(l2=0.5), layer=HeavyWidget(units=2, window=3, momentum=0.5), cells=[HeavyWidget(units=2, "
+                   "window=3, momentum=0.5)], data=<pointer>)");
   cni_arena_free(&g, &a);
   graph_end(&g, &n);
 }
@@ -192,10 +195,14 @@ Test(options_json, every_kind) {
   widget_options o;
   options_begin(&g, &n);
   cr_assert(load(&g, &o, &a,
-                 "{\"units\": 32, \"window\": [3, 5], \"activation\": \"relu\", \"rate\": 1e-3, \"momentum\": null, \"decay\": 0.5, \"use_bias\": false, \"padding\": \"same\","
-                 " \"dtype\": {\"module\": \"keras\", \"class_name\": \"DTypePolicy\", \"config\": {\"name\": \"float64\"}, \"registered_name\": null}, \"strides\": 2, \"pool\": null,"
-                 " \"axis\": {\"class_name\": \"__tuple__\", \"items\": [1, -2]}, \"counts\": 7, \"scales\": [0.5, 2, \"inf\"], \"words\": [\"a\", \"b, c\"], \"seed\": null, \"heads\": 4.0,"
-                 " \"layer\": null, \"cells\": [], \"input\": null, \"quantization_config\": {\"a\": 1}, \"old\": 3, \"unknown\": null}"), "%s", cn_error(&g));
+                 "{\"units\": 32, \"window\": [3, 5], \"activation\": \"relu\", \"rate\": 1e-3, \"momentum\": null, \"decay\": 0.5, \"use_bias\": false, "
+                 "\"padding\": \"same\","
+                 " \"dtype\": {\"module\": \"keras\", \"class_name\": \"DTypePolicy\", \"config\": {\"name\": \"float64\"}, \"registered_name\": null}, "
+                 "\"strides\": 2, \"pool\": null,"
+                 " \"axis\": {\"class_name\": \"__tuple__\", \"items\": [1, -2]}, \"counts\": 7, \"scales\": [0.5, 2, \"inf\"], \"words\": [\"a\", \"b, c\"], "
+                 "\"seed\": null, \"heads\": 4.0,"
+                 " \"layer\": null, \"cells\": [], \"input\": null, \"quantization_config\": {\"a\": 1}, \"old\": 3, \"unknown\": null}"),
+            "%s", cn_error(&g));
   check_values(&o);
   cr_assert(o.layer == NULL && o.cells.n == 0);
   cni_arena_free(&g, &a);
@@ -210,17 +217,25 @@ Test(options_json, none_and_nested) {
   options_begin(&g, &n);
   cr_assert(load(&g, &o, &a, "null"));
   cr_assert(cni_options_equal(&schema, &o, &widget_defaults));
-  cr_assert(load(&g, &o, &a, "{\"units\": null, \"window\": null, \"activation\": null, \"rate\": null, \"padding\": null, \"dtype\": null, \"axis\": null, \"scales\": null, \"words\": null, \"use_bias\": null}"));
+  cr_assert(load(&g, &o, &a,
+                 "{\"units\": null, \"window\": null, \"activation\": null, \"rate\": null, \"padding\": null, \"dtype\": null, \"axis\": null, \"scales\": "
+                 "null, \"words\": null, \"use_bias\": null}"));
   cr_assert(o.units == CN_NONE && o.window.d[0] == CN_NONE && o.activation.name == NULL && isnan(o.rate) && o.padding == NULL && o.dtype == NULL);
   cr_assert(o.axis.n == -1 && o.scales.n == -1 && o.words.n == -1 && !o.use_bias);
-  cr_assert(load(&g, &o, &a, "{\"axis\": [[1, 2], [null, 4]], \"counts\": [], \"rate\": \"nan\", \"momentum\": \"-inf\", \"decay\": 0, \"words\": \"x\", \"use_bias\": 1, \"activation\": 0.25}"));
-  cr_assert(o.axis.n == 4 && o.axis.v[1] == 2 && o.axis.v[2] == CN_NONE && o.counts.n == 0 && isnan(o.rate) && o.momentum == -INFINITY && o.decay == 0 && o.words.n == 1 && o.use_bias);
-  CHECK_TEXT(o.activation.name, "0.25");
   cr_assert(load(&g, &o, &a,
-                 "{\"activation\": {\"module\": \"builtins\", \"class_name\": \"function\", \"config\": \"my_act\", \"registered_name\": \"function\"},"
-                 " \"regularizer\": {\"module\": \"keras.regularizers\", \"class_name\": \"L2\", \"config\": {\"l2\": 0.25}, \"registered_name\": null},"
-                 " \"layer\": {\"class_name\": \"HeavyWidget\", \"config\": {\"units\": 2, \"window\": 1, \"regularizer\": {\"class_name\": \"L2\", \"config\": {}}}},"
-                 " \"cells\": [{\"class_name\": \"HeavyWidget\", \"config\": {\"units\": 9, \"window\": 1}}]}"), "%s", cn_error(&g));
+                 "{\"axis\": [[1, 2], [null, 4]], \"counts\": [], \"rate\": \"nan\", \"momentum\": \"-inf\", \"decay\": 0, \"words\": \"x\", \"use_bias\": 1, "
+                 "\"activation\": 0.25}"));
+  cr_assert(o.axis.n == 4 && o.axis.v[1] == 2 && o.axis.v[2] == CN_NONE && o.counts.n == 0 && isnan(o.rate) && o.momentum == -INFINITY && o.decay == 0 &&
+            o.words.n == 1 && o.use_bias);
+  CHECK_TEXT(o.activation.name, "0.25");
+  cr_assert(
+      load(
+          &g, &o, &a,
+          "{\"activation\": {\"module\": \"builtins\", \"class_name\": \"function\", \"config\": \"my_act\", \"registered_name\": \"function\"},"
+          " \"regularizer\": {\"module\": \"keras.regularizers\", \"class_name\": \"L2\", \"config\": {\"l2\": 0.25}, \"registered_name\": null},"
+          " \"layer\": {\"class_name\": \"HeavyWidget\", \"config\": {\"units\": 2, \"window\": 1, \"regularizer\": {\"class_name\": \"L2\", \"config\": {}}}},"
+          " \"cells\": [{\"class_name\": \"HeavyWidget\", \"config\": {\"units\": 9, \"window\": 1}}]}"),
+      "%s", cn_error(&g));
   CHECK_TEXT(o.activation.name, "my_act");
   const cn_object *l2 = o.regularizer.object, *cell = (const cn_object *)(const void *)o.cells.v[0];
   cr_assert(l2->cls == &l2_class && ((l2_options *)l2->options)->l2 == 0.25);
@@ -299,8 +314,10 @@ Test(options_json, written) {
   o.graph = &g;
   o.regularizer.object = cni_object_from_text(&g, CN_KIND_REGULARIZER, "l2(0.25)", NULL, NULL);
   check_json(&g, &o,
-             "{\"units\": 32, \"window\": 2, \"activation\": \"linear\", \"rate\": 0.25, \"momentum\": null, \"decay\": 0.0, \"use_bias\": true, \"padding\": \"valid\", \"dtype\": null,"
-             " \"strides\": [1, 2, 3], \"pool\": [4, 5], \"axis\": [1, null], \"counts\": [], \"scales\": [\"inf\", 0.5, \"nan\"], \"words\": [\"a\", \"b\"], \"regularizer\": \"l2\","
+             "{\"units\": 32, \"window\": 2, \"activation\": \"linear\", \"rate\": 0.25, \"momentum\": null, \"decay\": 0.0, \"use_bias\": true, \"padding\": "
+             "\"valid\", \"dtype\": null,"
+             " \"strides\": [1, 2, 3], \"pool\": [4, 5], \"axis\": [1, null], \"counts\": [], \"scales\": [\"inf\", 0.5, \"nan\"], \"words\": [\"a\", \"b\"], "
+             "\"regularizer\": \"l2\","
              " \"seed\": null, \"heads\": 1, \"layer\": null, \"cells\": null}");
   json_t *config = cni_options_to_json(&g, &schema, &o);
   o.regularizer.name = "l2(0.25)";

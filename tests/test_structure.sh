@@ -51,6 +51,14 @@ for folder in core autograd io optim layers models; do
   done
 done
 
+# Lines of up to 160 columns; macros, whose rows are tables, may be wider.
+wide=$(find core autograd io optim layers models tools bench examples '(' -name '*.[ch]' -o -name '*.inc' ')' ! -name '*_data.h' -exec awk '
+  FNR == 1 { macro = 0 }
+  /^[ \t]*#[ \t]*define/ { macro = 1 }
+  length($0) > 160 && !macro { print FILENAME ":" FNR }
+  !/\\$/ { macro = 0 }' {} +)
+if [ -z "$wide" ]; then pass; else fail 'wide lines' "$wide"; fi
+
 # Programs outside the library see cornu.h only.
 for file in examples/*.c bench/*.c; do
   [ -f "$file" ] || continue

@@ -34,7 +34,8 @@ static int print_options(const char *lines, const char *common) {
 int main(void) {
   cn_graph *g = cn_graph_new();
   const char *common = section(g, "Identity"); /* which has no option of its own */
-  printf("# Layers and their options\n\n`cn_NAME(g, required, ..., .option = value)` makes a layer. What each computes stands in the headers of `layers/`. Made by `ninja update-docs` from the lists in those headers.\n");
+  printf("# Layers and their options\n\n`cn_NAME(g, required, ..., .option = value)` makes a layer. What each computes stands in the headers of `layers/`. "
+         "Made by `ninja update-docs` from the lists in those headers.\n");
   printf("\n## Every layer\n\n");
   print_options(common, NULL);
   for (const cn_class *const *c = cni_layer_classes; *c && cn_ok(g); c++) {

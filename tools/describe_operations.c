@@ -1,5 +1,6 @@
-/* describe-operations SOURCE: prints docs/operations.md. What an operation computes stands in the comments of the headers below SOURCE/autograd, its options in its list; the example and the gradient are its first sample
- * and its rule, run and read off the tape. The names of keras.ops come from SOURCE/docs/keras_ops.txt. */
+/* describe-operations SOURCE: prints docs/operations.md. What an operation computes stands in the comments of the headers below SOURCE/autograd, its options in
+ * its list; the example and the gradient are its first sample and its rule, run and read off the tape. The names of keras.ops come from
+ * SOURCE/docs/keras_ops.txt. */
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,9 @@ static const char *infix_of(const char *op) {
 static bool write_given(rule *r, const cn_tensor *t) {
   const cn_node *n = r->node;
   for (int32_t i = 0; i < n->nx; i++)
-    if (t == n->x[i]) return n->op->inputs == CN_LIST ? cni_write(&r->w, "%s[%d]", n->op->schema.rows[0].name, (int)i) : cni_write(&r->w, "%s", n->op->schema.rows[i].name), true;
+    if (t == n->x[i])
+      return n->op->inputs == CN_LIST ? cni_write(&r->w, "%s[%d]", n->op->schema.rows[0].name, (int)i) : cni_write(&r->w, "%s", n->op->schema.rows[i].name),
+             true;
   for (int32_t i = 0; i < n->ny; i++) {
     if (t != n->y[i] && t != r->gy[i]) continue;
     cni_write(&r->w, n->ny == 1 ? "%sy" : "%sy%d", t == n->y[i] ? "" : "d", (int)i);
@@ -69,7 +72,8 @@ static void print_rule(cn_graph *g, const cn_node *n) {
     rule r = { { text, sizeof text, 0 }, n, gy };
     write_tensor(&r, gx[i]);
     if (r.w.length > MOST) continue;
-    printf("%s`d%s", any ? ", " : "\n\nGradient, as the rule computes it: ", n->op->inputs == CN_LIST ? n->op->schema.rows[0].name : n->op->schema.rows[i].name);
+    printf("%s`d%s",
+           any ? ", " : "\n\nGradient, as the rule computes it: ", n->op->inputs == CN_LIST ? n->op->schema.rows[0].name : n->op->schema.rows[i].name);
     printf(n->op->inputs == CN_LIST ? "[%d] = %s`" : "%.0d = %s`", n->op->inputs == CN_LIST ? (int)i : 0, text);
     any = true;
   }
@@ -197,8 +201,10 @@ int main(int argc, char **argv) {
   char path[1024];
   glob_t found;
   const char *source = argc > 1 ? argv[1] : ".";
-  printf("# Operations\n\n`cn_NAME(g, inputs..., .option = value)` calls an operation; a failed call returns NULL and the graph has the error. dx stands for the gradient of the loss with respect to x. Under each heading the comments of the "
-         "header, then each operation with its inputs, its options and an example: the sample that its tests begin with, in which `f[3,4]` is a float tensor of that shape, `i` int32, `l` int64, `b` bool, `s` texts, `_` an "
+  printf("# Operations\n\n`cn_NAME(g, inputs..., .option = value)` calls an operation; a failed call returns NULL and the graph has the error. dx stands for "
+         "the gradient of the loss with respect to x. Under each heading the comments of the "
+         "header, then each operation with its inputs, its options and an example: the sample that its tests begin with, in which `f[3,4]` is a float tensor "
+         "of that shape, `i` int32, `l` int64, `b` bool, `s` texts, `_` an "
          "input left out. A rule longer than a line is given as a formula only. Made by `ninja update-docs`.\n");
   snprintf(path, sizeof path, "%s/autograd/op*.h", source);
   bool ok = !glob(path, 0, NULL, &found);

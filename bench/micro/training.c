@@ -1,4 +1,5 @@
-/* training: the optimizers' passes over 10 million parameters against what memory gives to loops over as many arrays, what averaging, clipping and decay add to them, and what fit spends around its steps on Fashion-MNIST. */
+/* training: the optimizers' passes over 10 million parameters against what memory gives to loops over as many arrays, what averaging, clipping and decay add to
+ * them, and what fit spends around its steps on Fashion-MNIST. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,8 +63,15 @@ static void in_turn(void (*f)(void *x), void *x, void (*h)(void *y), void *y, do
 /* ---- the passes ---- */
 static void passes(parts *p, arrays *a) {
   loop loops[] = { { p->g, a, two, 12 }, { p->g, a, three, 20 }, { p->g, a, four, 28 } };
-  static const struct { const char *text; int loop; } all[] = { { "sgd(1e-9)", 0 }, { "sgd(1e-9, momentum=0.9)", 1 }, { "adam(1e-9)", 2 }, { "adamw(1e-9)", 2 }, { "rmsprop(1e-9)", 1 }, { "adagrad(1e-9)", 1 },
-    { "adamax(1e-9)", 2 }, { "nadam(1e-9)", 2 }, { "adadelta(1e-9)", 2 }, { "ftrl(1e-9)", 2 }, { "lion(1e-9)", 1 } };
+  static const struct {
+    const char *text;
+    int loop;
+  } all[] = { { "sgd(1e-9)", 0 },      { "sgd(1e-9, momentum=0.9)", 1 },
+              { "adam(1e-9)", 2 },     { "adamw(1e-9)", 2 },
+              { "rmsprop(1e-9)", 1 },  { "adagrad(1e-9)", 1 },
+              { "adamax(1e-9)", 2 },   { "nadam(1e-9)", 2 },
+              { "adadelta(1e-9)", 2 }, { "ftrl(1e-9)", 2 },
+              { "lion(1e-9)", 1 } };
   printf("%-26s %9s %9s %9s %9s   %d parameters\n", "pass", "ms", "GB/s", "limit", "%", TOTAL);
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
     step s = { p, cn_optimizer_from(p->g, all[i].text) };
@@ -76,8 +84,11 @@ static void passes(parts *p, arrays *a) {
 }
 
 static void extras(parts *p) {
-  static const char *const plain[] = { "sgd(1e-9, momentum=0.9", "adam(1e-9" }, *const more[] = { ", use_ema=true", ", clipvalue=1", ", clipnorm=1", ", global_clipnorm=1", ", weight_decay=1e-9", ", use_ema=true, clipvalue=1, weight_decay=1e-9",
-    ", use_ema=true, clipnorm=1, weight_decay=1e-9", ", use_ema=true, global_clipnorm=1, weight_decay=1e-9" };
+  static const char *const plain[] = { "sgd(1e-9, momentum=0.9", "adam(1e-9" }, *const more[] = { ", use_ema=true", ", clipvalue=1", ", clipnorm=1",
+                                                                                                  ", global_clipnorm=1", ", weight_decay=1e-9",
+                                                                                                  ", use_ema=true, clipvalue=1, weight_decay=1e-9",
+                                                                                                  ", use_ema=true, clipnorm=1, weight_decay=1e-9",
+                                                                                                  ", use_ema=true, global_clipnorm=1, weight_decay=1e-9" };
   printf("\n%-76s %9s %9s %9s\n", "with", "ms", "plain", "ratio");
   for (size_t k = 0; k < sizeof plain / sizeof *plain; k++)
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
@@ -114,7 +125,8 @@ static void optimizers(void) {
 /* ---- fit ---- */
 static void around_the_steps(int64_t verbose) {
   cn_graph *g = cn_graph_new(.seed = 1);
-  const cn_arrays *x = cn_read_idx(g, "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"), *y = cn_read_idx(g, "/usr/share/datasets/fashion-mnist/train-labels-idx1-ubyte.gz");
+  const cn_arrays *x = cn_read_idx(g, "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"),
+                  *y = cn_read_idx(g, "/usr/share/datasets/fashion-mnist/train-labels-idx1-ubyte.gz");
   if (!x || !y) {
     printf("\nfit: no data (%s)\n", cn_error(g));
     cn_graph_free(g);

@@ -87,7 +87,8 @@ bool same_scaled(run *r, const char *what, const cn_tensor *got, const json_t *w
   char a[160], b[160];
   if (!json_is_object(want)) return true;
   if (!dims_from(json_object_get(want, "shape"), &dims)) return fail(r, "%s: bad case", what);
-  if (got && !cn_dims_equal(&got->dims, &dims)) return fail(r, "%s: shape %s, wanted %s", what, cn_dims_text(&got->dims, a, sizeof a), cn_dims_text(&dims, b, sizeof b));
+  if (got && !cn_dims_equal(&got->dims, &dims))
+    return fail(r, "%s: shape %s, wanted %s", what, cn_dims_text(&got->dims, a, sizeof a), cn_dims_text(&dims, b, sizeof b));
   const json_t *data = json_object_get(want, "data"), *fill = json_object_get(want, "fill");
   const bool exact = !is_float_name(text_of(want, "dtype"));
   const int64_t n = cn_dims_count(&dims);
@@ -100,7 +101,8 @@ bool same_scaled(run *r, const char *what, const cn_tensor *got, const json_t *w
     if (off > worst_off) worst = i, worst_off = off;
   }
   if (worst < 0) return true;
-  return fail(r, "%s: element %lld is %.9g, wanted %.9g", what, (long long)worst, got ? cn_at(got, worst) : 0, number_of(data ? json_array_get(data, (size_t)worst) : fill));
+  return fail(r, "%s: element %lld is %.9g, wanted %.9g", what, (long long)worst, got ? cn_at(got, worst) : 0,
+              number_of(data ? json_array_get(data, (size_t)worst) : fill));
 }
 
 bool same(run *r, const char *what, const cn_tensor *got, const json_t *want) {

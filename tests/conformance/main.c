@@ -1,6 +1,8 @@
-/* cornu-conformance [--only GLOB] [--verbose] [--f32 EXCEPTIONS | --rounded] DIR...: runs every case below the directories. One line a failure, one a family, last "N passed, N failed, N skipped".
+/* cornu-conformance [--only GLOB] [--verbose] [--f32 EXCEPTIONS | --rounded] DIR...: runs every case below the directories. One line a failure, one a family,
+ * last "N passed, N failed, N skipped".
  * --only takes a case's id or FAMILY/ID; skipped cases are of kinds or classes that the library does not have.
- * --f32 runs the cases of operations and graphs (others are not counted) in float32, by the same rule with 1e-5 or what the file EXCEPTIONS gives: lines "GLOB TOLERANCE REASON", # begins a comment. "-" is an empty file.
+ * --f32 runs the cases of operations and graphs (others are not counted) in float32, by the same rule with 1e-5 or what the file EXCEPTIONS gives: lines "GLOB
+ * TOLERANCE REASON", # begins a comment. "-" is an empty file.
  * --rounded runs the same cases in float64 on inputs rounded to float32, with 1e-5: what fails here is ill-conditioned, whatever computes it. */
 #include <dirent.h>
 #include <fnmatch.h>
@@ -11,11 +13,13 @@
 #include <sys/stat.h>
 #include "runner.h"
 
-static const struct { const char *kind; runner *run; } kinds[] = {
-  { "op", run_op }, { "op_edge", run_op_edge }, { "op_error", run_op_error }, { "graph", run_graph }, { "layer", run_layer }, { "layer_shape", run_layer_shape }, { "layer_stat", run_layer_stat },
-  { "layer_error", run_layer_error }, { "activation", run_activation }, { "regularizer", run_regularizer }, { "constraint", run_constraint }, { "initializer", run_initializer },
-  { "initializer_stat", run_initializer_stat }, { "loss", run_loss }, { "loss_function", run_loss_function }, { "metric", run_metric }, { "model", run_model }, { "model_error", run_model_error }, { "history", run_history }, { "optimizer", run_optimizer },
-  { "optimizer_sparse", run_optimizer }, { "schedule", run_schedule }, { "util", run_util } };
+static const struct { const char *kind; runner *run;
+} kinds[] = { { "op", run_op }, { "op_edge", run_op_edge }, { "op_error", run_op_error }, { "graph", run_graph }, { "layer", run_layer },
+              { "layer_shape", run_layer_shape }, { "layer_stat", run_layer_stat }, { "layer_error", run_layer_error }, { "activation", run_activation },
+              { "regularizer", run_regularizer }, { "constraint", run_constraint }, { "initializer", run_initializer },
+              { "initializer_stat", run_initializer_stat }, { "loss", run_loss }, { "loss_function", run_loss_function }, { "metric", run_metric },
+              { "model", run_model }, { "model_error", run_model_error }, { "history", run_history }, { "optimizer", run_optimizer },
+              { "optimizer_sparse", run_optimizer }, { "schedule", run_schedule }, { "util", run_util } };
 
 typedef struct family { char name[64]; int passed, failed, unsupported; } family;
 static struct {
@@ -144,7 +148,8 @@ static bool read_exceptions(const char *path) {
     int reason = 0;
     struct exception *e = &all.exceptions[all.exceptions_count];
     if (*line == '#' || *line == '\n') continue;
-    ok = all.exceptions_count < 256 && sscanf(line, "%95s %31s %n", glob, tolerance, &reason) == 2 && reason && line[reason] && cni_number_parse(tolerance, &e->tolerance);
+    ok = all.exceptions_count < 256 && sscanf(line, "%95s %31s %n", glob, tolerance, &reason) == 2 && reason && line[reason] &&
+         cni_number_parse(tolerance, &e->tolerance);
     snprintf(e->glob, sizeof e->glob, "%s", glob);
     all.exceptions_count += ok;
   }

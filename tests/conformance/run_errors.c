@@ -4,7 +4,15 @@
 #include <stdlib.h>
 #include "runner.h"
 
-typedef struct object { cn_layer *l; cn_object *other; cn_tensor *y[CN_LAYER_OUTPUTS + 1]; int64_t ny; double values[64]; int64_t n; const char *names[64]; } object;
+typedef struct object {
+  cn_layer *l;
+  cn_object *other;
+  cn_tensor *y[CN_LAYER_OUTPUTS + 1];
+  int64_t ny;
+  double values[64];
+  int64_t n;
+  const char *names[64];
+} object;
 
 static bool is_model(const object *o) { return o->l && (o->l->object.cls == &cni_sequential_class || o->l->object.cls == &cni_functional_class); }
 static cn_model *model_of(const object *o) { return is_model(o) ? (cn_model *)(void *)o->l : NULL; }
@@ -24,8 +32,11 @@ static bool step_construct(run *r, object *o, const json_t *s, cn_kind kind) {
 }
 
 static bool step_get(run *r, object *o, const json_t *s) {
-  static const struct { const char *what; cn_kind kind; } kinds[] = { { "activations", CN_KIND_ACTIVATION }, { "initializers", CN_KIND_INITIALIZER }, { "regularizers", CN_KIND_REGULARIZER }, { "constraints", CN_KIND_CONSTRAINT },
-    { "losses", CN_KIND_LOSS }, { "metrics", CN_KIND_METRIC }, { "optimizers", CN_KIND_OPTIMIZER } };
+  static const struct {
+    const char *what;
+    cn_kind kind;
+  } kinds[] = { { "activations", CN_KIND_ACTIVATION }, { "initializers", CN_KIND_INITIALIZER }, { "regularizers", CN_KIND_REGULARIZER },
+                { "constraints", CN_KIND_CONSTRAINT }, { "losses", CN_KIND_LOSS }, { "metrics", CN_KIND_METRIC }, { "optimizers", CN_KIND_OPTIMIZER } };
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
     if (!strcmp(kinds[i].what, text_of(s, "what"))) return make(r, o, kinds[i].kind, json_object_get(s, "identifier"));
   return fail(r, "get %s", text_of(s, "what"));
@@ -53,7 +64,8 @@ static bool step_fit(run *r, object *o, const json_t *s) {
   if (!m->compiled) return cn_fit_run(&a) != NULL;
   if (!(a.data = dataset_from(r, m, json_object_get(s, "x"), json_object_get(s, "y"), json_object_get(s, "sample_weight")))) return false;
   const cn_history *h = cn_fit_run(&a);
-  for (int64_t i = 0; h && h->epochs > 0 && i < h->names_count && i < 64; i++) o->names[i] = h->names[i], o->values[o->n++] = h->values[i * h->epochs + h->epochs - 1];
+  for (int64_t i = 0; h && h->epochs > 0 && i < h->names_count && i < 64; i++)
+    o->names[i] = h->names[i], o->values[o->n++] = h->values[i * h->epochs + h->epochs - 1];
   return h != NULL;
 }
 
@@ -102,7 +114,8 @@ static bool steps_known(run *r, const json_t *steps) {
   size_t i;
   json_array_foreach(steps, i, s) {
     const char *op = text_of(s, "op");
-    json_t *as_object = json_pack("{s:s, s:s, s:O?}", "module", "keras.layers", "class_name", *text_of(s, "class") ? text_of(s, "class") : "Dense", "config", json_object_get(s, "config"));
+    json_t *as_object = json_pack("{s:s, s:s, s:O?}", "module", "keras.layers", "class_name", *text_of(s, "class") ? text_of(s, "class") : "Dense", "config",
+                                  json_object_get(s, "config"));
     outcome quiet = { PASSED, "" }, *out = r->out;
     r->out = &quiet;
     if (!strncmp(op, "load_", 5)) return r->out = out, json_decref(as_object), unsupported(r, "%s", op);
@@ -125,7 +138,8 @@ static bool finite_rows(run *r, const object *o, const json_t *want) {
     for (int64_t k = 0; k < n; k++) {
       bool finite = true;
       for (int64_t j = 0; j < o->y[i]->count / n; j++) finite &= isfinite(cn_at(o->y[i], k * (o->y[i]->count / n) + j)) != 0;
-      if (finite != json_is_true(json_array_get(rows, (size_t)k))) return fail(r, "output %lld: row %lld is %sfinite", (long long)i, (long long)k, finite ? "" : "not ");
+      if (finite != json_is_true(json_array_get(rows, (size_t)k)))
+        return fail(r, "output %lld: row %lld is %sfinite", (long long)i, (long long)k, finite ? "" : "not ");
     }
   }
   return true;
@@ -145,7 +159,8 @@ static bool check_result(run *r, const object *o, const json_t *result) {
 }
 
 static bool check_end(run *r, const object *o) {
-  const json_t *outputs = json_object_get(r->c, "outputs"), *shapes = json_object_get(r->c, "output_shapes"), *result = json_object_get(r->c, "result"), *arrays[MODEL_ENDS];
+  const json_t *outputs = json_object_get(r->c, "outputs"), *shapes = json_object_get(r->c, "output_shapes"), *result = json_object_get(r->c, "result"),
+               *arrays[MODEL_ENDS];
   const size_t n = flat(outputs, arrays, NULL, MODEL_ENDS);
   for (size_t i = 0; i < n; i++)
     if (!same(r, "output", o->y[i], arrays[i])) return false;

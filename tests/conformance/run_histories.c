@@ -86,8 +86,9 @@ static bool known_name(run *r, cn_kind kind, const json_t *v) {
 }
 
 bool compile_known(run *r, const json_t *c) {
-  return known_name(r, CN_KIND_LOSS, json_object_get(c, "loss")) && known_name(r, CN_KIND_METRIC, json_object_get(c, "metrics")) && known_name(r, CN_KIND_METRIC, json_object_get(c, "weighted_metrics")) &&
-         known_name(r, CN_KIND_OPTIMIZER, json_object_get(c, "optimizer")) && classes_known(r, json_object_get(c, "optimizer"));
+  return known_name(r, CN_KIND_LOSS, json_object_get(c, "loss")) && known_name(r, CN_KIND_METRIC, json_object_get(c, "metrics")) &&
+         known_name(r, CN_KIND_METRIC, json_object_get(c, "weighted_metrics")) && known_name(r, CN_KIND_OPTIMIZER, json_object_get(c, "optimizer")) &&
+         classes_known(r, json_object_get(c, "optimizer"));
 }
 
 /* ---- results ---- */
@@ -95,7 +96,8 @@ static bool same_history(run *r, const cn_history *h, const json_t *want) {
   const json_t *history = json_object_get(want, "history"), *values;
   const char *key;
   char text[200];
-  if ((int64_t)json_object_size(history) != h->names_count) return fail(r, "%lld names in the history, wanted %zu", (long long)h->names_count, json_object_size(history));
+  if ((int64_t)json_object_size(history) != h->names_count)
+    return fail(r, "%lld names in the history, wanted %zu", (long long)h->names_count, json_object_size(history));
   json_t *inner;
   json_object_foreach((json_t *)(uintptr_t)history, key, inner) {
     values = inner;
@@ -123,7 +125,8 @@ static double rate_from_table(int64_t epoch, double rate, void *table) {
 /* What callbacks write stands in the folder `files`. */
 static cn_callback *callback_from(run *r, const json_t *c, const char *files) {
   const char *name = text_of(c, "class");
-  if (!strcmp(name, "LearningRateScheduler")) return cn_callback_LearningRateScheduler(r->g, rate_from_table, json_object_get(json_object_get(c, "config"), "table"));
+  if (!strcmp(name, "LearningRateScheduler"))
+    return cn_callback_LearningRateScheduler(r->g, rate_from_table, json_object_get(json_object_get(c, "config"), "table"));
   json_t *options = json_deep_copy(json_object_get(c, "config"));
   const char *file = json_string_value(json_object_get(options, "filepath"));
   if (file) json_object_set_new(options, "filepath", json_sprintf("%s/%s", files, file));
@@ -143,8 +146,8 @@ static bool callback_known(run *r, const char *name) {
 static bool same_stopping(run *r, const cn_callback *c, const json_t *want) {
   const cn_early_stopping s = cn_early_stopping_of(c);
   if (!json_is_object(want) || c->object.cls != &cn_class_callback_EarlyStopping) return true;
-  if (s.stopped_epoch != json_integer_value(json_object_get(want, "stopped_epoch")) || s.best_epoch != json_integer_value(json_object_get(want, "best_epoch")) ||
-      s.wait != json_integer_value(json_object_get(want, "wait")))
+  if (s.stopped_epoch != json_integer_value(json_object_get(want, "stopped_epoch")) ||
+      s.best_epoch != json_integer_value(json_object_get(want, "best_epoch")) || s.wait != json_integer_value(json_object_get(want, "wait")))
     return fail(r, "early stopping: stopped at %lld, best %lld, waited %lld", (long long)s.stopped_epoch, (long long)s.best_epoch, (long long)s.wait);
   return same_number(r, "best value", s.best, json_object_get(want, "best"));
 }

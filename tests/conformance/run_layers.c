@@ -5,7 +5,18 @@
 
 #define MOST 32
 
-typedef struct bench { cn_layer *l; cn_tensor *x[MOST]; int64_t n; cn_tensor *y[CN_LAYER_OUTPUTS]; int64_t ny; cn_tensor *w[64]; int64_t nw; cn_tensor *state[MOST]; int64_t states; cn_tensor *mask[MOST]; } bench;
+typedef struct bench {
+  cn_layer *l;
+  cn_tensor *x[MOST];
+  int64_t n;
+  cn_tensor *y[CN_LAYER_OUTPUTS];
+  int64_t ny;
+  cn_tensor *w[64];
+  int64_t nw;
+  cn_tensor *state[MOST];
+  int64_t states;
+  cn_tensor *mask[MOST];
+} bench;
 
 /* The class, and the layers in its config. */
 static bool known(run *r, const char *name) {
@@ -13,7 +24,8 @@ static bool known(run *r, const char *name) {
   while (*c && strcmp((*c)->schema.name, name)) c++;
   if (!*c) return unsupported(r, "layer %s", name);
   const json_t *inner = json_object_get(json_object_get(r->c, "config"), "layer");
-  return classes_known(r, json_object_get(r->c, "config")) && (!*text_of(inner, "class_name") || json_object_get(inner, "module") || layer_known(r, text_of(inner, "class_name")));
+  return classes_known(r, json_object_get(r->c, "config")) &&
+         (!*text_of(inner, "class_name") || json_object_get(inner, "module") || layer_known(r, text_of(inner, "class_name")));
 }
 
 static cn_layer *make(run *r) {
@@ -120,7 +132,8 @@ static bool check_outputs(run *r, const bench *b) {
 }
 
 static bool check_gradients(run *r, bench *b, cn_tensor *loss) {
-  const json_t *gx = json_object_get(r->c, "grad_inputs"), *gw = json_object_get(r->c, "grad_weights"), *gs = json_object_get(json_object_get(r->c, "grad_call_tensors"), "initial_state");
+  const json_t *gx = json_object_get(r->c, "grad_inputs"), *gw = json_object_get(r->c, "grad_weights"),
+               *gs = json_object_get(json_object_get(r->c, "grad_call_tensors"), "initial_state");
   cn_tensor *total = total_of(r, b->y, b->ny, json_object_get(r->c, "cotangents"), loss), *targets[2 * MOST + 64], *d[2 * MOST + 64];
   int64_t n = 0, inputs = 0;
   char text[64];
@@ -141,7 +154,8 @@ static bool check_gradients(run *r, bench *b, cn_tensor *loss) {
     snprintf(text, sizeof text, "gradient of initial state %lld", (long long)i);
     if (json_is_object(json_array_get(gs, (size_t)i)) && !same(r, text, d[k++], json_array_get(gs, (size_t)i))) return false;
   }
-  if (json_is_array(gw) && (int64_t)json_array_size(gw) != n - inputs) return fail(r, "%lld trainable weights, wanted %zu", (long long)(n - inputs), json_array_size(gw));
+  if (json_is_array(gw) && (int64_t)json_array_size(gw) != n - inputs)
+    return fail(r, "%lld trainable weights, wanted %zu", (long long)(n - inputs), json_array_size(gw));
   for (int64_t i = inputs; i < n; i++) {
     snprintf(text, sizeof text, "gradient of weight %lld", (long long)(i - inputs));
     if (!same(r, text, d[i], json_array_get(gw, (size_t)(i - inputs)))) return false;
@@ -152,7 +166,10 @@ static bool check_gradients(run *r, bench *b, cn_tensor *loss) {
 static bool check_weights(run *r, const bench *b) {
   const json_t *after = json_object_get(r->c, "weights_after"), *constrained = json_object_get(r->c, "constraints_after");
   for (size_t i = 0; i < json_array_size(after); i++)
-    if (!same(r, "weight after", b->w[i], json_is_object(json_object_get(json_array_get(after, i), "value")) ? json_object_get(json_array_get(after, i), "value") : json_array_get(after, i))) return false;
+    if (!same(r, "weight after", b->w[i],
+              json_is_object(json_object_get(json_array_get(after, i), "value")) ? json_object_get(json_array_get(after, i), "value")
+                                                                                 : json_array_get(after, i)))
+      return false;
   for (size_t i = 0; i < json_array_size(constrained); i++) {
     const json_t *want = json_array_get(constrained, i);
     if (!json_is_object(want)) continue;
@@ -184,7 +201,8 @@ static bool check_then(run *r, bench *b) {
   return true;
 }
 
-/* README-layers: in a float64 case every array is float64. Where a weight is float32 a sub-layer has a dtype of its own, in which it computes, whatever the layer's: the recorded numbers are float32 ones. */
+/* README-layers: in a float64 case every array is float64. Where a weight is float32 a sub-layer has a dtype of its own, in which it computes, whatever the
+ * layer's: the recorded numbers are float32 ones. */
 static bool all_double(const run *r) {
   size_t i;
   const json_t *w;
@@ -197,7 +215,8 @@ void run_layer(run *r) {
   bench b = { .n = 0 };
   if (!known(r, text_of(r->c, "class"))) return;
   if (!strcmp(text_of(json_object_get(json_object_get(r->c, "config"), "dtype"), "class_name"), "DTypePolicy") &&
-      !strcmp(text_of(json_object_get(json_object_get(json_object_get(r->c, "config"), "dtype"), "config"), "name"), "float64") && r->rtol == 1e-5 && all_double(r))
+      !strcmp(text_of(json_object_get(json_object_get(json_object_get(r->c, "config"), "dtype"), "config"), "name"), "float64") && r->rtol == 1e-5 &&
+      all_double(r))
     r->rtol = 1e-9;
   if (!(b.l = make(r))) { library_failed(r, "construction"); return; }
   if (!read_inputs(r, &b) || !build_and_set(r, &b) || !call(r, &b) || !check_outputs(r, &b)) return;
@@ -229,7 +248,10 @@ void run_layer_shape(run *r) {
     dims_from(json_array_get(out, 0), &want);
     char a[160], b[160];
     if (!cn_compute_output_shape(l, dims, (int64_t)n, &got)) { library_failed(r, "output shape"); return; }
-    if (!cn_dims_equal(&got, &want)) { fail(r, "output shape of check %zu is %s, wanted %s", i, cn_dims_text(&got, a, sizeof a), cn_dims_text(&want, b, sizeof b)); return; }
+    if (!cn_dims_equal(&got, &want)) {
+      fail(r, "output shape of check %zu is %s, wanted %s", i, cn_dims_text(&got, a, sizeof a), cn_dims_text(&want, b, sizeof b));
+      return;
+    }
     cn_layer *fresh = make(r); /* a symbolic call agrees */
     cn_tensor *x[MOST];
     const bool integers = !strcmp(text_of(r->c, "class"), "Embedding");
@@ -237,7 +259,10 @@ void run_layer_shape(run *r) {
     const cn_tensors list = { x, (int64_t)n };
     cn_tensor *y = fresh ? cn_call(r->g, fresh, .inputs = list) : NULL;
     if (!y) { library_failed(r, "symbolic call"); return; }
-    if (!agree(&y->dims, &want)) { fail(r, "symbolic output %zu is %s, wanted %s", i, cn_dims_text(&y->dims, a, sizeof a), cn_dims_text(&want, b, sizeof b)); return; }
+    if (!agree(&y->dims, &want)) {
+      fail(r, "symbolic output %zu is %s, wanted %s", i, cn_dims_text(&y->dims, a, sizeof a), cn_dims_text(&want, b, sizeof b));
+      return;
+    }
   }
 }
 
@@ -261,7 +286,8 @@ static bool check_stat(run *r, const json_t *c, const cn_tensor *y) {
     const json_t *values = json_object_get(c, "values");
     for (int64_t i = 0; i < n; i++) {
       bool found = false;
-      for (size_t k = 0; k < json_array_size(values); k++) found |= fabs(cn_at(y, i) - number_of(json_array_get(values, k))) <= 1e-5 * fmax(1, fabs(number_of(json_array_get(values, k))));
+      for (size_t k = 0; k < json_array_size(values); k++)
+        found |= fabs(cn_at(y, i) - number_of(json_array_get(values, k))) <= 1e-5 * fmax(1, fabs(number_of(json_array_get(values, k))));
       if (!found) return fail(r, "value %g is not among those allowed", cn_at(y, i));
     }
     return true;

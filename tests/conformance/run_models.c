@@ -160,8 +160,8 @@ static bool check_gradients(run *r, cn_model *m, const pass *p, const json_t *wa
 
 static bool check_pass(run *r, cn_model *m, pass *p, const json_t *want, bool training) {
   cn_tensor *losses;
-  return call_model(r, m, p, training) && check_outputs(r, p, json_object_get(want, "outputs")) && check_losses(r, m, json_object_get(want, "losses"), &losses) &&
-         check_gradients(r, m, p, json_object_get(want, "grads"), losses);
+  return call_model(r, m, p, training) && check_outputs(r, p, json_object_get(want, "outputs")) &&
+         check_losses(r, m, json_object_get(want, "losses"), &losses) && check_gradients(r, m, p, json_object_get(want, "grads"), losses);
 }
 
 /* Moving statistics, which a pass in training changes. */
@@ -194,9 +194,11 @@ static bool check_facts(run *r, cn_model *m) {
     cn_layer *l = cn_model_layer_at(m, i);
     char shape[256];
     if (strcmp(l->name, text_of(want, "name"))) return fail(r, "layer %lld is %s, wanted %s", (long long)i, l->name, text_of(want, "name"));
-    if (cn_count_params(l) != json_integer_value(json_object_get(want, "params"))) return fail(r, "%s has %lld parameters", l->name, (long long)cn_count_params(l));
+    if (cn_count_params(l) != json_integer_value(json_object_get(want, "params")))
+      return fail(r, "%s has %lld parameters", l->name, (long long)cn_count_params(l));
     if (l->trainable != json_is_true(json_object_get(want, "trainable"))) return fail(r, "%s: trainable is %d", l->name, l->trainable);
-    if (*text_of(want, "shape_text") && strcmp(cni_layer_shape_text(m, i, shape, sizeof shape), text_of(want, "shape_text"))) return fail(r, "%s: shape %s, wanted %s", l->name, shape, text_of(want, "shape_text"));
+    if (*text_of(want, "shape_text") && strcmp(cni_layer_shape_text(m, i, shape, sizeof shape), text_of(want, "shape_text")))
+      return fail(r, "%s: shape %s, wanted %s", l->name, shape, text_of(want, "shape_text"));
   }
   const int64_t total = cn_count_params(cn_model_layer(m));
   return total == json_integer_value(json_object_get(params, "total")) || fail(r, "%lld parameters", (long long)total);
@@ -246,7 +248,8 @@ static json_t *config_of(run *r, const char *file) {
   unsigned char head[30];
   char name[256];
   while (f && fread(head, 1, sizeof head, f) == sizeof head && !memcmp(head, "PK\3\4", 4)) {
-    const size_t size = head[18] | (size_t)head[19] << 8 | (size_t)head[20] << 16 | (size_t)head[21] << 24, length = head[26] | (size_t)head[27] << 8, extra = head[28] | (size_t)head[29] << 8;
+    const size_t size = head[18] | (size_t)head[19] << 8 | (size_t)head[20] << 16 | (size_t)head[21] << 24, length = head[26] | (size_t)head[27] << 8,
+                 extra = head[28] | (size_t)head[29] << 8;
     if (length >= sizeof name || fread(name, 1, length, f) != length) break;
     name[length] = 0;
     fseek(f, (long)extra, SEEK_CUR);
@@ -271,7 +274,8 @@ static bool check_model(run *r, const json_t *config) {
   if ((p.nx = tensors_from(r, json_object_get(r->c, "inputs"), p.x)) < 0) return false;
   if (!check_pass(r, m, &p, r->c, false)) return false;
   const json_t *training = json_object_get(r->c, "training");
-  if (json_is_object(training) && (!check_pass(r, m, &p, training, true) || !check_others(r, m, json_object_get(training, "non_trainable_after")))) return false;
+  if (json_is_object(training) && (!check_pass(r, m, &p, training, true) || !check_others(r, m, json_object_get(training, "non_trainable_after"))))
+    return false;
   if (!check_summary(r, m, "summary", false) || !check_summary(r, m, "summary_nested", true)) return false;
   const char *written = cn_model_config(m); /* its own config makes the same model */
   if (!written || !(again = cn_model_from_config(r->g, written))) return library_failed(r, "the model's own config");

@@ -188,7 +188,9 @@ static bool any_fits(run *r, const json_t *choices, bool (*fits)(run *r, const v
 }
 static bool outputs_fit(run *r, const void *ctx, const json_t *choice) { return compare_outputs(r, ctx, choice); }
 typedef struct found { cn_tensor **dx; } found;
-static bool gradients_fit(run *r, const void *ctx, const json_t *choice) { return compare_gradients(r, "gradient", ((const found *)ctx)->dx, choice, largest_of(choice)); }
+static bool gradients_fit(run *r, const void *ctx, const json_t *choice) {
+  return compare_gradients(r, "gradient", ((const found *)ctx)->dx, choice, largest_of(choice));
+}
 
 void run_op_edge(run *r) {
   call c = { .nx = 0 };
@@ -247,7 +249,8 @@ static bool check_nodes(run *r, const program *p) {
     double sum = 0, most = 0;
     for (int64_t k = 0; k < cn_count(p->value[i]); k++) sum += cn_at(p->value[i], k), most = fmax(most, fabs(cn_at(p->value[i], k)));
     const double want = number_of(json_array_get(sums, i));
-    if (fabs(sum - want) > fmax(1e-8, r->real == CN_F32 || r->rounded ? r->rtol : 0) * fmax(1, fmax(most, fabs(want)))) return fail(r, "node %zu sums to %.9g, wanted %.9g", i, sum, want);
+    if (fabs(sum - want) > fmax(1e-8, r->real == CN_F32 || r->rounded ? r->rtol : 0) * fmax(1, fmax(most, fabs(want))))
+      return fail(r, "node %zu sums to %.9g, wanted %.9g", i, sum, want);
   }
   return true;
 }
@@ -258,7 +261,10 @@ void run_graph(run *r) {
   r->scale = 0;
   size_t i;
   const json_t *inputs = json_object_get(r->c, "inputs"), *nodes = json_object_get(r->c, "nodes"), *grads = json_object_get(r->c, "grad_inputs"), *node;
-  json_array_foreach(nodes, i, node) if (strcmp(text_of(node, "op"), "input") && !cn_op_find(text_of(node, "op"))) { unsupported(r, "op %s", text_of(node, "op")); return; }
+  json_array_foreach(nodes, i, node) if (strcmp(text_of(node, "op"), "input") && !cn_op_find(text_of(node, "op"))) {
+    unsupported(r, "op %s", text_of(node, "op"));
+    return;
+  }
   p.nx = (int64_t)json_array_size(inputs);
   for (int64_t k = 0; k < p.nx; k++)
     if (!(p.x[k] = tensor_from(r, json_array_get(inputs, (size_t)k)))) { library_failed(r, "inputs"); return; }

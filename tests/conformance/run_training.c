@@ -7,7 +7,8 @@
 /* Whether the library has a class (or an alias) of this kind; an unknown one makes the case unsupported. */
 static bool known(run *r, cn_kind kind, const char *name) {
   char snake[128];
-  const cn_class *const *lists[] = { cni_initializer_classes, cni_regularizer_classes, cni_constraint_classes, cni_layer_classes, cni_loss_classes, cni_metric_classes, cni_optimizer_classes, cni_schedule_classes };
+  const cn_class *const *lists[] = { cni_initializer_classes, cni_regularizer_classes, cni_constraint_classes, cni_layer_classes,
+                                     cni_loss_classes,        cni_metric_classes,      cni_optimizer_classes,  cni_schedule_classes };
   for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
     for (const cn_class *const *c = lists[l]; *c; c++) {
       if ((*c)->kind != kind) continue;
@@ -93,7 +94,8 @@ static void check_distribution(run *r, const cn_tensor *t) {
   const double mean = sum / (double)n;
   for (int64_t i = 0; i < n; i++) square += (v[i] - mean) * (v[i] - mean);
   qsort(v, (size_t)n, sizeof *v, by_value);
-  const double std = sqrt(square / (double)n), low = is_null(r->c, "minimum") ? -INFINITY : field(r, "minimum"), high = is_null(r->c, "maximum") ? INFINITY : field(r, "maximum");
+  const double std = sqrt(square / (double)n), low = is_null(r->c, "minimum") ? -INFINITY : field(r, "minimum"),
+               high = is_null(r->c, "maximum") ? INFINITY : field(r, "maximum");
   if (fabs(mean - field(r, "mean")) > field(r, "mean_tol")) fail(r, "mean is %g, wanted %g", mean, field(r, "mean"));
   if (fabs(std - field(r, "std")) > field(r, "std_tol")) fail(r, "standard deviation is %g, wanted %g", std, field(r, "std"));
   if (v[0] < low * (1 + 1e-6) - 1e-12 || v[n - 1] > high * (1 + 1e-6) + 1e-12) fail(r, "values %g to %g leave %g to %g", v[0], v[n - 1], low, high);
@@ -143,8 +145,8 @@ static void check_loss(run *r, cn_tensor *value, cn_tensor *p) {
 void run_loss(run *r) {
   cn_object *o = object_of(r, CN_KIND_LOSS);
   if (!o) return;
-  cn_tensor *t = tensor_from(r, json_object_get(r->c, "y_true")), *p = tensor_from(r, json_object_get(r->c, "y_pred")), *w = tensor_from(r, json_object_get(r->c, "sample_weight")),
-            *mask = tensor_from(r, json_object_get(r->c, "mask"));
+  cn_tensor *t = tensor_from(r, json_object_get(r->c, "y_true")), *p = tensor_from(r, json_object_get(r->c, "y_pred")),
+            *w = tensor_from(r, json_object_get(r->c, "sample_weight")), *mask = tensor_from(r, json_object_get(r->c, "mask"));
   if (mask) cn_set_mask(p, mask);
   check_loss(r, cn_loss_apply(r->g, &(const cn_ref){ .object = o }, t, p, w ? w : CN_NO_TENSOR), p);
 }
@@ -172,8 +174,9 @@ void run_metric(run *r) {
   const json_t *updates = json_object_get(r->c, "updates"), *u;
   size_t i;
   json_array_foreach(updates, i, u) {
-    cn_tensor *values = tensor_from(r, json_object_get(u, "values")), *t = tensor_from(r, json_object_get(u, "y_true")), *p = values ? values : tensor_from(r, json_object_get(u, "y_pred")),
-              *w = tensor_from(r, json_object_get(u, "sample_weight")), *mask = tensor_from(r, json_object_get(u, "mask"));
+    cn_tensor *values = tensor_from(r, json_object_get(u, "values")), *t = tensor_from(r, json_object_get(u, "y_true")),
+              *p = values ? values : tensor_from(r, json_object_get(u, "y_pred")), *w = tensor_from(r, json_object_get(u, "sample_weight")),
+              *mask = tensor_from(r, json_object_get(u, "mask"));
     char text[48];
     snprintf(text, sizeof text, "result %zu", i);
     if (mask) cn_set_mask(p, mask);
@@ -182,7 +185,8 @@ void run_metric(run *r) {
     cn_graph_reset(r->g);
   }
   cn_metric_reset(m);
-  if (!is_null(r->c, "result_after_reset")) same(r, "result after reset", results_of(r, m, json_object_get(r->c, "result_after_reset")), json_object_get(r->c, "result_after_reset"));
+  if (!is_null(r->c, "result_after_reset"))
+    same(r, "result after reset", results_of(r, m, json_object_get(r->c, "result_after_reset")), json_object_get(r->c, "result_after_reset"));
 }
 
 /* ---- optimizers ---- */
@@ -216,7 +220,8 @@ static bool one_step(run *r, training *t, const json_t *step, size_t k) {
   cn_rows rows[32];
   char text[64];
   const json_t *grads = json_object_get(step, "grads"), *values = json_object_get(step, "values");
-  if (!is_null(step, "set_learning_rate") && !cn_optimizer_set_learning_rate(t->o, number_of(json_object_get(step, "set_learning_rate")))) return library_failed(r, "set_learning_rate");
+  if (!is_null(step, "set_learning_rate") && !cn_optimizer_set_learning_rate(t->o, number_of(json_object_get(step, "set_learning_rate"))))
+    return library_failed(r, "set_learning_rate");
   for (int64_t i = 0; i < t->n; i++) {
     const json_t *q = json_array_get(grads, (size_t)i);
     rows[i] = (cn_rows){ NULL, NULL };
@@ -236,7 +241,8 @@ static bool one_step(run *r, training *t, const json_t *step, size_t k) {
     snprintf(text, sizeof text, "step %zu, variable %lld", k, (long long)i);
     if (!same(r, text, t->v[i], json_array_get(values, (size_t)i))) return false;
   }
-  if (cn_optimizer_iterations(t->o) != json_integer_value(json_object_get(step, "iterations"))) return fail(r, "step %zu: iterations are %lld", k, (long long)cn_optimizer_iterations(t->o));
+  if (cn_optimizer_iterations(t->o) != json_integer_value(json_object_get(step, "iterations")))
+    return fail(r, "step %zu: iterations are %lld", k, (long long)cn_optimizer_iterations(t->o));
   cn_graph_reset(r->g);
   return true;
 }
@@ -282,7 +288,8 @@ void run_optimizer(run *r) {
 void run_schedule(run *r) {
   cn_object *o = object_of(r, CN_KIND_SCHEDULE);
   if (!o) return;
-  const json_t *steps = json_object_get(r->c, "steps"), *values = json_object_get(r->c, "values"), *data = json_is_object(values) ? json_object_get(values, "data") : values, *step;
+  const json_t *steps = json_object_get(r->c, "steps"), *values = json_object_get(r->c, "values"),
+               *data = json_is_object(values) ? json_object_get(values, "data") : values, *step;
   size_t i;
   r->per_element = r->scale == 0;
   json_array_foreach(steps, i, step) {

@@ -49,8 +49,8 @@ static cn_tensor *pad(run *r, const json_t *args) {
   const char *dtype = text_of(args, "dtype"), *padding = text_of(args, "padding"), *truncating = text_of(args, "truncating");
   for (size_t i = 0; i < n; i++) v[i] = sequence_from(r, json_array_get(list, i));
   if (known_arguments(r, args, "maxlen dtype padding truncating value"))
-    y = cn_pad_sequences(r->g, (cn_tensors){ v, (int64_t)n }, .maxlen = integer(args, "maxlen", CN_NONE), .dtype = *dtype ? dtype : "int32", .padding = *padding ? padding : "pre",
-                         .truncating = *truncating ? truncating : "pre", .value = value ? number_of(value) : 0);
+    y = cn_pad_sequences(r->g, (cn_tensors){ v, (int64_t)n }, .maxlen = integer(args, "maxlen", CN_NONE), .dtype = *dtype ? dtype : "int32",
+                         .padding = *padding ? padding : "pre", .truncating = *truncating ? truncating : "pre", .value = value ? number_of(value) : 0);
   free(v);
   return y;
 }
@@ -60,9 +60,12 @@ static void series(run *r, const json_t *args) {
   size_t i;
   cn_batch b;
   if (!known_arguments(r, args, "sequence_length sequence_stride sampling_rate batch_size start_index end_index")) return;
-  cn_tensor *x = tensor_from(r, json_array_get(json_object_get(r->c, "inputs"), 0)), *y = targets && !json_is_null(targets) ? tensor_from(r, targets) : CN_NO_TENSOR;
-  cn_dataset *d = cn_timeseries_dataset_from_array(r->g, x, y, integer(args, "sequence_length", CN_REQUIRED), .sequence_stride = integer(args, "sequence_stride", 1), .sampling_rate = integer(args, "sampling_rate", 1),
-                                                   .batch_size = integer(args, "batch_size", 128), .start_index = integer(args, "start_index", CN_NONE), .end_index = integer(args, "end_index", CN_NONE));
+  cn_tensor *x = tensor_from(r, json_array_get(json_object_get(r->c, "inputs"), 0)),
+            *y = targets && !json_is_null(targets) ? tensor_from(r, targets) : CN_NO_TENSOR;
+  cn_dataset *d =
+      cn_timeseries_dataset_from_array(r->g, x, y, integer(args, "sequence_length", CN_REQUIRED), .sequence_stride = integer(args, "sequence_stride", 1),
+                                       .sampling_rate = integer(args, "sampling_rate", 1), .batch_size = integer(args, "batch_size", 128),
+                                       .start_index = integer(args, "start_index", CN_NONE), .end_index = integer(args, "end_index", CN_NONE));
   if (!d) {
     library_failed(r, "timeseries_dataset_from_array");
     return;
@@ -94,8 +97,10 @@ void run_util(run *r) {
   }
   cn_tensor *y = NULL, *x = strcmp(function, "pad_sequences") ? tensor_from(r, json_array_get(json_object_get(r->c, "inputs"), 0)) : NULL;
   if (!strcmp(function, "pad_sequences")) y = pad(r, args);
-  else if (!strcmp(function, "to_categorical") && known_arguments(r, args, "num_classes")) y = cn_to_categorical(r->g, x, .num_classes = integer(args, "num_classes", CN_NONE));
-  else if (!strcmp(function, "normalize") && known_arguments(r, args, "axis order")) y = cn_utils_normalize(r->g, x, .axis = integer(args, "axis", -1), .order = order ? number_of(order) : 2);
+  else if (!strcmp(function, "to_categorical") && known_arguments(r, args, "num_classes"))
+    y = cn_to_categorical(r->g, x, .num_classes = integer(args, "num_classes", CN_NONE));
+  else if (!strcmp(function, "normalize") && known_arguments(r, args, "axis order"))
+    y = cn_utils_normalize(r->g, x, .axis = integer(args, "axis", -1), .order = order ? number_of(order) : 2);
   else unsupported(r, "function %s", function);
   if (r->out->status == UNSUPPORTED) return;
   if (!y) library_failed(r, function);

@@ -38,8 +38,9 @@ bool is_null(const json_t *object, const char *key);
 
 /* One function for each kind. */
 typedef void runner(run *r);
-runner run_op, run_op_edge, run_op_error, run_graph, run_layer, run_layer_shape, run_layer_stat, run_layer_error, run_activation, run_regularizer, run_constraint, run_initializer, run_initializer_stat, run_history, run_model_error,
-    run_loss, run_loss_function, run_metric, run_model, run_optimizer, run_schedule, run_util;
+runner run_op, run_op_edge, run_op_error, run_graph, run_layer, run_layer_shape, run_layer_stat, run_layer_error, run_activation, run_regularizer,
+    run_constraint, run_initializer, run_initializer_stat, run_history, run_model_error, run_loss, run_loss_function, run_metric, run_model, run_optimizer,
+    run_schedule, run_util;
 
 /* sum over i of sum(outputs[i] * cotangents[i]), over floating outputs; extra (may be NULL) is added. */
 cn_tensor *total_of(run *r, cn_tensor *const *outputs, int64_t n, const json_t *cotangents, cn_tensor *extra);

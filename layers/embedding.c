@@ -90,7 +90,7 @@ static bool embedding_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *
 CN_LAYER_OF(Embedding, embedding, CN_EMBEDDING, (.init = Embedding_init), .build = Embedding_build, .call = look_up, .output_shape = embedding_shape,
             .compute_mask = embedding_mask, .per_sample = cni_per_sample)
 CN_LAYER_OF(ReversibleEmbedding, embedding, CN_REVERSIBLE_EMBEDDING, (.init = ReversibleEmbedding_init), .build = ReversibleEmbedding_build,
-            .call = reversible_call, .output_shape = embedding_shape, .compute_mask = embedding_mask)
+            .call = reversible_call, .output_shape = embedding_shape, .compute_mask = embedding_mask, .per_sample = cni_per_sample)
 
 /* ---- by hand ---- */
 /* x min(1, max_norm / norm of a row), the rows standing behind the ids' axes. */
@@ -98,8 +98,9 @@ static cn_tensor *bounded(cn_graph *g, cn_tensor *x, int ids, double max_norm) {
   int64_t axes[CN_MAX_RANK];
   cn_ints row = { axes, 0 };
   for (int i = ids; i < x->dims.rank; i++) axes[row.n++] = i;
-  cn_tensor *norm = cn_sqrt(g, cn_sum(g, cn_square(g, x), .axis = row, .keepdims = true));
-  return norm ? cn_multiply(g, x, cn_divide(g, cn_scalar_like(g, x, max_norm), cn_maximum(g, norm, cn_scalar_like(g, x, max_norm)))) : NULL;
+  cn_tensor *squares = cn_sum(g, cn_square(g, x), .axis = row, .keepdims = true), *most = cn_scalar_like(g, x, max_norm);
+  /* the root of what is positive: that of a row of zeros has no gradient */
+  return squares && most ? cn_multiply(g, x, cn_divide(g, most, cn_sqrt(g, cn_maximum(g, squares, cn_square(g, most))))) : NULL;
 }
 
 cn_tensor *cn_embedding_lookup(cn_graph *g, cn_tensor *params, cn_tensor *ids, double max_norm) {

@@ -436,13 +436,18 @@ cn_tensor *cn_compute_mask_run(const cn_call_args *a) {
   cn_layer *l = a->layer;
   if (!cn_ok(g)) return NULL;
   if (!l) return cn_fail(g, CN_STATE, "compute_mask: the layer is NULL"), NULL;
+  if (l->object.graph != g) return cn_fail(g, CN_STATE, "compute_mask: layer %s belongs to another graph", l->name), NULL;
   const cn_layer_methods *m = methods(l);
   const int64_t n = a->inputs.n > 0 ? a->inputs.n : 1;
   cn_tensor **list = cni_arena_take(g, cni_step_arena(g), (size_t)(2 * n) * sizeof *list);
   cn_inputs in = { .training = false };
   bool symbolic = false;
-  if (!list || (!m->compute_mask && !l->supports_masking) || !gather(a, &in, list, list + n, &symbolic) || !ensure_built(l, &in)) return NULL;
-  return m->compute_mask ? m->compute_mask(l, g, &in) : in.mask[0];
+  if (!list || (!m->compute_mask && !l->supports_masking) || !gather(a, &in, list, list + n, &symbolic)) return NULL;
+  if (!m->compute_mask) return in.mask[0];
+  const cni_scope_mark mark = cni_layer_enter(l);
+  cn_tensor *mask = ensure_built(l, &in) ? m->compute_mask(l, g, &in) : NULL;
+  cni_layer_leave(l, mark);
+  return mask;
 }
 
 static void reset_one(cn_layer *l, void *user) {

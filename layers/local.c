@@ -76,7 +76,7 @@ static bool sizes(local *c, const cn_dims *in) {
       return cn_fail(g, CN_SHAPE, "the sizes of axes and channels must be known, got %s", cn_dims_text(in, text, sizeof text)), false;
     if (!c->same && n < c->kernel_size[i])
       return cn_fail(g, CN_SHAPE, "kernel_size %lld is larger than the axis in %s", (long long)c->kernel_size[i], cn_dims_text(in, text, sizeof text)), false;
-    c->out[i] = c->same ? (n + c->strides[i] - 1) / c->strides[i] : (n - c->kernel_size[i]) / c->strides[i] + 1;
+    c->out[i] = c->same ? n / c->strides[i] + (n % c->strides[i] != 0) : (n - c->kernel_size[i]) / c->strides[i] + 1;
     c->inputs *= n;
     c->outputs *= c->out[i];
   }
@@ -115,11 +115,16 @@ static cn_dims masked_kernel(const local *c) {
 static void build(cn_layer *l, const cn_dims *in, int64_t n) {
   local *c = (local *)l;
   const cn_LocallyConnected1DOptions *o = options_of(l);
+  int64_t numbers; /* of a kernel of entries, more than any other way but 2 needs */
   (void)n;
   if (!sizes(c, in)) return;
+  if (__builtin_mul_overflow(entries(c), c->channels, &numbers) || __builtin_mul_overflow(numbers, c->filters, &numbers)) {
+    cn_fail(l->object.graph, CN_NO_MEMORY, "the kernel has more numbers than can be counted");
+    return;
+  }
   const cn_dims kernel = o->implementation == 1   ? *CN_DIMS(c->outputs, window(c, 0, NULL) * c->channels, c->filters)
                          : o->implementation == 2 ? masked_kernel(c)
-                                                  : *CN_DIMS(entries(c) * c->channels * c->filters);
+                                                  : *CN_DIMS(numbers);
   cn_dims bias = { c->spatial + 1, { 0 } };
   for (int i = 0; i < c->spatial; i++) bias.d[i] = c->out[i];
   bias.d[c->spatial] = c->filters;

@@ -18,8 +18,15 @@ static cn_tensor *unit_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   cn_tensor *x = in->x[0], *squares = cn_sum(g, cn_square(g, x), .axis = ((const cn_UnitNormalizationOptions *)l->object.options)->axis, .keepdims = true);
   return squares ? cn_multiply(g, x, cn_rsqrt(g, cn_maximum(g, squares, cn_scalar_like(g, squares, 1e-24)))) : NULL;
 }
+static bool unit_per_sample(const cn_layer *l, bool training) {
+  const cn_ints axis = ((const cn_UnitNormalizationOptions *)l->object.options)->axis;
+  (void)training;
+  for (int64_t i = 0; i < axis.n; i++)
+    if (axis.v[i] <= 0 && !(axis.v[i] == -1 && axis.n == 1)) return false; /* counted from the end it may be the samples' axis, but for the last of several */
+  return true;
+}
 CN_LAYER_OF(UnitNormalization, cn_layer, CN_UNIT_NORMALIZATION, (.init = unit_init), .call = unit_call, .output_shape = cni_same_shape,
-            .supports_masking = true)
+            .supports_masking = true, .per_sample = unit_per_sample)
 
 /* ---- over axes of each sample ---- */
 typedef struct over_axes {
@@ -53,6 +60,11 @@ static bool find_axes(over_axes *n, cn_ints axis, const cn_dims *in, cn_dims *si
   return true;
 }
 
+static bool axes_per_sample(const cn_layer *l, bool training) {
+  (void)training;
+  return l->built && ((const over_axes *)l)->axes[0] > 0;
+}
+
 /* ---- LayerNormalization ---- */
 static void layer_build(cn_layer *l, const cn_dims *in, int64_t count) {
   over_axes *n = (over_axes *)l;
@@ -72,7 +84,7 @@ static cn_tensor *layer_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   return cn_layer_normalization(g, in->x[0], .gamma = n->gamma, .beta = n->beta, .axis = n->axis, .epsilon = o->epsilon, .rms_scaling = o->rms_scaling);
 }
 CN_LAYER(LayerNormalization, over_axes, CN_LAYER_NORMALIZATION, .build = layer_build, .call = layer_call, .output_shape = cni_same_shape, .min_rank = 1,
-         .supports_masking = true)
+         .supports_masking = true, .per_sample = axes_per_sample)
 
 /* ---- RMSNormalization ---- */
 static void rms_build(cn_layer *l, const cn_dims *in, int64_t count) {
@@ -86,7 +98,8 @@ static cn_tensor *rms_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const over_axes *n = (const over_axes *)l;
   return cn_rms_normalization(g, in->x[0], .scale = n->gamma, .axis = n->axis, .epsilon = ((const cn_RMSNormalizationOptions *)l->object.options)->epsilon);
 }
-CN_LAYER(RMSNormalization, over_axes, CN_RMS_NORMALIZATION, .build = rms_build, .call = rms_call, .output_shape = cni_same_shape, .min_rank = 1)
+CN_LAYER(RMSNormalization, over_axes, CN_RMS_NORMALIZATION, .build = rms_build, .call = rms_call, .output_shape = cni_same_shape, .min_rank = 1,
+         .per_sample = axes_per_sample)
 
 /* ---- GroupNormalization ---- */
 typedef struct group_norm { cn_layer base; int axis; int64_t groups; cn_tensor *gamma, *beta; } group_norm;
@@ -116,4 +129,4 @@ static cn_tensor *group_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
                                 .epsilon = ((const cn_GroupNormalizationOptions *)l->object.options)->epsilon);
 }
 CN_LAYER(GroupNormalization, group_norm, CN_GROUP_NORMALIZATION, .build = group_build, .call = group_call, .output_shape = cni_same_shape, .min_rank = 2,
-         .supports_masking = true)
+         .supports_masking = true, .per_sample = cni_per_sample)

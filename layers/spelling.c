@@ -2,7 +2,7 @@
 #include <float.h>
 #include "layer_private.h"
 
-/* What tf.keras 2.4 and Keras 2 write. now NULL: without effect; "": without effect where it is false, and no option where it is true. cls NULL: of every layer
+/* What tf.keras 2.4 and Keras 2 write. now NULL: without effect; "": without effect where it is false or 1, and no option else. cls NULL: of every layer
  * but InputLayer, whose own options they are. */
 static const struct { const char *cls, *old, *now; } spellings[] = {
   { "LeakyReLU", "alpha", "negative_slope" },  /* tf.keras, Keras 2 */
@@ -34,13 +34,13 @@ static const struct { const char *cls, *old, *now; } spellings[] = {
   { "ConvLSTM1D", "time_major", "" },
   { "ConvLSTM2D", "time_major", "" },
   { "ConvLSTM3D", "time_major", "" },
-  { "Conv1DTranspose", "groups", NULL },
-  { "Conv2DTranspose", "groups", NULL },
-  { "Conv3DTranspose", "groups", NULL },
-  { "DepthwiseConv1D", "groups", NULL },
-  { "DepthwiseConv2D", "groups", NULL },
-  { "SeparableConv1D", "groups", NULL },
-  { "SeparableConv2D", "groups", NULL },
+  { "Conv1DTranspose", "groups", "" },
+  { "Conv2DTranspose", "groups", "" },
+  { "Conv3DTranspose", "groups", "" },
+  { "DepthwiseConv1D", "groups", "" },
+  { "DepthwiseConv2D", "groups", "" },
+  { "SeparableConv1D", "groups", "" },
+  { "SeparableConv2D", "groups", "" },
   { "SeparableConv1D", "kernel_initializer", NULL },
   { "SeparableConv1D", "kernel_regularizer", NULL },
   { "SeparableConv1D", "kernel_constraint", NULL },
@@ -57,7 +57,8 @@ static bool concerns(size_t i, const char *cls) { return spellings[i].cls ? !str
 static bool respell(json_t *options, size_t i) {
   const char *now = spellings[i].now;
   json_t *value = json_object_get(options, spellings[i].old);
-  if (!value || (now && !*now && json_is_true(value))) return true;
+  const bool off = json_is_false(value) || json_is_null(value) || (json_is_integer(value) && json_integer_value(value) == 1);
+  if (!value || (now && !*now && !off)) return true;
   const bool known = !now || !*now || json_object_get(options, now);
   return (known || !json_object_set(options, now, value)) && !json_object_del(options, spellings[i].old);
 }

@@ -186,6 +186,20 @@ Test(layers_contract, rows_of_a_table_by_hand) {
   cn_tensor *loss = cn_sum(g, cn_embedding_lookup(g, table, INTEGERS(g, CN_DIMS(2), 1, 1), NAN));
   cr_assert(cn_backward(g, loss), "%s", cn_error(g));
   CHECK_TENSOR(cn_grad(table), CN_DIMS(3, 2), 0, 0, 0, 2, 2, 0, 0);
+  cn_graph_reset(g);
+  cr_assert(cn_backward(g, cn_sum(g, cn_embedding_lookup(g, table, INTEGERS(g, CN_DIMS(2), 0, 2), 1))), "%s", cn_error(g));
+  CHECK_TENSOR(cn_grad(table), CN_DIMS(3, 2), 1e-6, 0.032, -0.024, 0, 0, 1, 1); /* a row of zeros passes its gradient on */
+}
+Test(layers_contract, a_mask_that_is_asked_for_builds_in_the_layers_scope) {
+  cn_layer *l = cn_Embedding(g, 5, 2, .mask_zero = true, .name = "words");
+  cr_assert(cn_compute_mask(g, l, INTEGERS(g, CN_DIMS(1, 2), 1, 0)), "%s", cn_error(g));
+  cr_assert_str_eq(cn_name_of(weight_at(l, 0)), "words/embeddings");
+}
+Test(layers_contract, groups_of_a_layer_without_them) {
+  cr_assert(cn_layer_from_config(g, "{\"class_name\": \"Conv2DTranspose\", \"config\": {\"filters\": 2, \"kernel_size\": [2, 2], \"groups\": 1}}"), "%s", cn_error(g));
+  cr_assert_null(cn_layer_from_config(g, "{\"class_name\": \"Conv2DTranspose\", \"config\": {\"filters\": 2, \"kernel_size\": [2, 2], \"groups\": 2}}"));
+  cr_assert(strstr(cn_error(g), "groups"), "%s", cn_error(g));
+  cn_graph_clear(g);
 }
 
 /* ---- configs of tf.keras 2.4 ---- */

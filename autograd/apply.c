@@ -263,6 +263,7 @@ static cn_tensor *const *apply(cn_call *c, traits t) {
   if (op->checked && !cni_options_check(g, &op->schema, c->args)) return cni_nulls;
   int64_t ny = op->outputs;
   if (!ny && (ny = op->count(c)) < 0) return cni_nulls;
+  if (ny > INT32_MAX) return cn_fail(g, CN_NO_MEMORY, "%lld outputs are too many", (long long)ny), cni_nulls;
   cn_sig few[SMALL], *sig = few;
   if (ny > SMALL && !(sig = cni_arena_take(g, cni_step_arena(g), (size_t)ny * sizeof *sig))) return cni_nulls;
   c->sig = sig;

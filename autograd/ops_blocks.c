@@ -57,7 +57,8 @@ CN_OP(array_split, CN_LIST_SPLIT, .outputs = 0, .count = array_split_count, .inf
       .samples = CN_TEXTS("f[5,3], indices_or_sections=3", "f[4,3], indices_or_sections=[1,3], axis=1", "f[2], indices_or_sections=4",
                           "i[7]@0:9, indices_or_sections=2, axis=-1", "f[6], indices_or_sections=[-2,9]", "f[0,2], indices_or_sections=2"),
       .rejects = CN_TEXTS("f[4], indices_or_sections=0 => indices_or_sections must be a positive number of parts",
-                          "f[4], indices_or_sections=2, axis=1 => axis 1 is out of range for rank 1", "s[4], indices_or_sections=2 => string"));
+                          "f[4], indices_or_sections=2, axis=1 => axis 1 is out of range for rank 1",
+                          "f[4], indices_or_sections=1152921504606846976 => 1152921504606846976 outputs are too many", "s[4], indices_or_sections=2 => string"));
 
 /* ---- depth_to_space, space_to_depth ---- */
 static cn_code block_infer(const cn_call *c, bool to_space) {
@@ -127,10 +128,14 @@ static bool patches_of(const cn_call *c, cn_size kernel, cn_size dilation, cn_in
     p->kernel[i] = nth(kernel, i), p->dilation[i] = nth(dilation, i), p->stride[i] = nth(stride, i);
     p->padding[i] = padding.n > 0 ? padding.v[padding.n == 2 ? i : 0] : 0;
     p->size[i] = i ? w : h;
+    if (p->kernel[i] > INT32_MAX || p->dilation[i] > INT32_MAX || p->stride[i] > INT32_MAX || p->padding[i] > INT32_MAX || p->size[i] > INT32_MAX)
+      return cn_fail(c->graph, CN_VALUE, "sizes, strides, dilations and paddings must be below 2^31"), false;
     if (p->padding[i] < 0) return cn_fail(c->graph, CN_VALUE, "padding must not be negative, got %lld", (long long)p->padding[i]), false;
+    p->places[i] = CN_UNKNOWN;
+    if (p->size[i] == CN_UNKNOWN) continue;
     const int64_t room = p->size[i] + 2 * p->padding[i] - (p->kernel[i] - 1) * p->dilation[i] - 1;
-    if (p->size[i] != CN_UNKNOWN && room < 0) return cn_fail(c->graph, CN_SHAPE, "kernel_size does not fit axis %d of the image", i + 2), false;
-    p->places[i] = p->size[i] == CN_UNKNOWN ? CN_UNKNOWN : room / p->stride[i] + 1;
+    if (room < 0) return cn_fail(c->graph, CN_SHAPE, "kernel_size does not fit axis %d of the image", i + 2), false;
+    p->places[i] = room / p->stride[i] + 1;
   }
   return true;
 }
@@ -230,7 +235,8 @@ CN_OP(unfold, CN_LIST_UNFOLD, .outputs = 1, .infer = unfold_infer, .compose = un
 CN_OP(fold, CN_LIST_FOLD, .outputs = 1, .infer = fold_infer, .compose = fold_compose, .reference = fold_reference,
       .samples = CN_TEXTS("f[1,8,12], output_size=[4,5], kernel_size=2", "f[2,6,9], output_size=[5,4], kernel_size=[3,2], padding=1, stride=2",
                           "f[1,8,15], output_size=5, kernel_size=2, dilation=2, padding=[0,1]", "f[0,4,4], output_size=3, kernel_size=2"),
-      .rejects = CN_TEXTS("f[1,8], output_size=4, kernel_size=2 => x must have rank 3, got rank 2", "f[1,8,12], output_size=4, kernel_size=2 => for 9 places",
+      .rejects = CN_TEXTS("f[1,4,1], output_size=4294967296, kernel_size=4294967296 => must be below 2^31",
+                          "f[1,8], output_size=4, kernel_size=2 => x must have rank 3, got rank 2", "f[1,8,12], output_size=4, kernel_size=2 => for 9 places",
                           "f[1,7,9], output_size=4, kernel_size=2 => a multiple of 4 numbers", "f[1,8,9], kernel_size=2 => output_size",
                           "i[1,4,4]@0:9, output_size=3, kernel_size=2 => float32 and float64"));
 

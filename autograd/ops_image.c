@@ -145,6 +145,9 @@ static int64_t missing(int64_t v) { return v == CN_NONE; }
 /* sign 1 adds, -1 cuts. Two of before, behind and target are given. */
 static cn_code edge_of(const cn_call *c, const char *which, int64_t before, int64_t behind, int64_t target, int64_t n, int sign, edge *e) {
   if (missing(before) + missing(behind) + missing(target) != 1) return cn_fail(c->graph, CN_VALUE, "two of %s must be given", which);
+  if ((!missing(before) && before < 0) || (!missing(behind) && behind < 0) || (!missing(target) && target < 0))
+    return cn_fail(c->graph, CN_VALUE, "%s must not be negative", which);
+  if (before > INT32_MAX || behind > INT32_MAX || target > INT32_MAX) return cn_fail(c->graph, CN_VALUE, "%s must be below 2^31", which);
   *e = (edge){ before, behind, target };
   if (n == CN_UNKNOWN) return e->size = missing(target) ? CN_UNKNOWN : target, CN_OK;
   if (missing(target)) e->size = n + sign * (before + behind);
@@ -223,7 +226,9 @@ CN_OP(pad_images, CN_LIST_PAD_IMAGES, .outputs = 1, .infer = pad_images_infer, .
                           "f[2,3,3,1], top_padding=1, target_height=5, right_padding=0, target_width=4",
                           "i[1,2,3,2]@0:9, bottom_padding=2, target_height=6, left_padding=1, target_width=3, data_format='channels_first'",
                           "f[3,3,1], top_padding=0, bottom_padding=0, left_padding=0, right_padding=0"),
-      .rejects = CN_TEXTS("f[4,5,2], top_padding=1, left_padding=2, right_padding=1 => two of top_padding, bottom_padding, target_height must be given",
+      .rejects = CN_TEXTS("f[4,5,2], top_padding=9223372036854775807, bottom_padding=1, left_padding=0, right_padding=0 => must be below 2^31",
+                          "f[4,5,2], top_padding=1, target_height=-5, left_padding=0, right_padding=0 => must not be negative",
+                          "f[4,5,2], top_padding=1, left_padding=2, right_padding=1 => two of top_padding, bottom_padding, target_height must be given",
                           "f[4,5,2], top_padding=1, target_height=4, left_padding=0, right_padding=0 => 1, -1 and 4 do not fit 4 pixels",
                           "f[4,5,2], top_padding=-1, bottom_padding=2, left_padding=0, right_padding=0 => do not fit", "s[4,5,2], top_padding=1 => string"));
 

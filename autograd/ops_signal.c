@@ -141,7 +141,10 @@ static cn_code histogram_infer(const cn_call *c) {
   return CN_OK;
 }
 typedef struct ends { double low, high; } ends;
-static ends widened(double low, double high) { return low == high ? (ends){ low - 0.5, high + 0.5 } : (ends){ low, high }; }
+static ends widened(double low, double high) {
+  const double wide = fmax(0.5, fabs(low) * 0x1p-52); /* at least to the next number */
+  return low == high ? (ends){ low - wide, high + wide } : (ends){ low, high };
+}
 static ends ends_of(const cn_call *c) {
   const cn_reals range = ((const cn_histogram_args *)c->args)->range;
   if (range.n) return widened(range.v[0], range.v[1]);
@@ -156,7 +159,8 @@ static ends ends_of(const cn_call *c) {
 static double edge(ends e, int64_t bins, int64_t i) { return i == bins ? e.high : e.low + (e.high - e.low) * ((double)i / (double)bins); }
 static cn_code histogram_check(const cn_call *c) {
   const ends e = ends_of(c);
-  return isfinite(e.low) && isfinite(e.high) ? CN_OK : cn_fail(c->graph, CN_VALUE, "x must be finite where no range is given");
+  if (!isfinite(e.low) || !isfinite(e.high)) return cn_fail(c->graph, CN_VALUE, "x must be finite where no range is given");
+  return isfinite(e.high - e.low) ? CN_OK : cn_fail(c->graph, CN_VALUE, "the range from %g to %g is too wide", e.low, e.high);
 }
 static cn_code histogram_forward(const cn_call *c) {
   const int64_t bins = ((const cn_histogram_args *)c->args)->bins;

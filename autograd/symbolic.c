@@ -187,6 +187,7 @@ cn_tensor *const *cni_symbolic_call(cn_call *c) {
   if (op->checked && !cni_options_check(g, &op->schema, c->args)) return cni_nulls;
   c->ny = op->outputs ? op->outputs : op->count(c);
   if (c->ny < 0) return cni_nulls;
+  if (c->ny > INT32_MAX) return cn_fail(g, CN_NO_MEMORY, "%lld outputs are too many", (long long)c->ny), cni_nulls;
   c->sig = cni_arena_take(g, cni_step_arena(g), (size_t)(c->ny + 1) * sizeof *c->sig);
   if (!c->sig || op->infer(c) != CN_OK) return cni_nulls;
   return g->calling ? outputs_of_step(c) : outputs_recorded(c, given);

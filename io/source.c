@@ -74,8 +74,13 @@ void cn_source_free(cn_source *s) {
   cni_source_drop(s);
 }
 
+bool cni_source_free_to_take(const char *what, const cn_source *up) {
+  if (!up->taken) return true;
+  return cn_fail(up->graph, CN_STATE, "%s: the source is another stage's already", what), false;
+}
 cn_source *cni_source_own(cn_source *up) {
   cni_off_free(up->graph, freed_with_graph, up);
+  up->taken = true;
   return up;
 }
 
@@ -120,7 +125,7 @@ bool cni_source_columns(cn_source *s, const char *what, const cn_column *columns
 }
 
 cn_source *cni_stage_make(const char *what, cn_source *up, unsigned flags, const cn_source_methods *methods, size_t size) {
-  if (!up || !cn_ok(up->graph)) return NULL;
+  if (!up || !cn_ok(up->graph) || !cni_source_free_to_take(what, up)) return NULL;
   if (up->batch && !(flags & CNI_MAY_BE_BATCHED)) return cn_fail(up->graph, CN_STATE, "%s: the source is batched; batch comes after it", what), NULL;
   cn_source *s = cni_source_make(up->graph, flags & CNI_OWN_HOME ? NULL : up, methods, size);
   if (!s) return NULL;

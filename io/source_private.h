@@ -17,6 +17,7 @@ struct cn_source {
   size_t *row;                      // [n] bytes of a sample's column
   int64_t n, inputs, targets;
   int64_t batch;                    /* samples of its batches; 0: not batched */
+  bool taken;                       /* by a stage */
   bool restarts;                    /* it can begin again */
   bool fetches;                     /* samples by index can be had */
   bool started, ended;              /* since it was made; since the last reset */
@@ -38,6 +39,7 @@ enum { CNI_MAY_BE_BATCHED = 1, CNI_OWN_HOME = 2 };
 cn_source *cni_stage_make(const char *what, cn_source *up, unsigned flags, const cn_source_methods *methods, size_t size);
 bool cni_source_columns(cn_source *s, const char *what, const cn_column *columns, int64_t inputs, int64_t targets, int64_t weights);
 cn_source *cni_source_done(cn_source *s);              /* the constructor's last step: frees s, and returns NULL, where an error came up */
+bool cni_source_free_to_take(const char *what, const cn_source *up); /* else STATE */
 cn_source *cni_source_own(cn_source *up);             /* a stage's use of it; the graph's ends */
 void cni_source_drop(cn_source *s);                    /* ends one */
 void cni_carry(cn_graph *from, cn_graph *to);          /* an error, which `from` forgets */

@@ -137,6 +137,7 @@ static void finish(cn_graph *g, void *state) {
 cn_source *cn_source_prefetch(cn_source *up, int64_t depth) {
   static const cn_source_methods methods = { next, reset, size, seek, NULL, finish };
   if (up && depth < 1) return cn_fail(up->graph, CN_VALUE, "prefetch: depth must be positive, got %lld", (long long)depth), NULL;
+  if (up && depth > INT32_MAX) return cn_fail(up->graph, CN_NO_MEMORY, "prefetch: a depth of %lld is too large", (long long)depth), NULL;
   cn_source *s = cni_stage_make("prefetch", up, CNI_MAY_BE_BATCHED | CNI_OWN_HOME, &methods, sizeof(prefetch));
   if (!s) return NULL;
   prefetch *p = s->state;

@@ -111,6 +111,8 @@ cn_source *cn_source_windows_run(const cn_source_windows_args *a) {
   int64_t n, n_targets = -1;
   if (!data || !cn_ok(data->graph)) return NULL;
   cn_graph *g = data->graph;
+  if (data == targets) return cn_fail(g, CN_STATE, "windows: the series cannot be its own target: make a second source of it"), NULL;
+  if (!cni_source_free_to_take("windows", data) || (targets && !cni_source_free_to_take("windows", targets))) return NULL;
   if (!part_ok(g, "the series", data, &n) || (targets && !part_ok(g, "targets", targets, &n_targets)) || !numbers_ok(g, a, n)) return NULL;
   const int64_t start = a->start_index == CN_NONE ? 0 : a->start_index, count = count_of(a, start, n, n_targets);
   const int64_t last = start + (count ? count - 1 : 0) * a->sequence_stride;

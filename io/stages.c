@@ -263,6 +263,9 @@ static bool sizes_agree(cn_graph *g, const zip *z) {
   const int64_t n = cn_source_size(z->part[0]);
   for (int k = 0; k < 3 && z->part[k]; k++) {
     const int64_t m = cn_source_size(z->part[k]);
+    for (int i = 0; i < k; i++)
+      if (z->part[i] == z->part[k]) return cn_fail(g, CN_STATE, "zip: %s and %s are one source: make a second one", z->name[i], z->name[k]), false;
+    if (!cni_source_free_to_take("zip", z->part[k])) return false;
     if (z->part[k]->batch) return cn_fail(g, CN_STATE, "zip: a part is batched; batch comes after it"), false;
     if (n >= 0 && m >= 0 && n != m && n != CN_FOREVER && m != CN_FOREVER)
       return cn_fail(g, CN_VALUE, "zip: the numbers of samples differ: x has %lld, %s has %lld", (long long)n, z->name[k], (long long)m), false;

@@ -19,6 +19,7 @@ void cni_compiled_free(cn_model *m) {
 
 bool cn_add_metric(cn_model *m, cn_metric *metric) {
   if (!m || !metric || !cn_ok(m->base.object.graph)) return false;
+  if (!cni_not_fitting(m, "add_metric")) return false;
   if (!m->compiled) return cn_fail(m->base.object.graph, CN_STATE, "add_metric: %s is not compiled", m->base.name), false;
   return cni_metric_add(m, m->compiled, metric, metric->name, 0, false);
 }
@@ -61,7 +62,7 @@ void cn_compile_args_init(cn_compile_args *args, size_t size) {
 bool cn_compile_run(const cn_compile_args *a) {
   cn_model *m = a->model;
   cni_compiled *old;
-  if (!m || !cn_ok(m->base.object.graph)) return false;
+  if (!m || !cn_ok(m->base.object.graph) || !cni_not_fitting(m, "compile")) return false;
   cni_compiled *c = compile_begin(m, &old);
   return c && compile_end(m, old, set_optimizer(m, c, &a->optimizer) && cni_outputs_from_args(m, c, a) && cni_layer_metrics(m));
 }
@@ -89,6 +90,11 @@ bool cn_compile_from_config(cn_model *m, const char *json) {
 }
 
 cn_optimizer *cn_model_optimizer(cn_model *m) { return m && m->compiled ? m->compiled->optimizer : NULL; }
+
+bool cni_not_fitting(const cn_model *m, const char *what) {
+  if (!m || !m->fitting) return true;
+  return cn_fail(m->base.object.graph, CN_STATE, "%s: %s is being fitted: a callback cannot change what it is fitted with", what, m->base.name), false;
+}
 
 bool cni_ready(cn_model *m, const char *what) {
   if (!m || !cn_ok(m->base.object.graph)) return false;

@@ -185,11 +185,12 @@ cn_dataset *cn_dataset_map(cn_dataset *d, cn_batch_map map, void *user) {
 /* Each input by itself. */
 static bool through_layer(cn_graph *g, cn_batch *b, void *user) {
   const mapping *m = user;
-  cn_tensor **v = cni_arena_take(g, cni_step_arena(g), (size_t)b->xs.n * sizeof *v);
-  for (int64_t i = 0; v && i < b->xs.n; i++)
-    if (!(v[i] = cn_call(g, m->layer, b->xs.v[i], .training = m->training))) return false;
+  const cn_tensors xs = cni_xs(b);
+  cn_tensor **v = cni_arena_take(g, cni_step_arena(g), (size_t)xs.n * sizeof *v);
+  for (int64_t i = 0; v && i < xs.n; i++)
+    if (!(v[i] = cn_call(g, m->layer, xs.v[i], .training = m->training))) return false;
   if (!v) return false;
-  b->xs.v = v;
+  b->xs = (cn_tensors){ v, xs.n };
   b->x = v[0];
   return true;
 }

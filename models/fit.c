@@ -308,7 +308,7 @@ static bool all_epochs(cni_fitting *f) {
 
 const cn_history *cn_fit_run(const cn_fit_args *a) {
   cn_model *m = a->model;
-  if (!cni_ready(m, "fit")) return NULL;
+  if (!cni_not_fitting(m, "fit") || !cni_ready(m, "fit")) return NULL;
   cn_graph *g = m->base.object.graph;
   cni_fitting f = { .m = m, .a = a, .epoch = a->initial_epoch, .counted = -1 }, *outer = m->fitting;
   struct sigaction before;

@@ -115,6 +115,7 @@ void cni_metrics_reset(cn_model *m);
 double cni_metric_value(const cn_model *m, int64_t i);   /* 0: the mean loss */
 bool cni_metrics_state(cn_model *m, cn_state *s);
 bool cni_optimizer_ready(cn_model *m);                   /* has slots for the trainable weights */
+bool cni_not_fitting(const cn_model *m, const char *what); /* else STATE */
 bool cni_ready(cn_model *m, const char *what);           /* compiled, with a loss; else an error */
 cn_metric *cni_accuracy_for(cn_graph *g, const cn_tensor *y_true, const cn_tensor *y_pred);
 /* Evaluates without touching the training metrics' names; the metrics' state is reset before. */

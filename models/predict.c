@@ -75,6 +75,7 @@ bool cn_predict_lists(cn_model *m, cn_tensors x, int64_t batch_size, cn_tensor *
   int64_t n = 0;
   if (!m || !cn_ok(m->base.object.graph)) return false;
   cn_graph *g = m->base.object.graph;
+  for (int64_t i = 0; i < cni_outputs_of(m); i++) outputs[i] = NULL;
   if (!cni_batch_size_ok(g, "predict", "batch_size", batch_size)) return false;
   if (batch_size <= 0) batch_size = 32;
   if (x.n < 1 || x.n > CN_BATCH_TENSORS) return cn_fail(g, CN_VALUE, "predict: %lld inputs", (long long)x.n), false;
@@ -83,7 +84,6 @@ bool cn_predict_lists(cn_model *m, cn_tensors x, int64_t batch_size, cn_tensor *
     if (x.v[i]->dims.d[0] != x.v[0]->dims.d[0]) cn_fail(g, CN_SHAPE, "predict: the inputs differ in their number of samples");
     else if ((kept[n] = cn_persist(x.v[i]))) n++;
   }
-  for (int64_t i = 0; i < cni_outputs_of(m); i++) outputs[i] = NULL;
   const bool recording = cn_recording(g, false);
   const cn_tensors all = { kept, n };
   const bool ok = n == x.n && cn_ok(g) && predict_batches(m, &all, batch_size, outputs);
@@ -134,7 +134,8 @@ bool cn_predict_each(cn_model *m, cn_dataset *data, int64_t batch_size, int64_t 
   bool ok = cn_dataset_reset(data, false), more = true;
   g->core.caller = "predict";
   for (g->core.batch = 0; ok && more && (steps < 0 || g->core.batch < steps) && cn_dataset_next(data, size, &b); g->core.batch++) {
-    ok = run_batch(m, cni_xs(&b), y, &n);
+    if (b.size < 1) ok = (cn_fail(g, CN_SHAPE, "predict: the batch has no samples"), false);
+    ok = ok && run_batch(m, cni_xs(&b), y, &n);
     more = ok && each(y, n, &b, user);
     if (ok && cn_ok(g)) cn_graph_reset(g);
   }
@@ -153,6 +154,11 @@ static bool make_rows(gathering *s, cn_tensor *const *like, int64_t room) {
     if (dims.rank < 1) return cn_fail(s->g, CN_SHAPE, "predict: the output's first axis is not the samples'"), false;
     const size_t row = (size_t)(dims.d[0] ? like[i]->count / dims.d[0] : 0) * cn_dtype_size((cn_dtype)like[i]->dtype);
     dims.d[0] = room;
+    if (s->out[i]) { /* the rows that are there have these sizes too */
+      cn_dims before = s->out[i]->dims;
+      before.d[0] = room;
+      if (s->out[i]->dtype != like[i]->dtype || !cn_dims_equal(&before, &dims)) return cn_fail(s->g, CN_SHAPE, "predict: the batches' outputs differ in shape"), false;
+    }
     cn_tensor *larger = cni_tensor_new(s->g, (cn_dtype)like[i]->dtype, &dims, true);
     if (!larger) return false;
     if (s->rows && row) memcpy(larger->data, s->out[i]->data, (size_t)s->rows * row);
@@ -176,11 +182,11 @@ static bool gather(cn_tensor *const *y, int64_t n, const cn_batch *b, void *user
 
 bool cn_predict_dataset(cn_model *m, cn_dataset *data, int64_t batch_size, int64_t steps, cn_tensor **outputs) {
   if (!m || !cn_ok(m->base.object.graph)) return false;
+  for (int64_t i = 0; i < cni_outputs_of(m); i++) outputs[i] = NULL;
   if (data && steps == CN_NONE && cn_dataset_size(data) == CN_FOREVER)
     return cn_fail(m->base.object.graph, CN_VALUE, "predict: the data set has no end: steps is required"), false;
   const int64_t n = cni_outputs_of(m), size = data && steps == CN_NONE ? cn_dataset_size(data) : -1;
   gathering s = { .g = m->base.object.graph, .out = outputs, .room = size > 0 ? size : 0 };
-  for (int64_t i = 0; i < n; i++) outputs[i] = NULL;
   bool ok = cn_predict_each(m, data, batch_size, steps, gather, &s) && cn_ok(s.g);
   if (ok && !s.rows) ok = (cn_fail(s.g, CN_SHAPE, "predict: the data set has no samples"), false);
   if (ok && s.rows < s.room) ok = make_rows(&s, outputs, s.rows);

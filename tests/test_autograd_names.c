@@ -145,6 +145,8 @@ Test(autograd_names, counts_at_the_edges) {
   CHECK_TENSOR(h.counts, CN_DIMS(4), 0, 1, 1, 1, 2);
   CHECK_TENSOR(h.edges, CN_DIMS(5), 0, 0, 1, 2, 3, 4);
   cn_graph_clear(g);
+  const cn_histogram_result large = cn_histogram(g, DOUBLES(CN_DIMS(1), 1e17), .bins = 2); /* half a unit is nothing to it */
+  cr_assert(large.counts && cn_at(large.counts, 0) + cn_at(large.counts, 1) == 1, "%s", cn_error(g));
   cr_assert_null(cn_histogram(g, DOUBLES(CN_DIMS(1), NAN)).counts);
   cr_assert(strstr(cn_error(g), "x must be finite where no range is given"), "%s", cn_error(g));
   cn_graph_clear(g);

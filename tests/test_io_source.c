@@ -356,3 +356,22 @@ Test(io_source, a_users_source) {
   CHECK_ERROR(&p, DTYPE, "source: column 0 has no dtype");
   cr_assert_not(c.finished); /* its state stays the caller's */
 }
+
+static void refused(const char *code, const char *text) {
+  cr_assert_str_eq(cn_error(&p.g), text);
+  cr_assert_str_eq(cn_code_name(cn_error_code(&p.g)), code);
+  cni_error_clear(&p.g);
+}
+Test(io_source, a_source_is_taken_once) {
+  cn_source *s = ramp(&p.g, 5);
+  cr_assert_null(cn_source_zip(s, s, NULL));
+  refused("STATE", "zip: x and y are one source: make a second one");
+  cr_assert_null(cn_source_windows(s, s, 2));
+  refused("STATE", "windows: the series cannot be its own target: make a second source of it");
+  cr_assert_null(cn_source_prefetch(s, (int64_t)1 << 61));
+  refused("NO_MEMORY", "prefetch: a depth of 2305843009213693952 is too large");
+  cn_source *b = cn_source_batch(s, 2, false);
+  cr_assert_null(cn_source_take(s, 2));
+  refused("STATE", "take: the source is another stage's already");
+  cn_source_free(b);
+}

@@ -161,6 +161,29 @@ static bool add(cn_tensor *const *y, int64_t n, const cn_batch *b, void *user) {
   return ++s->batches < s->most;
 }
 
+/* Batches of one sample of growing shapes, then none. */
+static bool next_odd(cn_graph *gg, void *state, int64_t n, cn_batch *b) {
+  int64_t *at = state;
+  (void)n;
+  if (*at > 1) return false;
+  const bool empty = *at == 1 && at[1];
+  *b = (cn_batch){ .x = cn_zeros(gg, CN_F32, CN_DIMS(empty ? 0 : 1, 2 + *at, 1)), .size = !empty };
+  ++*at;
+  return cn_ok(gg);
+}
+Test(models_batches, predict_refuses_batches_that_do_not_go_together) {
+  static const cn_dataset_methods odd = { .next = next_odd, .reset = rewind_source, .size = unknown };
+  for (int64_t empty = 0; empty < 2; empty++) {
+    int64_t state[2] = { 0, empty };
+    cn_model *m = line("sgd(0.0)", NULL);
+    cn_tensor *out = CN_NO_TENSOR;
+    cr_assert_not(cn_predict_dataset(m, cn_dataset_new(g, &odd, state), 1, CN_NONE, &out));
+    cr_assert_null(out);
+    CHECK_REFUSED(g, CN_SHAPE, empty ? "predict: the batch has no samples (called from predict, batch 1)"
+                                      : "predict: the batches' outputs differ in shape (called from predict, batch 1)");
+  }
+}
+
 Test(models_batches, predict_streams) {
   cn_model *m = line("sgd(0.0)", NULL);
   int64_t at = 0;

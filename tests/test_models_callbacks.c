@@ -61,6 +61,18 @@ Test(models_callbacks, hooks_of_the_user_in_order) {
   for (int e = 0; e < 2; e++) CHECK_NEAR(cn_history_at(h, "twice", e), 2 * cn_history_at(h, "loss", e), 0);
 }
 
+static bool fits_again(cn_callback *c, int64_t e, cn_logs *logs) {
+  (void)e, (void)logs;
+  cr_assert_null(cn_fit(c->model, data(), .verbose = 0));
+  CHECK_REFUSED(g, CN_STATE, "fit: line is being fitted: a callback cannot change what it is fitted with");
+  cr_assert_not(cn_compile(c->model, .loss = "mae"));
+  CHECK_REFUSED(g, CN_STATE, "compile: line is being fitted: a callback cannot change what it is fitted with");
+  return true;
+}
+Test(models_callbacks, a_model_is_not_fitted_inside_its_fit) {
+  static const cn_callback_methods methods = { .epoch_end = fits_again };
+  cr_assert(cn_fit(line("sgd(0.01)"), data(), .epochs = 2, .verbose = 0, .callbacks = CN_CALLBACKS(cn_callback_new(g, &methods, NULL))), "%s", cn_error(g));
+}
 Test(models_callbacks, stopped_and_failed) {
   seen s = { .stop_at = 0, .fail_at = -1 };
   cn_callback *c = cn_callback_new(g, &hooks, &s);

@@ -1,5 +1,5 @@
 /* Fourier transforms of any length along the last axis (fft2, ifft2: the last two); all axes before are batches. Floats only. A complex tensor is a pair of
- * real ones, real and imaginary, of one shape and dtype, as in keras.ops; there are no complex dtypes, so view_as_complex, polar and the like are absent. Names
+ * real ones, real and imaginary, of one shape and dtype, as in keras.ops; there are no complex dtypes, so view_as_complex and the like are absent. Names
  * and meaning: keras.ops; ifft is NumPy's. An axis of size 0 is a SHAPE error. Gradients are transforms themselves. */
 #ifndef CN_AUTOGRAD_OPS_FFT_H
 #define CN_AUTOGRAD_OPS_FFT_H

@@ -199,7 +199,7 @@ static cn_tensor *place_inside(cn_graph *g, cn_tensor *x, int64_t n, const char 
     x = m ? cn_shift(g, cn_minimum(g, m, cn_subtract(g, NUMBER(m, 2 * size), m)), -0.5) : NULL;
   }
   if (is(mode, "wrap") && n > 1) {
-    cn_tensor *rounds = cn_trunc(g, cn_scale(g, cn_abs(g, x), 1 / last)), *low = cn_add(g, x, cn_scale(g, cn_shift(g, rounds, 1), size)),
+    cn_tensor *rounds = cn_trunc(g, cn_divide(g, cn_abs(g, x), NUMBER(x, last))), *low = cn_add(g, x, cn_scale(g, cn_shift(g, rounds, 1), size)),
               *high = cn_subtract(g, x, cn_scale(g, rounds, size));
     x = rounds ? cn_where(g, cn_less(g, x, NUMBER(x, 0)), low, cn_where(g, cn_greater(g, x, NUMBER(x, last)), high, x)) : NULL;
   }

@@ -1,4 +1,5 @@
 /* Integers and bits, membership, sorted halves, and what leaves NaN out; declared in ops_sets.h. */
+#include <float.h>
 #include "elementwise_private.h"
 #include "ops.h"
 #include "ops_layout_private.h"
@@ -112,6 +113,8 @@ static double highest(cn_dtype d) { return d == CN_I32 ? 2147483647.0 : d == CN_
 static void saturate_cast_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
   const cn_dtype to = c->sig[0].dtype, from = (cn_dtype)c->x[0]->dtype;
   cn_tensor *x = c->x[0];
+  if (from == CN_F64 && to == CN_F32) x = cn_clip(g, x, -(double)FLT_MAX, (double)FLT_MAX);
+  if (to == CN_BOOL && from != CN_BOOL && from != CN_U8) x = cn_maximum(g, x, NUMBER(x, 0));
   if (!cni_is_float(from) && from != CN_BOOL && !cni_is_float(to) && to != CN_BOOL) {
     if (lowest(from) < lowest(to)) x = cn_maximum(g, x, NUMBER(c->x[0], lowest(to)));
     if (highest(from) > highest(to)) x = cn_minimum(g, x, NUMBER(c->x[0], highest(to)));
@@ -122,12 +125,13 @@ static void saturate_cast_reference(const cn_reference *r) {
   const cn_dtype to = (cn_dtype)r->call->y[0]->dtype;
   for (int64_t i = 0; i < r->call->y[0]->count; i++) {
     const double x = r->x[0][i];
-    r->y[0][i] = cni_is_float(to) ? x : to == CN_BOOL ? x != 0 : fmin(fmax(trunc(x), lowest(to)), highest(to));
+    if (cni_is_float(to)) r->y[0][i] = to == CN_F32 && fabs(x) > (double)FLT_MAX ? copysign((double)FLT_MAX, x) : x;
+    else r->y[0][i] = to == CN_BOOL ? x > 0 || isnan(x) : fmin(fmax(trunc(x), lowest(to)), highest(to));
   }
 }
 CN_OP(saturate_cast, CN_CAST, .outputs = 1, .infer = saturate_cast_infer, .compose = saturate_cast_compose, .reference = saturate_cast_reference,
       .samples = CN_TEXTS("f[3,4]@-300:300, dtype='uint8'", "f[5]@-1e12:1e12, dtype='int32'", "i[6]@-300:300, dtype='uint8'", "l[6]@-9e9:9e9, dtype='int32'",
-                          "f[3], dtype='float64'", "i[3]@-3:3, dtype='bool'", "b[3], dtype='int32'", "f[0], dtype='int64'"),
+                          "f[3], dtype='float64'", "f[3]@-3:3, dtype='float32'", "i[6]@-3:3, dtype='bool'", "f[6]@-3:3, dtype='bool'", "b[3], dtype='int32'", "f[0], dtype='int64'"),
       .rejects = CN_TEXTS("f[3], dtype='complex' => dtype \"complex\" is not one to cast to", "s[3], dtype='int32' => string", "f[3] => dtype \"None\""));
 
 static cn_code view_infer(const cn_call *c) {
@@ -140,8 +144,9 @@ static cn_code view_infer(const cn_call *c) {
   cni_sig_like(c, &c->x[0]->dims);
   c->sig[0].dtype = to;
   if (from == into) return CN_OK;
-  int64_t *d = &c->sig[0].dims.d[c->sig[0].dims.rank - 1];
-  if (!c->sig[0].dims.rank || (*d != CN_UNKNOWN && *d * from % into))
+  const int last = c->sig[0].dims.rank - 1;
+  int64_t *d = &c->sig[0].dims.d[last < 0 ? 0 : last];
+  if (last < 0 || (*d != CN_UNKNOWN && *d * from % into))
     return cn_fail(c->graph, CN_SHAPE, "the bytes of the last axis are no whole numbers of %s", o->dtype);
   if (*d != CN_UNKNOWN) *d = *d * from / into;
   return CN_OK;

@@ -122,7 +122,13 @@ bool cni_folder_ready(cn_graph *g, const char *what, const char *folder) {
 
 bool cni_file_end(cn_graph *g, const char *what, const char *path, int64_t at, const void *bytes, size_t n) {
   const int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  int error = file < 0 || ftruncate(file, at) != 0 ? errno : 0;
+  struct stat now;
+  int error = file < 0 || fstat(file, &now) != 0 ? errno : 0;
+  if (!error && now.st_size < at) {
+    close(file);
+    return cn_fail(g, CN_IO, "%s: %s is shorter than it was: %lld bytes, not %lld", what, path, (long long)now.st_size, (long long)at), false;
+  }
+  if (!error && ftruncate(file, at) != 0) error = errno;
   for (size_t done = 0; !error && done < n;) {
     const ssize_t k = pwrite(file, (const char *)bytes + done, n - done, at + (int64_t)done);
     if (k < 0 && errno != EINTR) error = errno;

@@ -1,4 +1,5 @@
 /* What the sweep's samples do not hold: NaN and infinities, empty segments, integers beyond 2^53, integers out of floats. */
+#include <float.h>
 #include "test_layers.h"
 
 static cn_graph *g;
@@ -145,6 +146,7 @@ Test(autograd_names, counts_at_the_edges) {
   CHECK_TENSOR(h.counts, CN_DIMS(4), 0, 1, 1, 1, 2);
   CHECK_TENSOR(h.edges, CN_DIMS(5), 0, 0, 1, 2, 3, 4);
   cn_graph_clear(g);
+  CHECK_TENSOR(cn_saturate_cast(g, DOUBLES(CN_DIMS(3), 1e300, -INFINITY, 2), .dtype = "float32"), CN_DIMS(3), 0, (double)FLT_MAX, -(double)FLT_MAX, 2);
   const cn_histogram_result large = cn_histogram(g, DOUBLES(CN_DIMS(1), 1e17), .bins = 2); /* half a unit is nothing to it */
   cr_assert(large.counts && cn_at(large.counts, 0) + cn_at(large.counts, 1) == 1, "%s", cn_error(g));
   cr_assert_null(cn_histogram(g, DOUBLES(CN_DIMS(1), NAN)).counts);

@@ -58,7 +58,8 @@ CN_OP(array_split, CN_LIST_SPLIT, .outputs = 0, .count = array_split_count, .inf
                           "i[7]@0:9, indices_or_sections=2, axis=-1", "f[6], indices_or_sections=[-2,9]", "f[0,2], indices_or_sections=2"),
       .rejects = CN_TEXTS("f[4], indices_or_sections=0 => indices_or_sections must be a positive number of parts",
                           "f[4], indices_or_sections=2, axis=1 => axis 1 is out of range for rank 1",
-                          "f[4], indices_or_sections=1152921504606846976 => 1152921504606846976 outputs are too many", "s[4], indices_or_sections=2 => string"));
+                          "f[4], indices_or_sections=1152921504606846976 => 1152921504606846976 outputs are too many",
+                          "s[4], indices_or_sections=2 => string"));
 
 /* ---- depth_to_space, space_to_depth ---- */
 static cn_code block_infer(const cn_call *c, bool to_space) {

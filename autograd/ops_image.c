@@ -230,6 +230,7 @@ CN_OP(pad_images, CN_LIST_PAD_IMAGES, .outputs = 1, .infer = pad_images_infer, .
                           "f[4,5,2], top_padding=1, target_height=-5, left_padding=0, right_padding=0 => must not be negative",
                           "f[4,5,2], top_padding=1, left_padding=2, right_padding=1 => two of top_padding, bottom_padding, target_height must be given",
                           "f[4,5,2], top_padding=1, target_height=4, left_padding=0, right_padding=0 => 1, -1 and 4 do not fit 4 pixels",
-                          "f[4,5,2], top_padding=-1, bottom_padding=2, left_padding=0, right_padding=0 => must not be negative", "s[4,5,2], top_padding=1 => string"));
+                          "f[4,5,2], top_padding=-1, bottom_padding=2, left_padding=0, right_padding=0 => must not be negative",
+                          "s[4,5,2], top_padding=1 => string"));
 
 const cn_op *const cni_ops_image[] = { &cn_op_rgb_to_grayscale, &cn_op_rgb_to_hsv, &cn_op_hsv_to_rgb, &cn_op_crop_images, &cn_op_pad_images, NULL };

@@ -131,7 +131,8 @@ static void saturate_cast_reference(const cn_reference *r) {
 }
 CN_OP(saturate_cast, CN_CAST, .outputs = 1, .infer = saturate_cast_infer, .compose = saturate_cast_compose, .reference = saturate_cast_reference,
       .samples = CN_TEXTS("f[3,4]@-300:300, dtype='uint8'", "f[5]@-1e12:1e12, dtype='int32'", "i[6]@-300:300, dtype='uint8'", "l[6]@-9e9:9e9, dtype='int32'",
-                          "f[3], dtype='float64'", "f[3]@-3:3, dtype='float32'", "i[6]@-3:3, dtype='bool'", "f[6]@-3:3, dtype='bool'", "b[3], dtype='int32'", "f[0], dtype='int64'"),
+                          "f[3], dtype='float64'", "f[3]@-3:3, dtype='float32'", "i[6]@-3:3, dtype='bool'", "f[6]@-3:3, dtype='bool'", "b[3], dtype='int32'",
+                          "f[0], dtype='int64'"),
       .rejects = CN_TEXTS("f[3], dtype='complex' => dtype \"complex\" is not one to cast to", "s[3], dtype='int32' => string", "f[3] => dtype \"None\""));
 
 static cn_code view_infer(const cn_call *c) {

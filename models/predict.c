@@ -157,7 +157,8 @@ static bool make_rows(gathering *s, cn_tensor *const *like, int64_t room) {
     if (s->out[i]) { /* the rows that are there have these sizes too */
       cn_dims before = s->out[i]->dims;
       before.d[0] = room;
-      if (s->out[i]->dtype != like[i]->dtype || !cn_dims_equal(&before, &dims)) return cn_fail(s->g, CN_SHAPE, "predict: the batches' outputs differ in shape"), false;
+      if (s->out[i]->dtype != like[i]->dtype || !cn_dims_equal(&before, &dims))
+        return cn_fail(s->g, CN_SHAPE, "predict: the batches' outputs differ in shape"), false;
     }
     cn_tensor *larger = cni_tensor_new(s->g, (cn_dtype)like[i]->dtype, &dims, true);
     if (!larger) return false;

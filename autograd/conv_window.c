@@ -39,7 +39,7 @@ static cn_code size_per_axis(cn_graph *g, const char *name, const cn_size *s, in
 }
 
 static cn_code read_format(cn_graph *g, const char *format, bool *first) {
-  *first = format && !strcmp(format, "channels_first");
+  *first = cni_channels_first(format);
   if (!format || *first || !strcmp(format, "channels_last")) return CN_OK;
   return cn_fail(g, CN_VALUE, "data_format must be channels_last or channels_first, got \"%s\"", format);
 }

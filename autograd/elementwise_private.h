@@ -49,5 +49,6 @@ cn_code cni_integer_map(const cn_call *c, cni_integer_binary *f);
 #define Y0 cn_node_output(n, 0)
 /* A number of x's dtype. */
 #define NUMBER(x, v) cn_scalar_like(g, x, v)
+cn_tensor *cni_without_nan(cn_graph *g, cn_tensor *x, double value); /* ops_nan.c: x with the value in place of NaN */
 
 #endif

@@ -229,5 +229,7 @@ bool cni_rows_join(cn_graph *g, const cn_tensor *variable, cn_rows *rows); /* va
 void cni_rows_places(const cn_graph *g, const cn_tensor *variable, const cn_rows *rows,
                      const char **place);                                               /* where each row's values are; inside a sink if values is NULL */
 cn_tensor *cni_rows_dense(cn_graph *g, const cn_rows *rows, const cn_tensor *variable); /* a step tensor, or a temporary inside a rule */
+/* The option data_format: anything else, None too, is channels_last. */
+static inline bool cni_channels_first(const char *data_format) { return data_format && !strcmp(data_format, "channels_first"); }
 
 #endif

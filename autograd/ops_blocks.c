@@ -32,12 +32,8 @@ static cn_code array_split_infer(const cn_call *c) {
 }
 static void array_split_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
   const int at = cut_axis(c);
-  for (int64_t i = 0; i < c->ny; i++) {
-    int64_t start[CN_MAX_RANK] = { 0 };
-    start[at] = part_start(((const cn_array_split_args *)c->args)->indices_or_sections, c->x[0]->dims.d[at], i);
-    const cn_ints begin = { start, c->x[0]->dims.rank };
-    y[i] = cn_slice(g, c->x[0], .start_indices = begin, .shape = cni_sizes(&c->sig[i].dims));
-  }
+  const cn_ints s = ((const cn_array_split_args *)c->args)->indices_or_sections;
+  for (int64_t i = 0; i < c->ny; i++) y[i] = cni_part(g, c->x[0], at, part_start(s, c->x[0]->dims.d[at], i), c->sig[i].dims.d[at]);
 }
 static void array_split_reference(const cn_reference *r) {
   const cn_ints s = ((const cn_array_split_args *)r->call->args)->indices_or_sections;

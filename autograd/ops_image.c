@@ -2,11 +2,16 @@
 #include "ops_image_private.h"
 
 /* ---- layouts ---- */
-static bool channels_first(const char *format) { return format && !strcmp(format, "channels_first"); }
-cni_image cni_image_of(const cn_dims *d, const char *data_format) {
-  const int b = d->rank - 3, first = channels_first(data_format);
+/* Axes and sizes, which may be unknown; no strides. */
+static cni_image sizes_of(const cn_dims *d, const char *data_format) {
+  const int b = d->rank - 3, first = cni_channels_first(data_format);
   cni_image m = { .ah = b + first, .aw = b + first + 1, .ac = first ? b : b + 2, .n = b ? d->d[0] : 1 };
   m.h = d->d[m.ah], m.w = d->d[m.aw], m.c = d->d[m.ac];
+  return m;
+}
+cni_image cni_image_of(const cn_dims *d, const char *data_format) {
+  const bool first = cni_channels_first(data_format);
+  cni_image m = sizes_of(d, data_format);
   m.sw = first ? 1 : m.c, m.sh = m.w * m.sw, m.sc = first ? m.h * m.w : 1, m.sn = m.h * m.w * m.c;
   return m;
 }
@@ -14,14 +19,10 @@ bool cni_image_take(const cn_call *c, int64_t input, const char *data_format, bo
   const cn_tensor *x = c->x[input];
   const char *name = c->op->schema.rows[input].name;
   if (cni_refuse_strings(c) || (floats && cni_need_float(c, input))) return false;
-  if (data_format && !channels_first(data_format) && strcmp(data_format, "channels_last"))
+  if (data_format && !cni_channels_first(data_format) && strcmp(data_format, "channels_last"))
     return cn_fail(c->graph, CN_VALUE, "data_format must be channels_last or channels_first, got \"%s\"", data_format), false;
   if (x->dims.rank != 3 && x->dims.rank != 4) return cn_fail(c->graph, CN_SHAPE, "%s must have rank 3 or 4, got rank %d", name, x->dims.rank), false;
-  cni_image unknown = { 0 };
-  const int b = x->dims.rank - 3, first = channels_first(data_format);
-  unknown.ah = b + first, unknown.aw = b + first + 1, unknown.ac = first ? b : b + 2;
-  unknown.n = b ? x->dims.d[0] : 1, unknown.h = x->dims.d[unknown.ah], unknown.w = x->dims.d[unknown.aw], unknown.c = x->dims.d[unknown.ac];
-  *m = unknown;
+  *m = sizes_of(&x->dims, data_format);
   return true;
 }
 cn_tensor *cni_image_float(cn_graph *g, cn_tensor *x) { return !x || cni_is_float((cn_dtype)x->dtype) ? x : cn_cast(g, x, .dtype = "float32"); }
@@ -35,14 +36,6 @@ cn_tensor *cni_image_batched(cn_graph *g, cn_tensor *x, int rank) {
 cn_tensor *cni_image_unbatched(cn_graph *g, cn_tensor *x, int rank) {
   const cn_ints front = CN_INTS(0);
   return rank == 3 ? cn_squeeze(g, x, .axis = front) : x;
-}
-cn_tensor *cni_image_channel(cn_graph *g, cn_tensor *x, int axis, int64_t k) {
-  int64_t start[CN_MAX_RANK] = { 0 };
-  if (!x) return NULL;
-  cn_dims size = x->dims;
-  start[axis] = k, size.d[axis] = 1;
-  const cn_ints at = { start, size.rank };
-  return cn_slice(g, x, .start_indices = at, .shape = cni_sizes(&size));
 }
 
 /* ---- colours ---- */
@@ -61,7 +54,7 @@ static cn_code hsv_to_rgb_infer(const cn_call *c) { return rgb_infer(c, true, fa
 /* The three channels of the first input, each with its axis; returns where it stands. */
 static int channels(cn_graph *g, const cn_call *c, cn_tensor *x, cn_tensor **each) {
   const int at = cni_image_of(&c->x[0]->dims, ((const cn_rgb_to_hsv_args *)c->args)->data_format).ac;
-  for (int k = 0; k < 3; k++) each[k] = cni_image_channel(g, x, at, k);
+  for (int k = 0; k < 3; k++) each[k] = cni_part(g, x, at, k, 1);
   return at;
 }
 static const double gray[3] = { 0.2989, 0.587, 0.114 };

@@ -83,15 +83,10 @@ static cn_code sobel_edges_infer(const cn_call *c) {
 }
 /* x [j + 2] - x [j] along an axis of n + 2, or x [j] + 2 x [j + 1] + x [j + 2]. */
 static cn_tensor *three(cn_graph *g, cn_tensor *x, int at, bool smooth) {
+  if (!x) return NULL;
+  const int64_t n = x->dims.d[at] - 2;
   cn_tensor *part[3];
-  for (int64_t k = 0; k < 3; k++) {
-    int64_t start[CN_MAX_RANK] = { 0 };
-    if (!x) return NULL;
-    cn_dims size = x->dims;
-    start[at] = k, size.d[at] -= 2;
-    const cn_ints begin = { start, size.rank };
-    part[k] = k != 1 || smooth ? cn_slice(g, x, .start_indices = begin, .shape = cni_sizes(&size)) : NULL;
-  }
+  for (int64_t k = 0; k < 3; k++) part[k] = k != 1 || smooth ? cni_part(g, x, at, k, n) : NULL;
   return smooth ? cn_add(g, cn_add(g, part[0], part[2]), cn_scale(g, part[1], 2)) : cn_subtract(g, part[2], part[0]);
 }
 static void sobel_edges_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
@@ -214,7 +209,7 @@ static cn_dims patch_dims(const cn_extract_patches_args *o, int axes, int64_t ch
 static int64_t patch_channels(const cn_call *c, int axes) {
   const cn_dims *x = &c->x[0]->dims;
   const char *format = ((const cn_extract_patches_args *)c->args)->data_format;
-  return x->d[format && !strcmp(format, "channels_first") ? x->rank - axes - 1 : x->rank - 1];
+  return x->d[cni_channels_first(format) ? x->rank - axes - 1 : x->rank - 1];
 }
 static int axes_of(const cn_call *c) { return c->op == &cn_op_extract_patches_3d || ((const cn_extract_patches_args *)c->args)->size.n == 3 ? 3 : 2; }
 static cn_code patches_infer(const cn_call *c) {
@@ -251,7 +246,7 @@ static void patches_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
 static void patches_reference(const cn_reference *r) {
   const cn_extract_patches_args *o = r->call->args;
   const int axes = axes_of(r->call), rank = r->call->x[0]->dims.rank;
-  const bool first = o->data_format && !strcmp(o->data_format, "channels_first"), same = strcasecmp(o->padding, "same") == 0;
+  const bool first = cni_channels_first(o->data_format), same = strcasecmp(o->padding, "same") == 0;
   const cn_dims *d = &r->call->x[0]->dims, *t = &r->call->y[0]->dims, kernel = patch_dims(o, axes, patch_channels(r->call, axes));
   const int from = rank - axes - (first ? 0 : 1), channel = first ? from - 1 : rank - 1;
   int64_t to[CN_MAX_RANK] = { 0 };

@@ -20,8 +20,6 @@ cn_tensor *cni_image_cast(cn_graph *g, cn_tensor *x, cn_dtype dtype);
 /* With a batch axis of size 1 where it lacks; and without it again. */
 cn_tensor *cni_image_batched(cn_graph *g, cn_tensor *x, int rank);
 cn_tensor *cni_image_unbatched(cn_graph *g, cn_tensor *x, int rank);
-/* The k-th of three channels, with its axis. */
-cn_tensor *cni_image_channel(cn_graph *g, cn_tensor *x, int axis, int64_t k);
 /* e^(-(i / sigma)^2 / 2) of sum 1, i from the middle: [size]. And its element, for references. */
 cn_tensor *cni_image_bell(cn_graph *g, cn_dtype dtype, int64_t size, double sigma);
 double cni_image_bell_at(int64_t size, double sigma, int64_t i);

@@ -2,6 +2,7 @@
 #include "ops_layout_private.h"
 #include "../core/threads_private.h"
 #include "ops_shape.h"
+#include "ops_slice.h"
 
 #define GRAIN (1 << 15) /* elements that a thread should have at least */
 #define TILE 16
@@ -309,6 +310,15 @@ cn_tensor *cni_to_shape(cn_graph *g, cn_tensor *x, const cn_dims *dims) {
 cn_tensor *cni_spread(cn_graph *g, cn_tensor *x, const cn_dims *dims) {
   const cn_broadcast_to_args a = { g, x, cni_sizes(dims) };
   return cn_apply(g, &cn_op_broadcast_to, &a)[0];
+}
+
+cn_tensor *cni_part(cn_graph *g, cn_tensor *x, int axis, int64_t from, int64_t n) {
+  int64_t start[CN_MAX_RANK] = { 0 };
+  if (!x) return NULL;
+  cn_dims size = x->dims;
+  start[axis] = from, size.d[axis] = n;
+  const cn_slice_args a = { g, x, { start, size.rank }, cni_sizes(&size) };
+  return cn_slice_run(&a);
 }
 
 cn_tensor *cni_zeros_for(cn_graph *g, const cn_tensor *x) { return cn_zeros(g, (cn_dtype)x->dtype, &x->dims); }

@@ -69,6 +69,7 @@ cn_tensor *cni_products_behind(cn_graph *g, cn_tensor *x, int64_t axis);
 cn_tensor *cni_to_shape(cn_graph *g, cn_tensor *x, const cn_dims *dims);           /* reshape */
 cn_tensor *cni_spread(cn_graph *g, cn_tensor *x, const cn_dims *dims);             /* broadcast_to */
 cn_tensor *cni_zeros_for(cn_graph *g, const cn_tensor *x);                         /* of x's shape and dtype, whose value may be gone */
+cn_tensor *cni_part(cn_graph *g, cn_tensor *x, int axis, int64_t from, int64_t n); /* x [.., from : from + n, ..] along the axis; NULL gives NULL */
 static inline cn_ints cni_sizes(const cn_dims *dims) { return (cn_ints){ dims->d, dims->rank }; }
 
 /* Row-major walk for references: `at` starts as zeros, the last axis runs fastest. */

@@ -5,7 +5,7 @@
 #include "ops_layout_private.h"
 
 static bool real(const cn_tensor *x) { return cni_is_float((cn_dtype)x->dtype); }
-static cn_tensor *filled(cn_graph *g, cn_tensor *x, double value) { return real(x) ? cn_where(g, cn_isnan(g, x), NUMBER(x, value), x) : x; }
+cn_tensor *cni_without_nan(cn_graph *g, cn_tensor *x, double value) { return x && real(x) ? cn_where(g, cn_isnan(g, x), NUMBER(x, value), x) : x; }
 /* How many elements are no NaN, of x's dtype. */
 static cn_tensor *counted(cn_graph *g, cn_tensor *x, cn_ints axis, bool keepdims) {
   return cn_sum(g, cn_where(g, cn_isnan(g, x), NUMBER(x, 0), NUMBER(x, 1)), .axis = axis, .keepdims = keepdims);
@@ -24,9 +24,9 @@ static cn_tensor *counted(cn_graph *g, cn_tensor *x, cn_ints axis, bool keepdims
         .rejects = CN_TEXTS("f[3,4], axis=[2] => axis 2 is out of range for rank 2", "f[3,4], axis=[1,1] => axis 1 is given twice", "s[2] => string"));
 #define RULE(op) static cn_tensor *op##_of(cn_graph *g, cn_tensor *x, cn_ints axis, bool keepdims)
 
-RULE(nansum) { return cn_sum(g, filled(g, x, 0), .axis = axis, .keepdims = keepdims); }
+RULE(nansum) { return cn_sum(g, cni_without_nan(g, x, 0), .axis = axis, .keepdims = keepdims); }
 REDUCTION(nansum, sum, "i[4,2]@-1:2, axis=[-1]", "f[]", "f[0,3], axis=[0]")
-RULE(nanprod) { return cn_prod(g, filled(g, x, 1), .axis = axis, .keepdims = keepdims); }
+RULE(nanprod) { return cn_prod(g, cni_without_nan(g, x, 1), .axis = axis, .keepdims = keepdims); }
 REDUCTION(nanprod, prod, "i[4,2]@-1:2, axis=[-1]", "f[]", "f[0,3], axis=[0]")
 RULE(nanmean) {
   if (!real(x)) return cn_mean(g, x, .axis = axis, .keepdims = keepdims);
@@ -45,9 +45,9 @@ REDUCTION(nanstd, std, "f[2,3]@distinct, axis=[-1]")
 static cn_tensor *or_nan(cn_graph *g, cn_tensor *x, cn_tensor *y, cn_ints axis, bool keepdims) {
   return real(x) && y ? cn_where(g, cn_all(g, cn_isnan(g, x), .axis = axis, .keepdims = keepdims), NUMBER(y, NAN), y) : y;
 }
-RULE(nanmax) { return or_nan(g, x, cn_max(g, filled(g, x, -INFINITY), .axis = axis, .keepdims = keepdims), axis, keepdims); }
+RULE(nanmax) { return or_nan(g, x, cn_max(g, cni_without_nan(g, x, -INFINITY), .axis = axis, .keepdims = keepdims), axis, keepdims); }
 REDUCTION(nanmax, amax, "i[4,2]@-1:2, axis=[-1]", "f[]", "f[3,1], axis=[1]")
-RULE(nanmin) { return or_nan(g, x, cn_min(g, filled(g, x, INFINITY), .axis = axis, .keepdims = keepdims), axis, keepdims); }
+RULE(nanmin) { return or_nan(g, x, cn_min(g, cni_without_nan(g, x, INFINITY), .axis = axis, .keepdims = keepdims), axis, keepdims); }
 REDUCTION(nanmin, amin, "i[4,2]@-1:2, axis=[-1]", "f[]", "f[3,1], axis=[1]")
 
 const cn_op *const cni_ops_nan[] = { &cn_op_nansum, &cn_op_nanprod, &cn_op_nanmean, &cn_op_nanvar, &cn_op_nanstd, &cn_op_nanmax, &cn_op_nanmin, NULL };

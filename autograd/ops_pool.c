@@ -8,7 +8,6 @@
 /* The input as [n, in, c], the result as [n, out, c]; fewer spatial axes are filled up in front with ones; channels first: c = 1. */
 typedef struct geometry { int64_t n, c, in[3], out[3], pool[3], stride[3], before[3]; bool adaptive; } geometry;
 
-static bool channels_first(const char *format) { return format && !strcmp(format, "channels_first"); }
 static int64_t entry(const cn_size *s, int i) { return s->d[i] ? s->d[i] : s->d[0]; }
 
 /* The options of the operations that have the same name for them. */
@@ -39,7 +38,7 @@ static bool pooled_dims(const cn_call *c, const options *o, const cn_dims *x, cn
     return cn_fail(c->graph, CN_VALUE, "padding must be \"valid\" or \"same\", got \"%s\"", o->padding), false;
   *y = *x;
   for (int i = 0; i < r; i++) {
-    const int axis = i + (channels_first(o->format) ? 2 : 1);
+    const int axis = i + (cni_channels_first(o->format) ? 2 : 1);
     y->d[axis] = out_size(o, x->d[axis], entry(&o->pool, i), entry(&o->stride, i));
     if (r == 3 && y->d[axis] == 0 && x->d[axis] > 0)
       return cn_fail(c->graph, CN_SHAPE, "the window is larger than axis %d of %s", axis, cn_dims_text(x, text, sizeof text)), false;
@@ -48,7 +47,7 @@ static bool pooled_dims(const cn_call *c, const options *o, const cn_dims *x, cn
   return true;
 }
 static geometry geometry_of(const options *o, const cn_dims *x) {
-  const int r = x->rank - 2, first = channels_first(o->format) ? 2 : 1;
+  const int r = x->rank - 2, first = cni_channels_first(o->format) ? 2 : 1;
   geometry s = { x->d[0], x->d[x->rank - 1], { 1, 1, 1 }, { 1, 1, 1 }, { 1, 1, 1 }, { 1, 1, 1 }, { 0, 0, 0 }, o->adaptive };
   if (first == 2) s.n *= x->d[1], s.c = 1;
   for (int i = 0; i < r; i++) {

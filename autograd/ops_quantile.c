@@ -77,52 +77,42 @@ static cn_tensor *lanes(cn_graph *g, cn_tensor *x, uint32_t bits) {
   const cn_ints axes = { order, k };
   return cni_to_shape(g, cn_transpose(g, x, .axes = axes), &lane);
 }
-/* Quantiles q [..] of each lane: [lanes, q]. */
-static cn_tensor *between(cn_graph *g, cn_tensor *x, cn_tensor *q, method m) {
-  const int64_t n = x->dims.d[x->dims.rank - 1];
-  cn_tensor *sorted = cn_sort(g, x), *rank = cn_scale(g, q, (double)(n - 1));
+static cn_tensor *at_rank(cn_graph *g, cn_tensor *sorted, cn_tensor *place, bool own) {
+  cn_tensor *index = cn_cast(g, place, .dtype = "int32");
+  return own ? cn_take_along_axis(g, sorted, index, .axis = -1) : cn_take(g, sorted, index, .axis = -1);
+}
+/* Quantiles of sorted lanes at `rank`, which every lane has of its own ([lanes, q]) or all in common ([..]): [lanes, q]. */
+static cn_tensor *between(cn_graph *g, cn_tensor *sorted, cn_tensor *rank, bool own, method m) {
   cn_tensor *low = m == NEAREST  ? cn_round(g, rank)
                    : m == HIGHER ? cn_ceil(g, rank)
                                  : cn_floor(g, rank),
-            *below = cn_take(g, sorted, cn_cast(g, low, .dtype = "int32"), .axis = -1);
+            *below = at_rank(g, sorted, low, own);
   if (m != LINEAR && m != MIDPOINT) return below;
-  cn_tensor *above = cn_take(g, sorted, cn_cast(g, cn_ceil(g, rank), .dtype = "int32"), .axis = -1);
+  cn_tensor *above = at_rank(g, sorted, cn_ceil(g, rank), own);
   if (m == MIDPOINT) return cn_scale(g, cn_add(g, below, above), 0.5);
   return cn_add(g, below, cn_multiply(g, cn_subtract(g, above, below), cn_subtract(g, rank, low)));
 }
-/* The same among each lane's numbers that are no NaN, which are sorted to its end: [lanes, q], NaN where there are none. */
-static cn_tensor *between_numbers(cn_graph *g, cn_tensor *x, cn_tensor *q, method m) {
+/* Of each lane; NaN where it has one. */
+static cn_tensor *of_all(cn_graph *g, cn_tensor *x, cn_tensor *q, method m) {
+  const cn_ints last = CN_INTS(-1);
+  cn_tensor *y = between(g, cn_sort(g, x), cn_scale(g, q, (double)(x->dims.d[x->dims.rank - 1] - 1)), false, m);
+  return cn_where(g, cn_any(g, cn_isnan(g, x), .axis = last, .keepdims = q->dims.rank == 1), cn_scalar_like(g, x, NAN), y);
+}
+/* Of each lane's numbers that are no NaN, which are sorted to its end; NaN where there are none. */
+static cn_tensor *of_numbers(cn_graph *g, cn_tensor *x, cn_tensor *q, method m) {
   const cn_ints last = CN_INTS(-1);
   cn_tensor *count = cn_sum(g, cn_cast(g, cn_logical_not(g, cn_isnan(g, x)), .dtype = cn_dtype_name((cn_dtype)x->dtype)), .axis = last, .keepdims = true);
-  cn_tensor *sorted = cn_sort(g, x), *rank = cn_multiply(g, cn_maximum(g, cn_shift(g, count, -1), cn_scalar_like(g, x, 0)), q);
-  cn_tensor *low = m == NEAREST  ? cn_round(g, rank)
-                   : m == HIGHER ? cn_ceil(g, rank)
-                                 : cn_floor(g, rank),
-            *below = cn_take_along_axis(g, sorted, cn_cast(g, low, .dtype = "int32"), .axis = -1);
-  if (m != LINEAR && m != MIDPOINT) return below;
-  cn_tensor *above = cn_take_along_axis(g, sorted, cn_cast(g, cn_ceil(g, rank), .dtype = "int32"), .axis = -1);
-  if (m == MIDPOINT) return cn_scale(g, cn_add(g, below, above), 0.5);
-  return cn_add(g, below, cn_multiply(g, cn_subtract(g, above, below), cn_subtract(g, rank, low)));
+  return between(g, cn_sort(g, x), cn_multiply(g, cn_maximum(g, cn_shift(g, count, -1), cn_scalar_like(g, x, 0)), q), true, m);
 }
-static cn_tensor *nanquantiles(cn_graph *g, cn_tensor *x, cn_tensor *q, cn_ints axis, method m, const cn_dims *result) {
+typedef cn_tensor *quantiles_of(cn_graph *g, cn_tensor *lanes, cn_tensor *q, method m);
+static cn_tensor *quantiles(cn_graph *g, const cn_call *c, cn_tensor *q, cn_ints axis, method m, quantiles_of *of) {
   uint32_t bits;
-  if (!cni_axes(g, axis, x->dims.rank, &bits)) return NULL;
-  cn_tensor *rows = lanes(g, x, bits);
+  if (!cni_axes(g, axis, c->x[0]->dims.rank, &bits)) return NULL;
+  cn_tensor *rows = lanes(g, c->x[0], bits);
   if (!rows || !q) return NULL;
-  cn_tensor *y = between_numbers(g, rows, q, m);
+  cn_tensor *y = of(g, rows, q, m);
   if (q->dims.rank == 1) y = cn_moveaxis(g, y, .source = CN_INTS(-1), .destination = CN_INTS(0));
-  return cni_to_shape(g, y, result);
-}
-static cn_tensor *quantiles(cn_graph *g, cn_tensor *x, cn_tensor *q, cn_ints axis, method m, const cn_dims *result) {
-  uint32_t bits;
-  const cn_ints last = CN_INTS(-1);
-  if (!cni_axes(g, axis, x->dims.rank, &bits)) return NULL;
-  cn_tensor *rows = lanes(g, x, bits);
-  if (!rows || !q) return NULL;
-  cn_tensor *y = between(g, rows, q, m), *bad = cn_any(g, cn_isnan(g, rows), .axis = last, .keepdims = q->dims.rank == 1);
-  y = cn_where(g, bad, cn_scalar_like(g, x, NAN), y);
-  if (q->dims.rank == 1) y = cn_moveaxis(g, y, .source = CN_INTS(-1), .destination = CN_INTS(0));
-  return cni_to_shape(g, y, result);
+  return cni_to_shape(g, y, &c->sig[0].dims);
 }
 static cn_code quantile_infer(const cn_call *c) {
   const cn_quantile_args *o = c->args;
@@ -150,28 +140,21 @@ static cn_code check_range(const cn_call *c, double most) {
 }
 static cn_code quantile_check(const cn_call *c) { return check_range(c, 1); }
 static cn_code percentile_check(const cn_call *c) { return check_range(c, 100); }
-static void quantile_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
-  const cn_quantile_args *o = c->args;
-  y[0] = quantiles(g, c->x[0], c->x[1], o->axis, (method)method_of(g, o->method), &c->sig[0].dims);
-}
-static void percentile_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
-  const cn_quantile_args *o = c->args;
-  y[0] = quantiles(g, c->x[0], cn_scale(g, c->x[1], 0.01), o->axis, (method)method_of(g, o->method), &c->sig[0].dims);
-}
-static void median_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
-  y[0] = quantiles(g, c->x[0], cn_scalar_like(g, c->x[0], 0.5), ((const cn_median_args *)c->args)->axis, LINEAR, &c->sig[0].dims);
-}
-static void nanquantile_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
-  const cn_quantile_args *o = c->args;
-  y[0] = nanquantiles(g, c->x[0], c->x[1], o->axis, (method)method_of(g, o->method), &c->sig[0].dims);
-}
-static void nanpercentile_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
-  const cn_quantile_args *o = c->args;
-  y[0] = nanquantiles(g, c->x[0], cn_scale(g, c->x[1], 0.01), o->axis, (method)method_of(g, o->method), &c->sig[0].dims);
-}
-static void nanmedian_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
-  y[0] = nanquantiles(g, c->x[0], cn_scalar_like(g, c->x[0], 0.5), ((const cn_median_args *)c->args)->axis, LINEAR, &c->sig[0].dims);
-}
+#define COMPOSE(prefix, of)                                                                                                       \
+  static void prefix##quantile_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {                                            \
+    const cn_quantile_args *o = c->args;                                                                                          \
+    y[0] = quantiles(g, c, c->x[1], o->axis, (method)method_of(g, o->method), of);                                                \
+  }                                                                                                                               \
+  static void prefix##percentile_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {                                          \
+    const cn_quantile_args *o = c->args;                                                                                          \
+    y[0] = quantiles(g, c, cn_scale(g, c->x[1], 0.01), o->axis, (method)method_of(g, o->method), of);                             \
+  }                                                                                                                               \
+  static void prefix##median_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {                                              \
+    y[0] = quantiles(g, c, cn_scalar_like(g, c->x[0], 0.5), ((const cn_median_args *)c->args)->axis, LINEAR, of);                 \
+  }
+COMPOSE(, of_all)
+COMPOSE(nan, of_numbers)
+
 static double quantile_of(const double *v, int64_t n, double q, int m) {
   const double rank = q * (double)(n - 1), low = v[(int64_t)floor(rank)], high = v[(int64_t)ceil(rank)];
   return m == LOWER      ? low
@@ -200,25 +183,22 @@ CN_OP(median, CN_LIST_REDUCE, .outputs = 1, .infer = reduce_infer, .compose = me
 CN_OP(nanmedian, CN_LIST_REDUCE, .outputs = 1, .infer = reduce_infer, .compose = nanmedian_compose, .reference = median_reference, TESTS);
 
 #define QUANTILE_REJECTS "f[3,4], f[], axis=[2] => axis 2 is out of range for rank 2", "f[0], f[] => axis 0 has no elements", "f[3], f[2,2] => q must have rank 0 or 1, got rank 2", "f[3], f[]@0:1, method='cubic' => method must be"
-CN_OP(quantile, CN_LIST_QUANTILE, .outputs = 1, .infer = quantile_infer, .check = quantile_check, .compose = quantile_compose, .reference = quantile_reference,
-      .samples = CN_TEXTS("f[3,5]@distinct, f[]@0.1:0.9, axis=[1]", "f[5]@distinct, f[3]@0.1:0.9", "f[2,3,4]@distinct, f[2]@0.1:0.9, axis=[0,2], keepdims=true",
-                          "f[7]@distinct, f[2]@0.27:0.3, method='lower'", "f[7]@distinct, f[2]@0.27:0.3, method='higher'",
-                          "f[7]@distinct, f[]@0.27:0.3, method='midpoint'", "f[7]@distinct, f[]@0.27:0.3, method='nearest'"),
-      .rejects = CN_TEXTS(QUANTILE_REJECTS, "f[3], f[]@1.5:2 => q must be in 0 .. 1"));
+#define QUANTILE_TESTS \
+  .samples = CN_TEXTS("f[3,5]@distinct, f[]@0.1:0.9, axis=[1]", "f[5]@distinct, f[3]@0.1:0.9", "f[2,3,4]@distinct, f[2]@0.1:0.9, axis=[0,2], keepdims=true", \
+                      "f[7]@distinct, f[2]@0.27:0.3, method='lower'", "f[7]@distinct, f[2]@0.27:0.3, method='higher'", \
+                      "f[7]@distinct, f[]@0.27:0.3, method='midpoint'", "f[7]@distinct, f[]@0.27:0.3, method='nearest'"), \
+  .rejects = CN_TEXTS(QUANTILE_REJECTS, "f[3], f[]@1.5:2 => q must be in 0 .. 1")
+#define PERCENTILE_TESTS \
+  .samples = CN_TEXTS("f[3,5]@distinct, f[]@10:90, axis=[1]", "f[5]@distinct, f[3]@10:90", "f[2,3]@distinct, f[2]@10:90, axis=[0], keepdims=true"), \
+  .rejects = CN_TEXTS(QUANTILE_REJECTS, "f[3], f[]@150:200 => q must be in 0 .. 100")
+CN_OP(quantile, CN_LIST_QUANTILE, .outputs = 1, .infer = quantile_infer, .check = quantile_check, .compose = quantile_compose,
+      .reference = quantile_reference, QUANTILE_TESTS);
 CN_OP(percentile, CN_LIST_QUANTILE, .outputs = 1, .infer = quantile_infer, .check = percentile_check, .compose = percentile_compose,
-      .reference = percentile_reference,
-      .samples = CN_TEXTS("f[3,5]@distinct, f[]@10:90, axis=[1]", "f[5]@distinct, f[3]@10:90", "f[2,3]@distinct, f[2]@10:90, axis=[0], keepdims=true"),
-      .rejects = CN_TEXTS(QUANTILE_REJECTS, "f[3], f[]@150:200 => q must be in 0 .. 100"));
+      .reference = percentile_reference, PERCENTILE_TESTS);
 CN_OP(nanquantile, CN_LIST_QUANTILE, .outputs = 1, .infer = quantile_infer, .check = quantile_check, .compose = nanquantile_compose,
-      .reference = quantile_reference,
-      .samples = CN_TEXTS("f[3,5]@distinct, f[]@0.1:0.9, axis=[1]", "f[5]@distinct, f[3]@0.1:0.9", "f[2,3,4]@distinct, f[2]@0.1:0.9, axis=[0,2], keepdims=true",
-                          "f[7]@distinct, f[2]@0.27:0.3, method='lower'", "f[7]@distinct, f[2]@0.27:0.3, method='higher'",
-                          "f[7]@distinct, f[]@0.27:0.3, method='midpoint'", "f[7]@distinct, f[]@0.27:0.3, method='nearest'"),
-      .rejects = CN_TEXTS(QUANTILE_REJECTS, "f[3], f[]@1.5:2 => q must be in 0 .. 1"));
+      .reference = quantile_reference, QUANTILE_TESTS);
 CN_OP(nanpercentile, CN_LIST_QUANTILE, .outputs = 1, .infer = quantile_infer, .check = percentile_check, .compose = nanpercentile_compose,
-      .reference = percentile_reference,
-      .samples = CN_TEXTS("f[3,5]@distinct, f[]@10:90, axis=[1]", "f[5]@distinct, f[3]@10:90", "f[2,3]@distinct, f[2]@10:90, axis=[0], keepdims=true"),
-      .rejects = CN_TEXTS(QUANTILE_REJECTS, "f[3], f[]@150:200 => q must be in 0 .. 100"));
+      .reference = percentile_reference, PERCENTILE_TESTS);
 
 /* ---- average ---- */
 static bool along_axis(const cn_call *c) {

@@ -21,27 +21,18 @@ static cn_code trapezoid_infer(const cn_call *c) {
   cni_reduced_dims(y, 1u << axis, false, &c->sig[0].dims);
   return CN_OK;
 }
-/* x [.., from : from + n, ..] along the axis. */
-static cn_tensor *part(cn_graph *g, cn_tensor *x, int axis, int64_t from, int64_t n) {
-  int64_t start[CN_MAX_RANK] = { 0 };
-  if (!x) return NULL;
-  cn_dims size = x->dims;
-  start[axis] = from, size.d[axis] = n;
-  const cn_ints at = { start, size.rank };
-  return cn_slice(g, x, .start_indices = at, .shape = cni_sizes(&size));
-}
 static void trapezoid_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
   const cn_trapezoid_args *o = c->args;
   const cn_dims *d = &c->x[0]->dims;
   const int axis = cni_wrap(o->axis, d->rank);
   const int64_t n = d->d[axis], last = n ? 1 : 0;
   const cn_ints along = { &o->axis, 1 };
-  cn_tensor *x = c->x[1], *pairs = cn_add(g, part(g, c->x[0], axis, 0, n - last), part(g, c->x[0], axis, last, n - last));
+  cn_tensor *x = c->x[1], *pairs = cn_add(g, cni_part(g, c->x[0], axis, 0, n - last), cni_part(g, c->x[0], axis, last, n - last));
   if (cni_given(x)) {
     cn_dims column = { d->rank, { 0 } };
     for (int i = 0; i < d->rank; i++) column.d[i] = i == axis ? n : 1;
     if (!cn_dims_equal(d, &x->dims)) x = cni_to_shape(g, x, &column);
-    pairs = cn_multiply(g, pairs, cn_subtract(g, part(g, x, axis, last, n - last), part(g, x, axis, 0, n - last)));
+    pairs = cn_multiply(g, pairs, cn_subtract(g, cni_part(g, x, axis, last, n - last), cni_part(g, x, axis, 0, n - last)));
   }
   y[0] = cn_scale(g, cn_sum(g, pairs, .axis = along), cni_given(x) ? 0.5 : 0.5 * o->dx);
 }

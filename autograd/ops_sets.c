@@ -316,9 +316,6 @@ CN_OP(argpartition, CN_LIST_ARGPARTITION, .outputs = 1, .flags = CN_OP_NO_GRADIE
                           "f[3], kth=0, axis=1 => axis 1 is out of range for rank 1", "s[3], kth=0 => string"));
 
 /* ---- without NaN ---- */
-static cn_tensor *replaced(cn_graph *g, cn_tensor *x, double by) {
-  return x && cni_is_float((cn_dtype)x->dtype) ? cn_where(g, cn_isnan(g, x), NUMBER(x, by), x) : x;
-}
 static cn_code nanarg_infer(const cn_call *c) {
   const cn_nanargmax_args *o = c->args;
   uint32_t bits = ~0u;
@@ -336,7 +333,7 @@ static cn_code nanarg_infer(const cn_call *c) {
 }
 static void nanarg_compose(cn_graph *g, const cn_call *c, cn_tensor **y, bool most) {
   const cn_nanargmax_args *o = c->args;
-  cn_tensor *x = replaced(g, c->x[0], most ? -INFINITY : INFINITY);
+  cn_tensor *x = cni_without_nan(g, c->x[0], most ? -INFINITY : INFINITY);
   const cn_ints none = CN_NONE_INTS, one = { &o->axis, 1 };
   y[0] = most ? cn_argmax(g, x, .axis = o->axis, .keepdims = o->keepdims) : cn_argmin(g, x, .axis = o->axis, .keepdims = o->keepdims);
   if (y[0] && cni_is_float((cn_dtype)c->x[0]->dtype))
@@ -366,10 +363,10 @@ NANARG(nanargmin)
 
 static cn_code nancum_infer(const cn_call *c) { return cn_op_cumsum.infer(c); }
 static void nancumsum_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
-  y[0] = cn_cumsum(g, replaced(g, c->x[0], 0), .axis = ((const cn_cumsum_args *)c->args)->axis);
+  y[0] = cn_cumsum(g, cni_without_nan(g, c->x[0], 0), .axis = ((const cn_cumsum_args *)c->args)->axis);
 }
 static void nancumprod_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
-  y[0] = cn_cumprod(g, replaced(g, c->x[0], 1), .axis = ((const cn_cumsum_args *)c->args)->axis);
+  y[0] = cn_cumprod(g, cni_without_nan(g, c->x[0], 1), .axis = ((const cn_cumsum_args *)c->args)->axis);
 }
 static void nancum_reference(const cn_reference *r, bool product) {
   const int64_t axis = ((const cn_cumsum_args *)r->call->args)->axis;

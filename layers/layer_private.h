@@ -34,7 +34,6 @@ static inline cn_tensor *cni_no_mask(cn_layer *l, cn_graph *g, const cn_inputs *
   (void)in;
   return NULL;
 }
-static inline bool cni_channels_first(const char *data_format) { return data_format && !strcmp(data_format, "channels_first"); }
 
 /* normalization.c: an axis of an input of that rank, not negative; false after an INDEX error. */
 bool cni_layer_axis(cn_layer *l, int64_t axis, int rank, int *out);

@@ -13,22 +13,20 @@
 #define WIDTH 75
 
 /* ---- text that grows in the step's arena ---- */
-void cni_text_put(cni_text *t, const char *s, size_t n) {
-  if (t->failed) return;
+bool cni_text_put(cni_text *t, const void *bytes, size_t n) {
+  if (t->failed) return false;
   if (t->size + n + 1 > t->room) {
     const size_t room = 2 * (t->size + n + 1) + 128;
     char *p = cni_arena_take(t->g, cni_step_arena(t->g), room);
-    if (!p) {
-      t->failed = true;
-      return;
-    }
+    if (!p) return !(t->failed = true);
     if (t->size) memcpy(p, t->p, t->size);
     t->p = p;
     t->room = room;
   }
-  memcpy(t->p + t->size, s, n);
+  if (n) memcpy(t->p + t->size, bytes, n);
   t->size += n;
   t->p[t->size] = '\0';
+  return true;
 }
 
 void cni_text_format(cni_text *t, const char *format, ...) {
@@ -41,7 +39,6 @@ void cni_text_format(cni_text *t, const char *format, ...) {
 }
 
 static void put(cni_text *t, const char *s, size_t n) { cni_text_put(t, s, n); }
-static void put_text(cni_text *t, const char *s) { put(t, s, strlen(s)); }
 static void put_many(cni_text *t, char c, int64_t n) {
   for (int64_t i = 0; i < n; i++) put(t, &c, 1);
 }
@@ -107,10 +104,10 @@ static int part_digits(const decimal *d) {
 }
 
 static void write_positional(cni_text *t, const decimal *d) {
-  if (d->negative) put_text(t, "-");
-  if (d->exponent < 0) put_text(t, "0");
+  if (d->negative) cni_text_add(t, "-");
+  if (d->exponent < 0) cni_text_add(t, "0");
   for (int i = 0; i <= d->exponent; i++) put(t, i < d->count ? &d->digits[i] : "0", 1);
-  put_text(t, ".");
+  cni_text_add(t, ".");
   const int behind = part_digits(d);
   for (int i = 0; i < behind; i++) {
     const int at = d->exponent + 1 + i;
@@ -125,12 +122,12 @@ static int exponent_digits(int exponent) {
 
 static void write_scientific(cni_text *t, const decimal *d, int behind, int exponent_width) {
   char e[16];
-  if (d->negative) put_text(t, "-");
+  if (d->negative) cni_text_add(t, "-");
   put(t, d->digits, 1);
-  put_text(t, ".");
+  cni_text_add(t, ".");
   for (int i = 1; i <= behind; i++) put(t, i < d->count ? &d->digits[i] : "0", 1);
   snprintf(e, sizeof e, "e%c%0*d", d->exponent < 0 ? '-' : '+', exponent_width, abs(d->exponent));
-  put_text(t, e);
+  cni_text_add(t, e);
 }
 
 /* ---- one form for all elements shown ---- */
@@ -205,7 +202,7 @@ static void write_float(cni_text *t, const format *f, double v) {
   if (!isfinite(v)) {
     const char *s = isnan(v) ? "nan" : v > 0 ? "inf" : "-inf";
     put_many(t, ' ', f->left + f->right + 1 - (int64_t)strlen(s));
-    put_text(t, s);
+    cni_text_add(t, s);
     return;
   }
   const decimal d = f->exponential ? scientific(v, f->single) : positional(v, f->single);
@@ -222,17 +219,17 @@ static void write_string(cni_text *t, const cn_tensor *x, int64_t i) {
   int64_t n;
   const char *s = cn_string_at(x, i, &n);
   const char *quote = n && memchr(s, '\'', (size_t)n) && !memchr(s, '"', (size_t)n) ? "\"" : "'";
-  put_text(t, quote);
+  cni_text_add(t, quote);
   for (int64_t k = 0; k < n; k++) {
     const unsigned char c = (unsigned char)s[k];
-    if (c == '\\' || c == (unsigned char)*quote) put_text(t, "\\");
-    if (c == '\n') put_text(t, "\\n");
-    else if (c == '\t') put_text(t, "\\t");
-    else if (c == '\r') put_text(t, "\\r");
+    if (c == '\\' || c == (unsigned char)*quote) cni_text_add(t, "\\");
+    if (c == '\n') cni_text_add(t, "\\n");
+    else if (c == '\t') cni_text_add(t, "\\t");
+    else if (c == '\r') cni_text_add(t, "\\r");
     else if (c < 32 || c == 127) cni_text_format(t, "\\x%02x", c);
     else put(t, s + k, 1);
   }
-  put_text(t, quote);
+  cni_text_add(t, quote);
 }
 
 static void write_element(cni_text *t, const format *f, int64_t i) {
@@ -245,7 +242,7 @@ static void write_element(cni_text *t, const format *f, int64_t i) {
   } else {
     if (x->dtype == CN_BOOL) snprintf(s, sizeof s, "%5s", cni_value_at(x, i) != 0 ? "True" : "False");
     else snprintf(s, sizeof s, "%*lld", f->left, (long long)integer_at(x, i));
-    put_text(t, s);
+    cni_text_add(t, s);
   }
 }
 
@@ -258,7 +255,7 @@ static void write_scalar(cni_text *t, const cn_tensor *x) {
     const char *s = cn_string_at(x, 0, &n);
     put(t, s, (size_t)n);
   } else if (x->dtype == CN_BOOL) {
-    put_text(t, v != 0 ? "True" : "False");
+    cni_text_add(t, v != 0 ? "True" : "False");
   } else if (!cni_is_float((cn_dtype)x->dtype) || !isfinite(v)) {
     write_element(t, &f, 0);
   } else {
@@ -268,11 +265,11 @@ static void write_scalar(cni_text *t, const cn_tensor *x) {
       write_scientific(&plain, &d, d.count - 1, exponent_digits(d.exponent));
       char *point = d.count == 1 && plain.p ? strchr(plain.p, '.') : NULL; /* 1e-05, not 1.e-05 */
       if (point) memmove(point, point + 1, strlen(point));
-      put_text(t, plain.p ? plain.p : "");
+      cni_text_add(t, plain.p ? plain.p : "");
       return;
     }
     write_positional(t, &d);
-    if (!part_digits(&d)) put_text(t, "0");
+    if (!part_digits(&d)) cni_text_add(t, "0");
   }
 }
 
@@ -284,7 +281,7 @@ static void add_word(line *l, const char *word, size_t n, size_t width) {
   const size_t length = l->out->size - l->begin;
   if (length + n > width && length > l->hanging) {
     while (l->out->size > l->begin && l->out->p[l->out->size - 1] == ' ') l->out->size--;
-    put_text(l->out, "\n");
+    cni_text_add(l->out, "\n");
     l->begin = l->out->size;
     put_many(l->out, ' ', (int64_t)l->hanging);
   }
@@ -297,7 +294,7 @@ static void write_row(cni_text *t, const format *f, int64_t at, int64_t n, size_
   for (int64_t i = 0; i < n; i++) {
     cni_text word = { .g = t->g };
     if (cut && i == EDGE) {
-      put_text(&word, "...");
+      cni_text_add(&word, "...");
       i = n - EDGE - 1;
     } else {
       write_element(&word, f, at + i);
@@ -307,7 +304,7 @@ static void write_row(cni_text *t, const format *f, int64_t at, int64_t n, size_
       return;
     }
     add_word(&l, word.p, word.size, width - 1);
-    if (i + 1 < n) put_text(t, " ");
+    if (i + 1 < n) cni_text_add(t, " ");
   }
 }
 
@@ -315,7 +312,7 @@ static void write_row(cni_text *t, const format *f, int64_t at, int64_t n, size_
 static void write_axis(cni_text *t, const format *f, int axis, int64_t at, size_t hanging, size_t width) {
   const cn_dims *d = &f->x->dims;
   const int left = d->rank - axis;
-  put_text(t, "[");
+  cni_text_add(t, "[");
   if (left == 1) {
     write_row(t, f, at, d->d[axis], hanging, width);
   } else {
@@ -325,7 +322,7 @@ static void write_axis(cni_text *t, const format *f, int axis, int64_t at, size_
     for (int64_t i = 0; i < d->d[axis]; i++) {
       if (i) put_many(t, ' ', (int64_t)hanging);
       if (cut && i == EDGE) {
-        put_text(t, "...");
+        cni_text_add(t, "...");
         i = d->d[axis] - EDGE - 1;
       } else {
         write_axis(t, f, axis + 1, at + i * stride, hanging + 1, width - 1);
@@ -333,7 +330,7 @@ static void write_axis(cni_text *t, const format *f, int axis, int64_t at, size_
       if (i + 1 < d->d[axis]) put_many(t, '\n', left - 1);
     }
   }
-  put_text(t, "]");
+  cni_text_add(t, "]");
 }
 
 const char *cn_tensor_text(const cn_tensor *x) {
@@ -342,7 +339,7 @@ const char *cn_tensor_text(const cn_tensor *x) {
   if (!x->dims.rank) {
     write_scalar(&t, x);
   } else if (!x->count) {
-    put_text(&t, "[]");
+    cni_text_add(&t, "[]");
   } else {
     const format f = format_of(x);
     write_axis(&t, &f, 0, 0, 1, WIDTH);

@@ -265,7 +265,7 @@ static double place(drawing *d, double *room) {
 static void write_escaped(cni_text *t, const char *s) {
   for (; *s; s++) {
     const char *e = *s == '<' ? "&lt;" : *s == '>' ? "&gt;" : *s == '&' ? "&amp;" : *s == '"' ? "&quot;" : (unsigned char)*s < 32 ? " " : NULL;
-    if (e) cni_text_put(t, e, strlen(e));
+    if (e) cni_text_add(t, e);
     else cni_text_put(t, s, 1);
   }
 }

@@ -8,9 +8,7 @@
 CN_SCHEMA_DATA_(read_csv, cn_read_csv_args, CN_READ_CSV)
 static const cn_schema schema = CN_SCHEMA_(read_csv, "read_csv", cn_read_csv_args);
 
-void cn_read_csv_args_init(cn_read_csv_args *args, size_t size) {
-  memcpy(args, &read_csv_defaults, size < sizeof read_csv_defaults ? size : sizeof read_csv_defaults);
-}
+CNI_ARGS_INIT(cn_read_csv, CN_READ_CSV, graph)
 
 typedef struct table {
   const cn_read_csv_args *o;

@@ -8,9 +8,7 @@
 CN_SCHEMA_DATA_(source_csv, cn_source_csv_args, CN_SOURCE_CSV)
 static const cn_schema schema = CN_SCHEMA_(source_csv, "source_csv", cn_source_csv_args);
 
-void cn_source_csv_args_init(cn_source_csv_args *args, size_t size) {
-  memcpy(args, &source_csv_defaults, size < sizeof source_csv_defaults ? size : sizeof source_csv_defaults);
-}
+CNI_ARGS_INIT(cn_source_csv, CN_SOURCE_CSV, graph)
 
 typedef struct reading {
   cn_source_csv_args *o;            /* a copy */

@@ -13,9 +13,7 @@ CN_SCHEMA_DATA_(source_image_folder, cn_source_image_folder_args, CN_SOURCE_IMAG
 static const cn_schema schema = CN_SCHEMA_(source_image_folder, "image_folder", cn_source_image_folder_args);
 #define WHAT "image_folder"
 
-void cn_source_image_folder_args_init(cn_source_image_folder_args *args, size_t size) {
-  memcpy(args, &source_image_folder_defaults, size < sizeof source_image_folder_defaults ? size : sizeof source_image_folder_defaults);
-}
+CNI_ARGS_INIT(cn_source_image_folder, CN_SOURCE_IMAGE_FOLDER, graph)
 
 typedef enum { LABELS_NONE, LABELS_INT, LABELS_CATEGORICAL, LABELS_BINARY } label_mode;
 typedef struct picture { char *path; size_t folder; int64_t label; } picture; /* folder: bytes of the path before the file's name */

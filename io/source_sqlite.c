@@ -8,9 +8,7 @@
 CN_SCHEMA_DATA_(source_sqlite, cn_source_sqlite_args, CN_SOURCE_SQLITE)
 static const cn_schema schema = CN_SCHEMA_(source_sqlite, "source_sqlite", cn_source_sqlite_args);
 
-void cn_source_sqlite_args_init(cn_source_sqlite_args *args, size_t size) {
-  memcpy(args, &source_sqlite_defaults, size < sizeof source_sqlite_defaults ? size : sizeof source_sqlite_defaults);
-}
+CNI_ARGS_INIT(cn_source_sqlite, CN_SOURCE_SQLITE, graph)
 
 #ifndef CN_HAVE_SQLITE
 cn_source *cn_source_sqlite_run(const cn_source_sqlite_args *a) {

@@ -14,7 +14,7 @@ typedef struct prefetch {
   pthread_cond_t changed;
   bool ready, running;              /* lock and condition were made; the thread was started and not joined */
   int64_t first, filled;            /* the slot to be read next; how many wait */
-  bool stop, over;                  /* the thread is to end; it has, because upstream did */
+  bool stop, over, broken;          /* the thread is to end; it has, because upstream did; by an error */
 } prefetch;
 
 /* The slot to be filled next, when there is one; NULL: the thread ends. */
@@ -95,8 +95,10 @@ static int64_t next(cn_graph *g, void *state, int64_t n, const cn_samples *out) 
   slot *s = wait_for_samples(p);
   if (!s) {
     end_thread(p);
+    if (p->broken) return cn_fail(g, CN_STATE, "prefetch: the source has failed; a reset begins again"), -1;
     cni_carry(p->up->home, g);
-    return cn_ok(g) ? 0 : -1;
+    p->broken = !cn_ok(g);
+    return p->broken ? -1 : 0;
   }
   const int64_t left = s->count - s->at, got = left < n ? left : n;
   if (p->up->batch && got < left) return cn_fail(g, CN_STATE, "prefetch: a batch of %lld does not fit into %lld samples", (long long)left, (long long)n), -1;
@@ -111,7 +113,7 @@ static void settle(prefetch *p) {
   end_thread(p);
   cni_error_clear(p->up->home);
   p->first = p->filled = 0;
-  p->over = false;
+  p->over = p->broken = false;
 }
 static bool reset(cn_graph *g, void *state, int64_t epoch) {
   prefetch *p = state;

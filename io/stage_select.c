@@ -2,7 +2,9 @@
 #include <math.h>
 #include <stdio.h>
 #include "../core/map_private.h"
+#include "../core/options_private.h"
 #include "source_private.h"
+#include "table_private.h"
 
 typedef struct selection {
   cni_cursor run;
@@ -78,30 +80,21 @@ typedef struct splitting {
   uint64_t seed;
 } splitting;
 
-static double number_at(const cn_column *c, const void *p, int64_t i) {
-  switch (c->dtype) {
-    case CN_F32: return ((const float *)p)[i];
-    case CN_F64: return ((const double *)p)[i];
-    case CN_I32: return ((const int32_t *)p)[i];
-    case CN_I64: return (double)((const int64_t *)p)[i];
-    default: return ((const unsigned char *)p)[i];
-  }
-}
-
 /* The label of a sample as text: a text, a number, or the place of the largest of several. */
 static void label_text(const cn_source *up, const cn_samples *rows, int64_t row, char *text, size_t size) {
   const cn_column *c = &up->columns[up->inputs];
-  const void *p = (const char *)rows->v[up->inputs] + (size_t)row * up->row[up->inputs];
+  const char *p = (const char *)rows->v[up->inputs] + (size_t)row * up->row[up->inputs];
   const int64_t n = c->dims.rank ? cn_dims_count(&c->dims) : 1;
   int64_t best = 0;
   if (c->dtype == CN_STRING) {
-    const cn_text *t = p;
+    const cn_text *t = (const cn_text *)(const void *)p;
     snprintf(text, size, "%.*s", (int)t->n, t->p ? t->p : "");
     return;
   }
+  const size_t one = cn_dtype_size(c->dtype);
   for (int64_t i = 1; i < n; i++)
-    if (number_at(c, p, i) > number_at(c, p, best)) best = i;
-  cni_number_text(n > 1 ? (double)best : number_at(c, p, 0), 17, text, size);
+    if (cni_number_of(c->dtype, p + (size_t)i * one) > cni_number_of(c->dtype, p + (size_t)best * one)) best = i;
+  cni_number_text(n > 1 ? (double)best : cni_number_of(c->dtype, p), 17, text, size);
 }
 
 static bool put_in_class(splitting *s, int64_t sample, const char *text) {
@@ -185,10 +178,7 @@ static cn_source_parts split(splitting *s) {
   return (cn_source_parts){ NULL, NULL };
 }
 
-void cn_source_split_args_init(cn_source_split_args *args, size_t size) {
-  const cn_source_split_args defaults = { CN_SOURCE_SPLIT(CN_DEFAULT_, ) .source = NULL };
-  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
-}
+CNI_ARGS_INIT(cn_source_split, CN_SOURCE_SPLIT, source)
 
 cn_source_parts cn_source_split_run(const cn_source_split_args *a) {
   const cn_source_parts none = { NULL, NULL };

@@ -1,4 +1,5 @@
 /* Random orders: of all samples by their indices, or drawn from a window of samples that are read in order. */
+#include "../core/options_private.h"
 #include "source_private.h"
 
 typedef struct shuffle {
@@ -33,17 +34,18 @@ static bool all_reset(cn_graph *g, void *state, int64_t epoch) {
   return s->order != NULL;
 }
 
-/* Fills the window; then each sample that leaves it makes room for the next. */
+/* Fills the window, which grows as there are samples; then each sample that leaves it makes room for the next. */
 static bool refill(cn_graph *g, shuffle *s) {
-  if (s->count == s->window) return true;
-  const cn_samples at = cni_samples_at(s->up, &s->rows.v, s->count);
-  const int64_t got = cni_source_fill(s->up, g, s->window - s->count, &at);
-  if (got > 0) s->count += got;
-  return got >= 0;
+  for (int64_t got; s->count < s->window; s->count += got) {
+    const int64_t room = s->count < 512 ? 1024 : 2 * s->count, rows = room < s->window ? room : s->window;
+    if (!cni_rows_grow(g, s->up, &s->rows, rows)) return false;
+    const cn_samples at = cni_samples_at(s->up, &s->rows.v, s->count);
+    if ((got = cni_source_fill(s->up, g, rows - s->count, &at)) <= 0) return got == 0;
+  }
+  return true;
 }
 static int64_t window_next(cn_graph *g, void *state, int64_t n, const cn_samples *out) {
   shuffle *s = state;
-  if (!cni_rows_grow(g, s->up, &s->rows, s->window)) return -1;
   for (int64_t i = 0, k; i < n; i++) {
     if (!refill(g, s)) return -1;
     if (!s->count) return i;
@@ -68,10 +70,7 @@ static void finish(cn_graph *g, void *state) {
   cni_source_drop(s->up);
 }
 
-void cn_source_shuffle_args_init(cn_source_shuffle_args *args, size_t size) {
-  const cn_source_shuffle_args defaults = { CN_SOURCE_SHUFFLE(CN_DEFAULT_, ) .source = NULL };
-  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
-}
+CNI_ARGS_INIT(cn_source_shuffle, CN_SOURCE_SHUFFLE, source)
 
 cn_source *cn_source_shuffle_run(const cn_source_shuffle_args *a) {
   static const cn_source_methods all = { all_next, all_reset, size_of, cni_cursor_seek, NULL, finish },

@@ -1,4 +1,5 @@
 /* Windows over a series: keras.utils.timeseries_dataset_from_array. */
+#include "../core/options_private.h"
 #include "source_private.h"
 
 typedef struct windows {
@@ -100,10 +101,7 @@ static int64_t count_of(const cn_source_windows_args *a, int64_t start, int64_t 
   return starts < 1 ? 0 : (starts - 1) / a->sequence_stride + 1;
 }
 
-void cn_source_windows_args_init(cn_source_windows_args *args, size_t size) {
-  const cn_source_windows_args defaults = { CN_SOURCE_WINDOWS(CN_DEFAULT_, ) .source = NULL };
-  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
-}
+CNI_ARGS_INIT(cn_source_windows, CN_SOURCE_WINDOWS, source)
 
 cn_source *cn_source_windows_run(const cn_source_windows_args *a) {
   static const cn_source_methods methods = { next, cni_cursor_reset, cni_cursor_size, cni_cursor_seek, fetch, finish };

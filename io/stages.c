@@ -79,7 +79,7 @@ static bool repeat_seek(cn_graph *g, void *state, int64_t sample) {
   stage *t = state;
   const int64_t n = cn_source_size(t->up);
   if (n > 0 && n != CN_FOREVER) {
-    if (sample == n * (t->count == CN_NONE ? 0 : t->count)) return begin_pass(g, t, t->count - 1) && cni_source_forward(t->up, g, n);
+    if (t->count != CN_NONE && sample / n >= t->count) return begin_pass(g, t, t->count - 1) && cni_source_forward(t->up, g, n);
     return begin_pass(g, t, sample / n) && cni_source_forward(t->up, g, sample % n);
   }
   for (int64_t left = sample, got; left > 0; left -= got) {

@@ -42,30 +42,26 @@ static bool load_field(cn_state *s, const char *path, cn_dtype dtype, const cn_d
   return true;
 }
 
-typedef struct place { int64_t epoch, step, initial_epoch, batch_size, steps_per_epoch; bool stop, exhausted; } place;
+typedef struct place { int64_t epoch, step, initial_epoch, batch_size, steps_per_epoch, samples; bool shuffle, stop, exhausted; } place;
 static bool place_state(cn_state *s, place *p) {
   cni_state_of(s, "fit", 0);
   return cn_state_bytes(s, "epoch", &p->epoch, sizeof p->epoch) && cn_state_bytes(s, "step", &p->step, sizeof p->step) &&
          cn_state_bytes(s, "initial_epoch", &p->initial_epoch, sizeof p->initial_epoch) &&
          cn_state_bytes(s, "batch_size", &p->batch_size, sizeof p->batch_size) &&
-         cn_state_bytes(s, "steps_per_epoch", &p->steps_per_epoch, sizeof p->steps_per_epoch) && cn_state_bytes(s, "stop", &p->stop, sizeof p->stop) &&
+         cn_state_bytes(s, "steps_per_epoch", &p->steps_per_epoch, sizeof p->steps_per_epoch) && cn_state_bytes(s, "samples", &p->samples, sizeof p->samples) &&
+         cn_state_bytes(s, "shuffle", &p->shuffle, sizeof p->shuffle) && cn_state_bytes(s, "stop", &p->stop, sizeof p->stop) &&
          cn_state_bytes(s, "exhausted", &p->exhausted, sizeof p->exhausted);
 }
 
 /* Weights, then the optimizer's own variables, by number: names count on in a graph that has made the same model before. */
 static bool variables_state(cn_state *s, cn_model *m) {
-  cn_graph *g = s->graph;
-  const int64_t own = cn_weights(&m->base, NULL, 0), slots = cn_optimizer_variables(m->compiled->optimizer, NULL, 0);
-  cn_tensor **v = cni_alloc(g, (size_t)(own + slots + 1) * sizeof *v);
-  bool ok = v != NULL;
-  if (!ok) return false;
-  cn_weights(&m->base, v, own);
-  cn_optimizer_variables(m->compiled->optimizer, v + own, slots);
-  for (int64_t i = 0; ok && i < own + slots; i++) {
-    cni_state_of(s, i < own ? "weight" : "optimizer", i < own ? i : i - own);
-    ok = cni_state_tensor(s, "value", v[i]);
+  cni_variables all;
+  bool ok = cni_variables_of(m, true, &all);
+  for (int64_t i = 0; ok && i < all.n; i++) {
+    cni_state_of(s, i < all.weights ? "weight" : "optimizer", i < all.weights ? i : i - all.weights);
+    ok = cni_state_tensor(s, "value", all.v[i]);
   }
-  cni_free(g, v);
+  cni_free(s->graph, all.v);
   return ok;
 }
 
@@ -126,7 +122,9 @@ static bool keep_previous(const cn_callback *c, const char *latest) {
 static bool save(cn_callback *c) {
   cni_fitting *f = c->model->fitting;
   cn_graph *g = c->object.graph;
-  place p = { f->epoch, f->step, f->a->initial_epoch, f->batch_size, f->a->steps_per_epoch, f->m->stop, f->exhausted };
+  place p = {
+    f->epoch, f->step, f->a->initial_epoch, f->batch_size, f->a->steps_per_epoch, cn_dataset_size(f->train), f->a->shuffle, f->m->stop, f->exhausted
+  };
   char *path = path_of(c, LATEST);
   archive a = { { .graph = g, .mode = CNI_STATE_SAVES, .field = save_field }, cn_arrays_new(g), path };
   bool ok = path && a.list && place_state(&a.state, &p) && variables_state(&a.state, f->m) && rest_state(&a.state, f, f->epoch - f->a->initial_epoch);
@@ -162,11 +160,14 @@ static bool prepare(cni_fitting *f) {
 static bool fits(const cni_fitting *f, const place *p, const char *path) {
   cn_graph *g = f->m->base.object.graph;
   const cn_fit_args *a = f->a;
+  const int64_t samples = cn_dataset_size(f->train), then = p->samples < 0 || samples < 0 ? samples : p->samples; /* unknown before the first pass */
   const struct { const char *option; int64_t then, now;
   } same[] = {
     { "batch_size", p->batch_size, f->batch_size },
     { "initial_epoch", p->initial_epoch, a->initial_epoch },
     { "steps_per_epoch", p->steps_per_epoch, a->steps_per_epoch },
+    { "number of samples", then, samples },
+    { "shuffle", p->shuffle, a->shuffle },
   };
   for (size_t i = 0; i < sizeof same / sizeof *same; i++)
     if (same[i].then != same[i].now) return cn_fail(g, CN_VALUE, "BackupAndRestore: %s: was made with another %s", path, same[i].option), false;
@@ -223,7 +224,8 @@ static bool backup_train_begin(cn_callback *c) {
   ((backup *)(void *)c)->seen = 0;
   if (!cn_dataset_can_seek(c->model->fitting->train))
     return cn_fail(g, CN_UNSUPPORTED,
-                   "BackupAndRestore: the data set runs once (it cannot return to a position), so a training with it cannot go on from the middle"),
+                   "BackupAndRestore: the data set runs once or draws random numbers of its own (it cannot return to a position), so a training with "
+                   "it cannot go on from the middle"),
            false;
   if (!cni_folder_ready(g, "BackupAndRestore", options(c)->backup_dir)) return false;
   clean(c);

@@ -139,54 +139,19 @@ typedef struct stopping {
   bool any;               /* a best value is known */
   cn_early_stopping state;
   char *best_weights;     /* all values one after the other, or NULL */
+  size_t best_bytes;
 } stopping;
 
-static int64_t weights_of(const cn_callback *c, cn_tensor ***v) {
-  cn_graph *g = c->object.graph;
-  const int64_t n = cn_weights(&c->model->base, NULL, 0);
-  *v = cni_alloc(g, (size_t)(n ? n : 1) * sizeof **v);
-  return *v ? cn_weights(&c->model->base, *v, n) : -1;
-}
-
-/* Makes room for the weights' values; *bytes: how many they have. */
-static bool best_room(stopping *s, size_t *bytes) {
-  cn_tensor **v;
+/* Keeps the weights (their first values make the room), or puts them back. */
+static bool best(stopping *s, bool restores) {
   cn_graph *g = s->base.object.graph;
-  const int64_t n = weights_of(&s->base, &v);
-  *bytes = 0;
-  for (int64_t i = 0; i < n; i++) *bytes += (size_t)v[i]->count * cn_dtype_size((cn_dtype)v[i]->dtype);
-  cni_free(g, v);
-  if (n >= 0 && !s->best_weights) s->best_weights = cni_alloc(g, *bytes + 1);
-  return n >= 0 && s->best_weights;
-}
-
-static bool save_best(stopping *s) {
-  cn_tensor **v;
-  size_t bytes;
-  cn_graph *g = s->base.object.graph;
-  if (!best_room(s, &bytes)) return false;
-  const int64_t n = weights_of(&s->base, &v);
-  char *at = s->best_weights;
-  for (int64_t i = 0; i < n && at; i++) {
-    const size_t size = (size_t)v[i]->count * cn_dtype_size((cn_dtype)v[i]->dtype);
-    if (size) memcpy(at, v[i]->data, size);
-    at += size;
-  }
-  cni_free(g, v);
-  return n >= 0 && s->best_weights;
-}
-
-static bool restore_best(stopping *s) {
-  cn_tensor **v;
-  cn_graph *g = s->base.object.graph;
-  const int64_t n = weights_of(&s->base, &v);
-  const char *at = s->best_weights;
-  for (int64_t i = 0; i < n; i++) {
-    cn_assign_data(v[i], at);
-    at += (size_t)v[i]->count * cn_dtype_size((cn_dtype)v[i]->dtype);
-  }
-  cni_free(g, v);
-  return n >= 0 && cn_ok(g);
+  cni_variables all;
+  if (!cni_variables_of(s->base.model, false, &all)) return false;
+  if (!s->best_weights) s->best_weights = cni_alloc(g, all.bytes + 1);
+  s->best_bytes = all.bytes;
+  if (s->best_weights) restores ? cni_variables_put(&all, s->best_weights) : cni_variables_keep(&all, s->best_weights);
+  cni_free(g, all.v);
+  return s->best_weights != NULL;
 }
 
 static bool stopping_begin(cn_callback *c) {
@@ -207,7 +172,7 @@ static bool stopping_epoch_end(cn_callback *c, int64_t epoch, cn_logs *logs) {
   if (isnan(now) && !cn_log_has(logs, o->monitor)) return true;
   if (epoch < o->start_from_epoch) return true;
   if (o->restore_best_weights && !s->best_weights) {
-    if (!save_best(s)) return false;
+    if (!best(s, false)) return false;
     s->state.best_epoch = epoch;
   }
   s->state.wait++;
@@ -216,7 +181,7 @@ static bool stopping_epoch_end(cn_callback *c, int64_t epoch, cn_logs *logs) {
     s->state.best = now;
     s->state.best_epoch = epoch;
     if (isnan(o->baseline) || cni_better(s->direction, now, o->baseline, delta)) s->state.wait = 0;
-    return !o->restore_best_weights || save_best(s);
+    return !o->restore_best_weights || best(s, false);
   }
   if (s->state.wait < o->patience || epoch == 0) return true;
   s->state.stopped_epoch = epoch;
@@ -226,7 +191,7 @@ static bool stopping_epoch_end(cn_callback *c, int64_t epoch, cn_logs *logs) {
 
 static bool stopping_end(cn_callback *c) {
   stopping *s = (stopping *)(void *)c;
-  const bool ok = !((const cn_callback_EarlyStoppingOptions *)c->object.options)->restore_best_weights || !s->best_weights || restore_best(s);
+  const bool ok = !((const cn_callback_EarlyStoppingOptions *)c->object.options)->restore_best_weights || !s->best_weights || best(s, true);
   cni_free(c->object.graph, s->best_weights);
   s->best_weights = NULL;
   return ok;
@@ -235,7 +200,6 @@ static bool stopping_state(cn_callback *c, cn_state *state) {
   stopping *s = (stopping *)(void *)c;
   cn_early_stopping *e = &s->state;
   bool kept = s->best_weights != NULL;
-  size_t bytes;
   if (!cn_state_bytes(state, "any", &s->any, sizeof s->any) || !cn_state_bytes(state, "best", &e->best, sizeof e->best) ||
       !cn_state_bytes(state, "wait", &e->wait, sizeof e->wait))
     return false;
@@ -243,7 +207,8 @@ static bool stopping_state(cn_callback *c, cn_state *state) {
       !cn_state_bytes(state, "stopped_epoch", &e->stopped_epoch, sizeof e->stopped_epoch))
     return false;
   if (!cn_state_bytes(state, "kept", &kept, sizeof kept)) return false;
-  return !kept || (best_room(s, &bytes) && cn_state_bytes(state, "weights", s->best_weights, bytes));
+  if (kept && !s->best_weights && !best(s, false)) return false;
+  return !kept || cn_state_bytes(state, "weights", s->best_weights, s->best_bytes);
 }
 static void stopping_finish(cn_object *self) { cni_free(self->graph, ((stopping *)(void *)self)->best_weights); }
 

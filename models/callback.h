@@ -106,9 +106,11 @@ CN_OBJECT_DECLARE(callback, ModelCheckpoint, CN_CALLBACK_MODEL_CHECKPOINT)
 CN_OBJECT_DECLARE(callback, CSVLogger, CN_CALLBACK_CSV_LOGGER)
 /* Saves everything that the training needs to go on: position, weights, optimizer, random streams, order of the samples, metrics, history, and the state of the
  * other callbacks. When fit finds a backup in backup_dir it goes on from there: after train_begin of all callbacks, at the next batch or epoch, with the same
- * bits as if nothing had been in between. The model, its compile and fit's options must be those of the backup (else FORMAT, SHAPE or VALUE, and no variable
- * has changed), only epochs may grow. UNSUPPORTED for a data set that runs once (cn_dataset_can_seek). Layers, metrics and callbacks of a user's own tell of
- * what they keep by the function `state` among their methods. Ends of fit by an error or Ctrl-C keep the backup. Keras' BackupAndRestore. */
+ * bits as if nothing had been in between. The model, its compile, the data and fit's options must be those of the backup, only epochs may grow. Compared
+ * are the variables, metrics, batch_size, initial_epoch, steps_per_epoch, shuffle and the number of samples (else FORMAT, SHAPE or VALUE, and no variable has
+ * changed). A source that draws its seed from the graph's needs a graph of the same seed. UNSUPPORTED for a data set without positions (cn_dataset_can_seek).
+ * Layers, metrics and callbacks of a user's own tell of what they keep by the function `state` among their methods. Ends of fit by an error or Ctrl-C keep the
+ * backup. Keras' BackupAndRestore. */
 CN_OBJECT_DECLARE(callback, BackupAndRestore, CN_CALLBACK_BACKUP)
 /* What TensorBoard shows: "epoch_loss" and the like, the learning rate, and in train "batch_loss", NAME/histogram of the weights and the model's graph; in
  * validation "evaluation_loss_vs_iterations" too. Every fit has files of its own; one that goes on from a backup goes on with its files. Refused before the

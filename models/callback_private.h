@@ -2,6 +2,7 @@
 #ifndef CN_MODELS_CALLBACK_PRIVATE_H
 #define CN_MODELS_CALLBACK_PRIVATE_H
 #include <math.h>
+#include "../autograd/text_private.h"
 #include "model_private.h"
 
 /* A class, its constructor and its hooks. */
@@ -23,16 +24,13 @@ typedef enum { CNI_UNKNOWN, CNI_FALLS, CNI_RISES } cni_direction;
 bool cni_find_direction(const cn_callback *c, const char *monitor, const char *mode, cni_direction *d); /* where *d is not known yet; false after an error */
 bool cni_better(cni_direction d, double value, double reference, double delta);                         /* by more than delta */
 
-/* pattern.c: a text in which {name} and {name:02d} stand for numbers, as in Python. `value` gives the number of a name; false: there is none of that name. Text
- * of cni_alloc; NULL after an error, which begins with `what`. */
+/* pattern.c: a text in which {name} and {name:02d} stand for numbers, as in Python. `value` gives the number of a name; false: there is none of that name. The
+ * step's; NULL after an error, which begins with `what`. */
 typedef struct cni_named_values { bool (*value)(const void *of, const char *name, double *v, bool *integer); const void *of; } cni_named_values;
-char *cni_pattern_fill(cn_graph *g, const char *what, const char *pattern, const cni_named_values *values);
+const char *cni_pattern_fill(cn_graph *g, const char *what, const char *pattern, const cni_named_values *values);
 
-/* text.c: text that grows. After an error (no memory) nothing more is added. */
-typedef struct cni_text { cn_graph *g; char *v; int64_t n, capacity; } cni_text;
-bool cni_text_add(cni_text *t, const void *bytes, size_t n);
-static inline bool cni_text_put(cni_text *t, const char *text) { return cni_text_add(t, text, strlen(text)); }
 /* files.c: the bytes from `at` on become the end of the file, which is made where missing. */
 bool cni_file_end(cn_graph *g, const char *what, const char *path, int64_t at, const void *bytes, size_t n);
+int64_t cni_file_size(const char *path); /* 0: there is none */
 
 #endif

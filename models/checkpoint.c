@@ -47,7 +47,7 @@ static bool value_of(const void *of, const char *name, double *v, bool *integer)
   return false;
 }
 
-static char *path_at(const moment *at) {
+static const char *path_at(const moment *at) {
   const cni_named_values values = { value_of, at };
   return cni_pattern_fill(at->c->object.graph, "ModelCheckpoint: filepath", options(at->c)->filepath, &values);
 }
@@ -71,31 +71,26 @@ static bool folder_ready(cn_graph *g, const char *path) {
 
 static bool checkpoint_begin(cn_callback *c) {
   const moment some = { c, NULL, 0, 0 };
-  char *path = path_at(&some);
-  cni_free(c->object.graph, path);
-  return path && folder_ready(c->object.graph, options(c)->filepath);
+  return path_at(&some) && folder_ready(c->object.graph, options(c)->filepath);
 }
 
 /* ---- saving ---- */
 static bool the_number(const void *of, const char *name, double *v, bool *integer) { return (void)name, (void)integer, *v = *(const double *)of, true; }
-static const char *five_digits(cn_graph *g, double v, char *text, size_t size) {
-  char *digits = cni_pattern_fill(g, "ModelCheckpoint", "{v:.5f}", &(const cni_named_values){ the_number, &v });
-  snprintf(text, size, "%s", digits ? digits : "");
-  cni_free(g, digits);
-  return text;
+static const char *five_digits(cn_graph *g, double v) {
+  const char *digits = cni_pattern_fill(g, "ModelCheckpoint", "{v:.5f}", &(const cni_named_values){ the_number, &v });
+  return digits ? digits : "";
 }
 
 /* Whether the value is the best one, which it then becomes; tells of it. */
 static bool is_best(checkpoint *s, const moment *at, const char *path) {
   const cn_callback *c = at->c;
   const cn_callback_ModelCheckpointOptions *o = options(c);
-  char before[64] = "None", after[64];
   const double now = cn_log_at(at->logs, o->monitor);
   const bool better = !s->any || cni_better(s->direction, now, s->best, 0);
-  if (s->any) five_digits(c->object.graph, s->best, before, sizeof before);
+  const char *before = s->any ? five_digits(c->object.graph, s->best) : "None";
   if (o->verbose > 0 && better)
     cni_print(c->object.graph, "\nEpoch %lld: %s improved from %s to %s, saving model to %s\n", (long long)(at->epoch + 1), o->monitor, before,
-              five_digits(c->object.graph, now, after, sizeof after), path);
+              five_digits(c->object.graph, now), path);
   if (o->verbose > 0 && !better) cni_print(c->object.graph, "\nEpoch %lld: %s did not improve from %s\n", (long long)(at->epoch + 1), o->monitor, before);
   if (better) s->any = true, s->best = now;
   return better;
@@ -113,11 +108,9 @@ static bool save_at(const moment *at) {
   const cn_callback_ModelCheckpointOptions *o = options(at->c);
   cn_graph *g = at->c->object.graph;
   if (o->save_best_only && !cni_find_direction(at->c, o->monitor, o->mode, &s->direction)) return false;
-  char *path = path_at(at);
-  bool ok = path != NULL;
-  if (ok && wanted(s, at, path)) ok = folder_ready(g, path) && (o->save_weights_only ? cn_save_weights : cn_save)(at->c->model, path);
-  cni_free(g, path);
-  return ok;
+  const char *path = path_at(at);
+  if (!path || !wanted(s, at, path)) return cn_ok(g);
+  return folder_ready(g, path) && (o->save_weights_only ? cn_save_weights : cn_save)(at->c->model, path);
 }
 
 static bool checkpoint_batch_end(cn_callback *c, int64_t batch, cn_logs *logs) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include "../autograd/graph_private.h"
 #include "../autograd/text_private.h"
+#include "../core/options_private.h"
 
 #define MOST_CLASSES 32768 /* a matrix of 8 GiB */
 
@@ -108,10 +109,7 @@ static bool count(const cn_classification_args *a, counts *c) {
   return true;
 }
 
-void cn_classification_args_init(cn_classification_args *args, size_t size) {
-  const cn_classification_args defaults = { CN_CLASSIFICATION(CN_DEFAULT_, ) .graph = NULL };
-  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
-}
+CNI_ARGS_INIT(cn_classification, CN_CLASSIFICATION, graph)
 
 cn_tensor *cn_confusion_matrix_run(const cn_classification_args *a) {
   counts c;
@@ -182,7 +180,7 @@ static const char *name_of(const cn_strings *names, int64_t i, char *text, size_
 }
 static void put_right(cni_text *t, const char *s, int64_t width) {
   for (int64_t n = (int64_t)strlen(s); n < width; n++) cni_text_put(t, " ", 1);
-  cni_text_put(t, s, strlen(s));
+  cni_text_add(t, s);
 }
 static void put_fixed(cni_text *t, double v, int64_t digits) {
   char s[400];

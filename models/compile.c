@@ -39,8 +39,8 @@ static bool set_optimizer(cn_model *m, cni_compiled *c, const cn_ref *given) {
 
 /* The new state takes the old one's place once it is whole. */
 static cni_compiled *compile_begin(cn_model *m, cni_compiled **old) {
-  cni_compiled *c = cni_alloc(m->base.object.graph, sizeof *c);
   *old = m->compiled;
+  cni_compiled *c = cni_not_fitting(m, "compile") ? cni_alloc(m->base.object.graph, sizeof *c) : NULL;
   if (!c) return NULL;
   m->compiled = c;
   cni_outputs_begin(m, c);
@@ -54,15 +54,12 @@ static bool compile_end(cn_model *m, cni_compiled *old, bool whole) {
   return whole;
 }
 
-void cn_compile_args_init(cn_compile_args *args, size_t size) {
-  const cn_compile_args defaults = { CN_COMPILE(CN_DEFAULT_, ) .graph = NULL };
-  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
-}
+CNI_ARGS_INIT(cn_compile, CN_COMPILE, graph)
 
 bool cn_compile_run(const cn_compile_args *a) {
   cn_model *m = a->model;
   cni_compiled *old;
-  if (!m || !cn_ok(m->base.object.graph) || !cni_not_fitting(m, "compile")) return false;
+  if (!m || !cn_ok(m->base.object.graph)) return false;
   cni_compiled *c = compile_begin(m, &old);
   return c && compile_end(m, old, set_optimizer(m, c, &a->optimizer) && cni_outputs_from_args(m, c, a) && cni_layer_metrics(m));
 }
@@ -278,7 +275,13 @@ const char *cn_metric_name_at(cn_model *m, int64_t i) {
 /* ---- a step by hand ---- */
 static int64_t samples(const cn_tensor *x) { return x->dims.rank ? x->dims.d[0] : 1; }
 
-static bool step_by_hand(cn_model *m, const cn_batch *b, const char *what, cni_results *r) { return b->x && cni_ready(m, what) && cni_train_step(m, b, r); }
+static bool has_x(cn_model *m, const cn_batch *b, const char *what) {
+  if (!m || !cn_ok(m->base.object.graph)) return false;
+  return (b && (b->x || (b->xs.n > 0 && b->xs.v[0]))) || cn_fail(m->base.object.graph, CN_VALUE, "%s: the batch has no x", what) == CN_OK;
+}
+static bool step_by_hand(cn_model *m, const cn_batch *b, const char *what, cni_results *r) {
+  return has_x(m, b, what) && cni_ready(m, what) && cni_train_step(m, b, r);
+}
 
 static cn_batch batch_of(cn_tensor *x, cn_tensor *y, cn_tensor *w) {
   return (cn_batch){ .x = x, .y = y && cni_given(y) ? y : NULL, .sample_weight = w && cni_given(w) ? w : NULL, .size = x ? samples(x) : 0 };
@@ -332,19 +335,20 @@ static cn_batch sized(const cn_batch *b) {
 }
 
 int64_t cn_train_on_batch_values(cn_model *m, const cn_batch *batch, cn_reals class_weight, double *values, int64_t capacity) {
+  if (!has_x(m, batch, "train_on_batch")) return -1;
   cn_batch b = sized(batch);
   cni_results r;
-  bool ok =
-      b.x && cni_ready(m, "train_on_batch") && cni_weigh_classes(m, "train_on_batch", class_weight, &b) && cni_train_step(m, &b, &r) && batch_values(m, &b, &r);
+  const bool ok =
+      cni_ready(m, "train_on_batch") && cni_weigh_classes(m, "train_on_batch", class_weight, &b) && cni_train_step(m, &b, &r) && batch_values(m, &b, &r);
   const int64_t n = ok ? values_out(m, values, capacity) : -1;
-  if (m) cn_graph_reset(m->base.object.graph);
+  cn_graph_reset(m->base.object.graph);
   return n;
 }
 
 int64_t cn_test_on_batch(cn_model *m, const cn_batch *batch, double *values, int64_t capacity) {
+  if (!has_x(m, batch, "test_on_batch") || !cni_ready(m, "test_on_batch")) return -1;
   const cn_batch b = sized(batch);
   cni_results r;
-  if (!b.x || !cni_ready(m, "test_on_batch")) return -1;
   const bool recording = cn_recording(m->base.object.graph, false);
   const bool ok = cni_forward(m, &b, false, &r) && batch_values(m, &b, &r);
   cn_recording(m->base.object.graph, recording);

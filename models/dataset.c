@@ -248,8 +248,10 @@ cn_dataset *cn_dataset_range(cn_dataset *d, int64_t first, int64_t count) {
   cn_graph *g = d->graph;
   const int64_t size = cn_dataset_size(d);
   if (!d->methods->range) return cn_fail(g, CN_UNSUPPORTED, "dataset_range: this data set has no ranges"), NULL;
-  if (first < 0 || count < 0 || first + count > size)
-    return cn_fail(g, CN_INDEX, "dataset_range: samples %lld to %lld of %lld", (long long)first, (long long)(first + count), (long long)size), NULL;
+  if (first < 0 || count < 0 || first > size || count > size - first)
+    return cn_fail(g, CN_INDEX, "dataset_range: samples %lld to %lld of %lld", (long long)first,
+                   (long long)(count > INT64_MAX - first ? INT64_MAX : first + count), (long long)size),
+           NULL;
   void *state = d->methods->range(g, d->state, first, count);
   return state ? cn_dataset_new(g, d->methods, state) : NULL;
 }

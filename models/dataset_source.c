@@ -152,7 +152,10 @@ static bool map_seek(cn_graph *g, void *state, int64_t sample) {
   return of->methods->seek ? of->methods->seek(g, of->state, sample) : cni_dataset_read_on(of, sample);
 }
 static int64_t map_batch(void *state) { return cn_dataset_batch_size(((const mapping *)state)->of, 0); }
-static bool map_repeats(void *state) { return cn_dataset_can_seek(((const mapping *)state)->of); }
+static bool map_repeats(void *state) {
+  const mapping *m = state;
+  return cn_dataset_can_seek(m->of) && !(m->layer && m->training); /* which draws random numbers of its own */
+}
 static void map_finish(cn_graph *g, void *state) {
   cn_dataset_free(((mapping *)state)->of);
   cni_free(g, state);

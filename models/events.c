@@ -18,7 +18,7 @@ static void put_varint(cni_text *t, uint64_t v) {
   size_t n = 0;
   for (; v >= 128; v >>= 7) bytes[n++] = (unsigned char)(v | 128);
   bytes[n++] = (unsigned char)v;
-  cni_text_add(t, bytes, n);
+  cni_text_put(t, bytes, n);
 }
 static void put_key(cni_text *t, int field, unsigned kind) { put_varint(t, (uint64_t)field << 3 | kind); }
 
@@ -28,20 +28,19 @@ void cni_proto_int(cni_text *t, int field, uint64_t v) {
 }
 void cni_proto_double(cni_text *t, int field, double v) {
   put_key(t, field, EIGHT_BYTES);
-  cni_text_add(t, &v, sizeof v);
+  cni_text_put(t, &v, sizeof v);
 }
 void cni_proto_float(cni_text *t, int field, float v) {
   put_key(t, field, FOUR_BYTES);
-  cni_text_add(t, &v, sizeof v);
+  cni_text_put(t, &v, sizeof v);
 }
 void cni_proto_bytes(cni_text *t, int field, const void *bytes, size_t n) {
   put_key(t, field, LENGTH);
   put_varint(t, n);
-  cni_text_add(t, bytes, n);
+  cni_text_put(t, bytes, n);
 }
 void cni_proto_message(cni_text *t, int field, cni_text *inner) {
-  cni_proto_bytes(t, field, inner->v, (size_t)inner->n);
-  cni_free(t->g, inner->v);
+  cni_proto_bytes(t, field, inner->p, inner->size);
   *inner = (cni_text){ .g = t->g };
 }
 
@@ -60,15 +59,14 @@ static uint32_t crc32c(const void *data, size_t n) {
 }
 static uint32_t masked(uint32_t crc) { return (crc >> 15 | crc << 17) + 0xa282ead8u; }
 
-/* One event, which is freed. */
+/* One event. */
 static void put_record(cni_events *e, cni_text *event) {
-  const uint64_t length = (uint64_t)event->n;
-  const uint32_t crc_length = masked(crc32c(&length, sizeof length)), crc_data = masked(crc32c(event->v, (size_t)event->n));
-  cni_text_add(&e->records, &length, sizeof length);
-  cni_text_add(&e->records, &crc_length, sizeof crc_length);
-  cni_text_add(&e->records, event->v, (size_t)event->n);
-  cni_text_add(&e->records, &crc_data, sizeof crc_data);
-  cni_free(event->g, event->v);
+  const uint64_t length = (uint64_t)event->size;
+  const uint32_t crc_length = masked(crc32c(&length, sizeof length)), crc_data = masked(crc32c(event->p, event->size));
+  cni_text_put(&e->records, &length, sizeof length);
+  cni_text_put(&e->records, &crc_length, sizeof crc_length);
+  cni_text_put(&e->records, event->p, event->size);
+  cni_text_put(&e->records, &crc_data, sizeof crc_data);
 }
 
 void cni_events_begin(cni_events *e, cn_graph *g) {
@@ -99,8 +97,8 @@ static void put_value(cni_events *e, int64_t step, cni_text *value) {
 
 static void put_tag(cni_text *value, const char *prefix, const char *name) {
   cni_text tag = { .g = value->g };
-  cni_text_put(&tag, prefix);
-  cni_text_put(&tag, name);
+  cni_text_add(&tag, prefix);
+  cni_text_add(&tag, name);
   cni_proto_message(value, VALUE_TAG, &tag);
 }
 
@@ -147,9 +145,9 @@ void cni_events_histogram(cni_events *e, int64_t step, const char *tag, const cn
 /* Names begin with the model's: TensorBoard folds them up. */
 static void put_name(cni_text *node, int field, const cn_model *m, const char *name) {
   cni_text text = { .g = node->g };
-  cni_text_put(&text, m->base.name);
-  cni_text_put(&text, "/");
-  cni_text_put(&text, name);
+  cni_text_add(&text, m->base.name);
+  cni_text_add(&text, "/");
+  cni_text_add(&text, name);
   cni_proto_message(node, field, &text);
 }
 

@@ -9,7 +9,7 @@ void cni_proto_double(cni_text *message, int field, double v);
 void cni_proto_float(cni_text *message, int field, float v);
 void cni_proto_bytes(cni_text *message, int field, const void *bytes, size_t n);
 static inline void cni_proto_text(cni_text *message, int field, const char *text) { cni_proto_bytes(message, field, text, strlen(text)); }
-/* Appends a message as a field and frees it. */
+/* Appends a message as a field and empties it. */
 void cni_proto_message(cni_text *message, int field, cni_text *inner);
 
 /* Records of an event file, to be written together. */

@@ -10,26 +10,18 @@
 
 #define CONFIG "config"
 
-static cn_tensor **weights_of(cn_model *m, int64_t *n) {
-  cn_graph *g = m->base.object.graph;
-  *n = cn_weights(&m->base, NULL, 0);
-  cn_tensor **w = cni_arena_take(g, cni_step_arena(g), (size_t)(*n ? *n : 1) * sizeof *w);
-  if (w) *n = cn_weights(&m->base, w, *n);
-  return w;
-}
-
 static bool save(cn_model *m, const char *path, const char *what, bool whole) {
   if (!m || !cn_ok(m->base.object.graph)) return false;
   cn_graph *g = m->base.object.graph;
-  int64_t n;
+  cni_variables w;
   if (!m->base.built) return cn_fail(g, CN_STATE, "%s: %s is not built", what, m->base.name), false;
-  cn_tensor **w = weights_of(m, &n);
-  cn_arrays *list = w ? cn_arrays_new(g) : NULL;
+  cn_arrays *list = cni_variables_of(m, false, &w) ? cn_arrays_new(g) : NULL;
   const char *config = list && whole ? cn_model_config(m) : NULL;
   if (config) cn_arrays_set_metadata(g, list, CONFIG, config);
-  for (int64_t i = 0; list && i < n; i++) cn_arrays_add(g, list, cn_name_of(w[i]), (cn_dtype)w[i]->dtype, &w[i]->dims, w[i]->data);
+  for (int64_t i = 0; list && i < w.n; i++) cn_arrays_add(g, list, cn_name_of(w.v[i]), (cn_dtype)w.v[i]->dtype, &w.v[i]->dims, w.v[i]->data);
   const bool ok = list && cn_ok(g) && cn_write_safetensors(g, path, list);
   cn_arrays_free(g, list);
+  cni_free(g, w.v);
   return ok;
 }
 bool cn_save_weights(cn_model *m, const char *path) { return save(m, path, "save_weights", false); }
@@ -53,10 +45,10 @@ static bool all_fit(cn_graph *g, const cn_arrays *list, cn_tensor *const *w, int
 
 /* Of a file that `list` was read from. */
 static bool take_weights(cn_model *m, const cn_arrays *list, const char *path) {
-  int64_t n;
-  cn_tensor **w = weights_of(m, &n);
-  const bool ok = w && all_fit(m->base.object.graph, list, w, n, path);
-  for (int64_t i = 0; ok && i < n; i++) cn_assign_data(w[i], cn_arrays_find(list, cn_name_of(w[i]))->data);
+  cni_variables w;
+  const bool ok = cni_variables_of(m, false, &w) && all_fit(m->base.object.graph, list, w.v, w.n, path);
+  for (int64_t i = 0; ok && i < w.n; i++) cn_assign_data(w.v[i], cn_arrays_find(list, cn_name_of(w.v[i]))->data);
+  cni_free(m->base.object.graph, w.v);
   return ok && cn_ok(m->base.object.graph);
 }
 
@@ -118,6 +110,11 @@ bool cni_folder_ready(cn_graph *g, const char *what, const char *folder) {
   if (error) fail_errno(g, what, path, error);
   cni_free(g, path);
   return !error;
+}
+
+int64_t cni_file_size(const char *path) {
+  struct stat now;
+  return stat(path, &now) == 0 ? (int64_t)now.st_size : 0;
 }
 
 bool cni_file_end(cn_graph *g, const char *what, const char *path, int64_t at, const void *bytes, size_t n) {

@@ -293,10 +293,7 @@ static bool one_epoch(cni_fitting *f) {
   return !whole || settle(f);
 }
 
-void cn_fit_args_init(cn_fit_args *args, size_t size) {
-  const cn_fit_args defaults = { CN_FIT(CN_DEFAULT_, ) .graph = NULL };
-  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
-}
+CNI_ARGS_INIT(cn_fit, CN_FIT, graph)
 
 static bool all_epochs(cni_fitting *f) {
   cn_model *m = f->m;
@@ -355,10 +352,7 @@ bool cni_evaluate(cn_model *m, cn_dataset *d, int64_t batch_size, int64_t steps,
   return ok && cn_ok(g);
 }
 
-void cn_evaluate_args_init(cn_evaluate_args *args, size_t size) {
-  const cn_evaluate_args defaults = { CN_EVALUATE(CN_DEFAULT_, ) .graph = NULL };
-  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
-}
+CNI_ARGS_INIT(cn_evaluate, CN_EVALUATE, graph)
 
 int64_t cn_evaluate_run(const cn_evaluate_args *a) {
   cn_model *m = a->model;

@@ -76,6 +76,12 @@ struct cn_model {
 };
 struct cn_logs { cn_model *model; int64_t column; /* of the history; -1: the metrics so far */ };
 
+/* variables.c: the weights of a model, then (if wanted) its optimizer's variables; `bytes` is what all their values take. v is the caller's, for cni_free. */
+typedef struct cni_variables { cn_tensor **v; int64_t n, weights; size_t bytes; } cni_variables;
+bool cni_variables_of(cn_model *m, bool slots, cni_variables *of);
+void cni_variables_keep(const cni_variables *of, char *values);
+void cni_variables_put(const cni_variables *of, const char *values); /* on a failed graph too */
+
 /* interrupt.c: while Ctrl-C is caught it sets the flag. */
 extern volatile sig_atomic_t cni_interrupted;
 void cni_interrupt_catch(struct sigaction *before);

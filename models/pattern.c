@@ -3,23 +3,6 @@
 #include <stdio.h>
 #include "callback_private.h"
 
-bool cni_text_add(cni_text *t, const void *bytes, size_t n) {
-  if (!cn_ok(t->g)) return false;
-  if (t->n + (int64_t)n + 1 > t->capacity) {
-    const int64_t capacity = 2 * (t->n + (int64_t)n) + 64;
-    char *v = cni_alloc(t->g, (size_t)capacity);
-    if (!v) return false;
-    if (t->n) memcpy(v, t->v, (size_t)t->n);
-    cni_free(t->g, t->v);
-    t->v = v;
-    t->capacity = capacity;
-  }
-  if (n) memcpy(t->v + t->n, bytes, n);
-  t->n += (int64_t)n;
-  t->v[t->n] = '\0';
-  return true;
-}
-
 /* [[fill]align][sign][0][width][.precision][type] */
 typedef struct layout {
   char fill, align /* 0: to the right */, sign /* 0: of negative numbers only */, type /* 0: none */;
@@ -62,7 +45,7 @@ static bool write_digits(const layout *f, double v, bool integer, char *text, si
 }
 
 static void pad(cni_text *t, char c, int64_t n) {
-  while (n-- > 0) cni_text_add(t, &c, 1);
+  while (n-- > 0) cni_text_put(t, &c, 1);
 }
 
 static bool put_number(cni_text *t, const layout *f, double v, bool integer) {
@@ -70,10 +53,10 @@ static bool put_number(cni_text *t, const layout *f, double v, bool integer) {
   const char *sign = signbit(v) && !isnan(v) ? "-" : f->sign == '+' ? "+" : f->sign == ' ' ? " " : "";
   if (!write_digits(f, isnan(v) ? NAN : fabs(v), integer, digits, sizeof digits - 4)) return false;
   const int64_t room = f->width - (int64_t)(strlen(sign) + strlen(digits)), left = f->align == '<' ? 0 : f->align == '^' ? room / 2 : room;
-  if (f->align == '=') cni_text_put(t, sign);
+  if (f->align == '=') cni_text_add(t, sign);
   pad(t, f->fill, left);
-  if (f->align != '=') cni_text_put(t, sign);
-  cni_text_put(t, digits);
+  if (f->align != '=') cni_text_add(t, sign);
+  cni_text_add(t, digits);
   if (room > left) pad(t, f->fill, room - left);
   return true;
 }
@@ -96,17 +79,15 @@ static bool put_field(cni_text *t, const char *what, const char *field, size_t n
   return cn_fail(t->g, CN_VALUE, "%s: {%s:%s}: \"%s\" is no format of %s", what, name, format, format, integer ? "an integer" : "a real number"), false;
 }
 
-char *cni_pattern_fill(cn_graph *g, const char *what, const char *pattern, const cni_named_values *values) {
-  cni_text t = { g, NULL, 0, 0 };
-  bool ok = cni_text_put(&t, "");
+const char *cni_pattern_fill(cn_graph *g, const char *what, const char *pattern, const cni_named_values *values) {
+  cni_text t = { .g = g };
+  bool ok = cni_text_add(&t, "");
   for (const char *p = pattern; ok && *p;) {
     const char *end = *p == '{' ? strchr(p, '}') : NULL;
-    if ((*p == '{' || *p == '}') && p[1] == *p) ok = cni_text_add(&t, p, 1), p += 2;
+    if ((*p == '{' || *p == '}') && p[1] == *p) ok = cni_text_put(&t, p, 1), p += 2;
     else if (*p == '}' || (*p == '{' && !end)) ok = cn_fail(g, CN_VALUE, "%s: a %c stands alone in \"%s\"", what, *p, pattern) == CN_OK;
     else if (*p == '{') ok = put_field(&t, what, p + 1, (size_t)(end - p - 1), values), p = end + 1;
-    else ok = cni_text_add(&t, p++, 1);
+    else ok = cni_text_put(&t, p++, 1);
   }
-  if (ok && cn_ok(g)) return t.v;
-  cni_free(g, t.v);
-  return NULL;
+  return ok && cn_ok(g) ? t.p : NULL;
 }

@@ -3,22 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 #include "model_private.h"
 
 #define BAR 20
 #define REDRAW 0.05 /* seconds */
 
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void cni_progress_begin(cni_progress *p, cn_graph *g, int64_t verbose, int64_t steps) {
   struct winsize w;
-  *p = (cni_progress){ .g = g, .verbose = verbose, .steps = steps, .began = seconds(), .width = 80 };
+  *p = (cni_progress){ .g = g, .verbose = verbose, .steps = steps, .began = cni_profile_clock(), .width = 80 };
   p->terminal = verbose == 1 && !g->core.output && isatty(STDOUT_FILENO);
   if (p->terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0) p->width = w.ws_col;
   const char *kind = getenv("TERM"), *none = getenv("NO_COLOR");
@@ -38,11 +31,11 @@ static int64_t next_name(cn_model *m, int64_t before) {
 
 /* Keras': four decimals, or an exponent where they would be zeros. */
 static void value_text(double v, char *text, size_t size) {
-  if (!(fabs(v) <= 1e-3) || v == 0) {
+  if (!(fabs(v) <= 1e-3)) {
     cni_fixed_text(v, 4, text, size);
     return;
   }
-  const int e = (int)floor(log10(fabs(v)));
+  const int e = v != 0 ? (int)floor(log10(fabs(v))) : 0;
   char digits[32];
   const double m = v / pow(10, e);
   const bool carries = fabs(m) >= 9.99995;
@@ -117,7 +110,7 @@ static void bar_text(const cni_progress *p, int columns, char *text) {
 /* Counts, bar, time left (at the end: taken), rate and metrics, as Keras has them. A line that is drawn over must not wrap: the metrics are cut first, then the
  * bar. */
 static void draw(cni_progress *p, bool last) {
-  const double now = seconds(), per = step_seconds(p, now);
+  const double now = cni_profile_clock(), per = step_seconds(p, now);
   char counts[64], rate[32], time[32], bar[3 * BAR + 32], line[2048];
   counts_text(p, counts, sizeof counts);
   time_text(last || p->steps < 0 ? now - p->began : fmax(0, per * (double)(p->steps - p->step)), time, sizeof time);
@@ -139,9 +132,9 @@ void cni_progress_step(cni_progress *p, cn_model *m, int64_t step) {
   struct winsize w;
   p->step = step;
   if (!p->verbose) return;
-  if (step == 1) p->first = seconds();
+  if (step == 1) p->first = cni_profile_clock();
   if (!p->terminal) return;
-  const double now = seconds();
+  const double now = cni_profile_clock();
   if (now - p->shown < REDRAW) return;
   p->shown = now;
   if (!p->g->core.output && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0) p->width = w.ws_col; /* it may have been resized */
@@ -159,7 +152,7 @@ void cni_progress_end(cni_progress *p, const char *tail) {
     return;
   }
   char time[32], rate[32];
-  const double now = seconds();
+  const double now = cni_profile_clock();
   time_text(now - p->began, time, sizeof time);
   rate_text(step_seconds(p, now), rate, sizeof rate);
   cni_print(p->g, "%lld/%lld - %s - %s%s%s\n", (long long)p->step, (long long)(p->steps < 0 ? p->step : p->steps), time, rate, p->metrics, tail);

@@ -5,39 +5,6 @@
 #include "model_private.h"
 #include "surface_private.h"
 
-/* ---- what is put back ---- */
-/* Weights and the optimizer's variables, with their values one after the other. */
-typedef struct state { cn_tensor **v; int64_t n; char *values; } state;
-
-static size_t bytes_of(const cn_tensor *t) { return (size_t)t->count * cn_dtype_size((cn_dtype)t->dtype); }
-
-static bool state_save(cn_model *m, state *s) {
-  cn_graph *g = m->base.object.graph;
-  cn_optimizer *o = m->compiled->optimizer;
-  const int64_t weights = cn_weights(&m->base, NULL, 0), slots = cn_optimizer_variables(o, NULL, 0);
-  size_t bytes = 1;
-  s->v = cni_alloc(g, (size_t)(weights + slots + 1) * sizeof *s->v);
-  if (!s->v) return false;
-  cn_weights(&m->base, s->v, weights);
-  cn_optimizer_variables(o, s->v + weights, slots);
-  s->n = weights + slots;
-  for (int64_t i = 0; i < s->n; i++) bytes += bytes_of(s->v[i]);
-  char *at = s->values = cni_alloc(g, bytes);
-  for (int64_t i = 0; at && i < s->n; at += bytes_of(s->v[i++])) memcpy(at, s->v[i]->data, bytes_of(s->v[i]));
-  return at != NULL;
-}
-
-/* On a failed graph too. */
-static void state_restore(cn_graph *g, state *s) {
-  const char *at = s->values;
-  for (int64_t i = 0; at && i < s->n; at += bytes_of(s->v[i++])) {
-    memcpy(s->v[i]->data, at, bytes_of(s->v[i]));
-    cni_touch(s->v[i]);
-  }
-  cni_free(g, s->values);
-  cni_free(g, s->v);
-}
-
 /* ---- the sweep ---- */
 typedef struct sweep { const cn_find_rate_args *a; cn_graph *g; double *rates, *losses, *means; int64_t n; double now, least; bool diverged; } sweep;
 
@@ -114,10 +81,12 @@ static bool build(const sweep *s) {
 
 static bool run(sweep *s) {
   cn_optimizer *o = s->a->model->compiled->optimizer, *of = cni_wrapper_of(o) ? cni_wrapper_of(o)->main(o) : o;
-  state kept = { .v = NULL };
-  if (!build(s)) return false;
+  cni_variables kept;
   if (!of) return cn_fail(s->g, CN_STATE, "find_learning_rate: %s has no learning rate of its own", o->object.cls->schema.name), false;
-  bool ok = state_save(s->a->model, &kept);
+  if (!build(s) || !cni_variables_of(s->a->model, true, &kept)) return false;
+  char *values = cni_alloc(s->g, kept.bytes + 1);
+  if (values) cni_variables_keep(&kept, values);
+  bool ok = values != NULL;
   double (*const rate_at)(int64_t step, void *user) = of->state->rate_at;
   void *const user = of->state->rate_user;
   of->state->rate_at = rate_now;
@@ -125,7 +94,9 @@ static bool run(sweep *s) {
   while (ok && s->n < s->a->steps && !s->diverged) ok = one_step(s);
   of->state->rate_at = rate_at;
   of->state->rate_user = user;
-  state_restore(s->g, &kept);
+  if (values) cni_variables_put(&kept, values);
+  cni_free(s->g, values);
+  cni_free(s->g, kept.v);
   return ok && cn_ok(s->g);
 }
 
@@ -139,10 +110,7 @@ static bool options_ok(const cn_find_rate_args *a, cn_graph *g) {
   return cni_batch_size_ok(g, "find_learning_rate", "batch_size", a->batch_size);
 }
 
-void cn_find_rate_args_init(cn_find_rate_args *args, size_t size) {
-  const cn_find_rate_args defaults = { CN_FIND_RATE(CN_DEFAULT_, ) .graph = NULL };
-  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
-}
+CNI_ARGS_INIT(cn_find_rate, CN_FIND_RATE, graph)
 
 const cn_rate_search *cn_find_rate_run(const cn_find_rate_args *a) {
   if (!cni_ready(a->model, "find_learning_rate")) return NULL;

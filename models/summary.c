@@ -248,10 +248,7 @@ static bool branches(const cni_program *p) {
   return more;
 }
 
-void cn_summary_args_init(cn_summary_args *args, size_t size) {
-  const cn_summary_args defaults = { CN_SUMMARY(CN_DEFAULT_, ) .model = NULL };
-  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
-}
+CNI_ARGS_INIT(cn_summary, CN_SUMMARY, model)
 
 void cn_summary_run(const cn_summary_args *a) {
   cn_model *m = a->model;

@@ -6,7 +6,7 @@
 #include "surface_private.h"
 
 /* ---- SVG ---- */
-static void put(cni_surface *s, const char *text) { cni_text_put(s->svg, text, strlen(text)); }
+static void put(cni_surface *s, const char *text) { cni_text_add(s->svg, text); }
 static void put_number(cni_surface *s, const char *before, double v) {
   char text[400];
   cni_fixed_text(v, 2, text, sizeof text);

@@ -14,12 +14,6 @@ typedef struct board {
 } board;
 static const cn_callback_TensorBoardOptions *options(const cn_callback *c) { return c->object.options; }
 
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* ---- files ---- */
 static char *path_in(const cn_callback *c, const char *folder, const char *name) {
   const size_t size = strlen(options(c)->log_dir) + strlen(folder) + strlen(name) + 3;
@@ -50,22 +44,20 @@ static bool open_file(cn_callback *c, writer *w, const char *folder, double wall
   cni_events_version(&e);
   if (options(c)->write_graph && !strcmp(folder, "train")) cni_events_graph(&e, c->model);
   char *path = folder_ready(c, folder) ? path_in(c, folder, w->name) : NULL;
-  const bool ok = path && cn_ok(c->object.graph) && cni_file_end(c->object.graph, "TensorBoard", path, 0, e.records.v, (size_t)e.records.n);
-  if (ok) w->at = e.records.n;
+  const bool ok = path && cn_ok(c->object.graph) && cni_file_end(c->object.graph, "TensorBoard", path, 0, e.records.p, e.records.size);
+  if (ok) w->at = (int64_t)e.records.size;
   cni_free(c->object.graph, path);
-  cni_free(c->object.graph, e.records.v);
   return ok;
 }
 
-/* Appends the records, which are freed. */
+/* Appends the records. */
 static bool write_events(cn_callback *c, writer *w, const char *folder, cni_events *e) {
   cn_graph *g = c->object.graph;
-  bool ok = cn_ok(g) && (!e->records.n || w->at || open_file(c, w, folder, e->wall_time));
-  char *path = ok && e->records.n ? path_in(c, folder, w->name) : NULL;
-  ok = ok && (!e->records.n || (path && cni_file_end(g, "TensorBoard", path, w->at, e->records.v, (size_t)e->records.n)));
-  if (ok) w->at += e->records.n;
+  bool ok = cn_ok(g) && (!e->records.size || w->at || open_file(c, w, folder, e->wall_time));
+  char *path = ok && e->records.size ? path_in(c, folder, w->name) : NULL;
+  ok = ok && (!e->records.size || (path && cni_file_end(g, "TensorBoard", path, w->at, e->records.p, e->records.size)));
+  if (ok) w->at += (int64_t)e->records.size;
   cni_free(g, path);
-  cni_free(g, e->records.v);
   return ok;
 }
 
@@ -74,7 +66,7 @@ static bool board_train_begin(cn_callback *c) {
   board *b = (board *)(void *)c;
   b->train = b->validation = (writer){ .at = 0 };
   b->batches = b->epoch_batches = 0;
-  b->epoch_began = seconds();
+  b->epoch_began = cni_profile_clock();
   return folder_ready(c, "train") && (!c->model->fitting->validation || folder_ready(c, "validation"));
 }
 
@@ -82,11 +74,11 @@ static bool board_epoch_begin(cn_callback *c, int64_t epoch) {
   board *b = (board *)(void *)c;
   (void)epoch;
   b->epoch_batches = 0;
-  b->epoch_began = seconds();
+  b->epoch_began = cni_profile_clock();
   return true;
 }
 
-static bool board_batch_begin(cn_callback *c, int64_t batch) { return (void)batch, ((board *)(void *)c)->batch_began = seconds(), true; }
+static bool board_batch_begin(cn_callback *c, int64_t batch) { return (void)batch, ((board *)(void *)c)->batch_began = cni_profile_clock(), true; }
 
 static bool board_batch_end(cn_callback *c, int64_t batch, cn_logs *logs) {
   board *b = (board *)(void *)c;
@@ -101,19 +93,16 @@ static bool board_batch_end(cn_callback *c, int64_t batch, cn_logs *logs) {
     const char *name = cni_log_name(c->model, false, i);
     cni_events_scalar(&e, b->batches, "batch_", name, cn_log_at(logs, name));
   }
-  if (options(c)->write_steps_per_second) cni_events_scalar(&e, b->batches, "batch_", "steps_per_second", 1 / (seconds() - b->batch_began));
+  if (options(c)->write_steps_per_second) cni_events_scalar(&e, b->batches, "batch_", "steps_per_second", 1 / (cni_profile_clock() - b->batch_began));
   return write_events(c, &b->train, "train", &e);
 }
 
 static bool put_weights(cn_callback *c, cni_events *e, int64_t epoch) {
-  cn_graph *g = c->object.graph;
-  const int64_t n = cn_weights(&c->model->base, NULL, 0);
-  cn_tensor **v = cni_alloc(g, (size_t)(n + 1) * sizeof *v);
-  if (!v) return false;
-  cn_weights(&c->model->base, v, n);
-  for (int64_t i = 0; i < n; i++) cni_events_histogram(e, epoch, cn_name_of(v[i]), v[i]);
-  cni_free(g, v);
-  return cn_ok(g);
+  cni_variables all;
+  if (!cni_variables_of(c->model, false, &all)) return false;
+  for (int64_t i = 0; i < all.n; i++) cni_events_histogram(e, epoch, cn_name_of(all.v[i]), all.v[i]);
+  cni_free(c->object.graph, all.v);
+  return cn_ok(c->object.graph);
 }
 
 static bool is_validation(const char *name) { return !strncmp(name, "val_", 4); }
@@ -128,8 +117,8 @@ static bool train_epoch(cn_callback *c, int64_t epoch, const cn_logs *logs) {
     if (!is_validation(name) && cn_log_has(logs, name) && strcmp(name, "learning_rate")) cni_events_scalar(&e, epoch, "epoch_", name, cn_log_at(logs, name));
   }
   cni_events_scalar(&e, epoch, "epoch_", "learning_rate", cn_optimizer_learning_rate(c->model->compiled->optimizer));
-  if (o->write_steps_per_second) cni_events_scalar(&e, epoch, "epoch_", "steps_per_second", (double)b->epoch_batches / (seconds() - b->epoch_began));
-  if (o->histogram_freq > 0 && epoch % o->histogram_freq == 0 && !put_weights(c, &e, epoch)) return cni_free(c->object.graph, e.records.v), false;
+  if (o->write_steps_per_second) cni_events_scalar(&e, epoch, "epoch_", "steps_per_second", (double)b->epoch_batches / (cni_profile_clock() - b->epoch_began));
+  if (o->histogram_freq > 0 && epoch % o->histogram_freq == 0 && !put_weights(c, &e, epoch)) return false;
   return write_events(c, &b->train, "train", &e);
 }
 
@@ -151,12 +140,22 @@ static bool validation_epoch(cn_callback *c, int64_t epoch, const cn_logs *logs)
 
 static bool board_epoch_end(cn_callback *c, int64_t epoch, cn_logs *logs) { return train_epoch(c, epoch, logs) && validation_epoch(c, epoch, logs); }
 
+/* A file that has been lost, or its end, is left alone; the next record begins another. */
+static bool find_again(const cn_callback *c, writer *w, const char *folder) {
+  char *path = path_in(c, folder, w->name);
+  if (path && cni_file_size(path) < w->at) w->at = 0;
+  cni_free(c->object.graph, path);
+  return path != NULL;
+}
+
 /* A training that goes on from a backup goes on in the same files, from where they were then. */
 static bool board_state(cn_callback *c, cn_state *s) {
   board *b = (board *)(void *)c;
-  return cn_state_bytes(s, "train", b->train.name, sizeof b->train.name) && cn_state_bytes(s, "train_at", &b->train.at, sizeof b->train.at) &&
-         cn_state_bytes(s, "validation", b->validation.name, sizeof b->validation.name) &&
-         cn_state_bytes(s, "validation_at", &b->validation.at, sizeof b->validation.at) && cn_state_bytes(s, "batches", &b->batches, sizeof b->batches);
+  if (!cn_state_bytes(s, "train", b->train.name, sizeof b->train.name) || !cn_state_bytes(s, "train_at", &b->train.at, sizeof b->train.at) ||
+      !cn_state_bytes(s, "validation", b->validation.name, sizeof b->validation.name) ||
+      !cn_state_bytes(s, "validation_at", &b->validation.at, sizeof b->validation.at) || !cn_state_bytes(s, "batches", &b->batches, sizeof b->batches))
+    return false;
+  return !cn_state_loading(s) || (find_again(c, &b->train, "train") && find_again(c, &b->validation, "validation"));
 }
 
 CNI_CALLBACK(TensorBoard, board, CN_CALLBACK_TENSOR_BOARD, cni_callback_init, NULL, .train_begin = board_train_begin, .epoch_begin = board_epoch_begin,

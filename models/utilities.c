@@ -13,10 +13,7 @@ static bool readable(cn_graph *g, const cn_tensor *x, const char *what) {
 }
 
 /* ---- to_categorical ---- */
-void cn_to_categorical_args_init(cn_to_categorical_args *args, size_t size) {
-  const cn_to_categorical_args defaults = { CN_TO_CATEGORICAL(CN_DEFAULT_, ) .graph = NULL };
-  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
-}
+CNI_ARGS_INIT(cn_to_categorical, CN_TO_CATEGORICAL, graph)
 
 cn_tensor *cn_to_categorical_run(const cn_to_categorical_args *a) {
   cn_graph *g = a->graph;
@@ -38,7 +35,6 @@ cn_tensor *cn_to_categorical_run(const cn_to_categorical_args *a) {
   cn_dims dims = x->dims;
   if (dims.rank > 1 && dims.d[dims.rank - 1] == 1) dims.rank--;
   if (dims.rank == CN_MAX_RANK) return cn_fail(g, CN_SHAPE, "to_categorical: x has %d axes, the result would have one more", dims.rank), NULL;
-  if (x->dims.rank == 0) dims.d[dims.rank++] = 1;
   dims.d[dims.rank++] = classes;
   cn_tensor *y = cn_zeros(g, CN_F32, &dims);
   for (int64_t i = 0; y && i < x->count; i++) ((float *)y->data)[i * classes + (int64_t)cni_value_at(x, i)] = 1;
@@ -46,10 +42,7 @@ cn_tensor *cn_to_categorical_run(const cn_to_categorical_args *a) {
 }
 
 /* ---- normalize ---- */
-void cn_utils_normalize_args_init(cn_utils_normalize_args *args, size_t size) {
-  const cn_utils_normalize_args defaults = { CN_UTILS_NORMALIZE(CN_DEFAULT_, ) .graph = NULL };
-  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
-}
+CNI_ARGS_INIT(cn_utils_normalize, CN_UTILS_NORMALIZE, graph)
 
 cn_tensor *cn_utils_normalize_run(const cn_utils_normalize_args *a) {
   cn_graph *g = a->graph;
@@ -66,10 +59,7 @@ cn_tensor *cn_utils_normalize_run(const cn_utils_normalize_args *a) {
 }
 
 /* ---- pad_sequences ---- */
-void cn_pad_sequences_args_init(cn_pad_sequences_args *args, size_t size) {
-  const cn_pad_sequences_args defaults = { CN_PAD_SEQUENCES(CN_DEFAULT_, ) .graph = NULL };
-  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
-}
+CNI_ARGS_INIT(cn_pad_sequences, CN_PAD_SEQUENCES, graph)
 
 static bool is_post(cn_graph *g, const char *option, const char *text, bool *post) {
   *post = text && !strcmp(text, "post");
@@ -156,6 +146,7 @@ static void tensors_finish(cn_graph *g, void *state) {
 }
 
 static bool keep_tensor(cn_graph *g, tensors *t, cn_tensor *x, cn_column *c) {
+  if (!x) return cn_fail(g, CN_VALUE, "source: a tensor is NULL"), false;
   if (!readable(g, x, "source")) return false;
   if (x->dims.rank < 1) return cn_fail(g, CN_SHAPE, "source: a tensor needs a first axis, the samples"), false;
   if (t->n && x->dims.d[0] != t->run.count)
@@ -184,10 +175,7 @@ cn_source *cn_source_tensors(cn_graph *g, cn_tensors x, cn_tensors y, cn_tensors
 }
 
 /* ---- timeseries ---- */
-void cn_timeseries_args_init(cn_timeseries_args *args, size_t size) {
-  const cn_timeseries_args defaults = { CN_TIMESERIES(CN_DEFAULT_, ) .graph = NULL };
-  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
-}
+CNI_ARGS_INIT(cn_timeseries, CN_TIMESERIES, graph)
 
 cn_dataset *cn_timeseries_dataset_from_array_run(const cn_timeseries_args *a) {
   const cn_tensors none = { NULL, 0 };

@@ -99,7 +99,7 @@ static double between(const point *l, const point *h) {
 
 static bool may_go_on(const problem *p) {
   const int64_t most = p->o->max_evaluations;
-  return p->report->evaluations < (most == CN_NONE ? 20 + 5 * p->o->max_iterations : most);
+  return most != CN_NONE ? p->report->evaluations < most : (p->report->evaluations - 20) / 5 < p->o->max_iterations || p->report->evaluations < 20;
 }
 static bool lowers(const problem *p, const point *start, const point *t) { return t->f <= start->f + p->o->sufficient_decrease * t->a * start->slope; }
 static bool flat(const problem *p, const point *start, const point *t) { return fabs(t->slope) <= -p->o->curvature * start->slope; }
@@ -275,10 +275,7 @@ static bool start(problem *p) {
   return cn_fail(p->g, CN_VALUE, "lbfgs_minimize: the function is %g at the start, its largest slope %g", p->loss, largest(p->gradient, p->size)), false;
 }
 
-void cn_lbfgs_args_init(cn_lbfgs_args *args, size_t size) {
-  const cn_lbfgs_args defaults = { CN_LBFGS(CN_DEFAULT_, ) .graph = NULL };
-  memcpy(args, &defaults, size < sizeof defaults ? size : sizeof defaults);
-}
+CNI_ARGS_INIT(cn_lbfgs, CN_LBFGS, graph)
 
 cn_lbfgs_report cn_lbfgs_run(const cn_lbfgs_args *o) {
   cn_lbfgs_report r = { .loss = NAN, .gradient_norm = NAN, .stopped = "error" };

@@ -101,6 +101,12 @@ Test(models_batches, validation_after_chosen_epochs) {
 Test(models_batches, refusals) {
   cn_model *m = line("sgd(0.0)", NULL);
   double v;
+  cr_assert_eq(cn_test_on_batch(m, NULL, &v, 1), -1);
+  CHECK_REFUSED(g, CN_VALUE, "test_on_batch: the batch has no x");
+  cr_assert_eq(cn_train_on_batch_values(m, &(const cn_batch){ .size = 2 }, (cn_reals){ NULL, 0 }, &v, 1), -1);
+  CHECK_REFUSED(g, CN_VALUE, "train_on_batch: the batch has no x");
+  cr_assert(isnan(cn_train_on_batch(m, NULL, NULL, NULL)));
+  CHECK_REFUSED(g, CN_VALUE, "train_on_batch: the batch has no x");
   cr_assert_null(cn_fit(m, data(), .steps_per_epoch = 0));
   CHECK_REFUSED(g, CN_VALUE, "fit: steps_per_epoch must be positive, got 0");
   cr_assert_null(cn_fit(m, data(), .validation_batch_size = -3));

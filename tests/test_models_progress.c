@@ -77,11 +77,11 @@ Test(progress, a_wide_line_has_everything) {
   p.shown = 0;
   printed[0] = '\0';
   cni_progress_step(&p, m, 501);
-  cr_assert(strstr(printed, "\r 501/1000 ━━━━━━━━━━────────── 1s 2.0ms/step - loss: 0.0000 - mae: 0.0000") == printed, "%s", printed);
+  cr_assert(strstr(printed, "\r 501/1000 ━━━━━━━━━━────────── 1s 2.0ms/step - loss: 0.0000e+00 - mae: 0.0000e+00") == printed, "%s", printed);
   p.step = 1000;
   printed[0] = '\0';
   cni_progress_end(&p, " - val_loss: 1.0000");
-  cr_assert(strstr(printed, "\r1000/1000 ━━━━━━━━━━━━━━━━━━━━ 10s 1.0ms/step - loss: 0.0000 - mae: 0.0000") == printed, "%s", printed);
+  cr_assert(strstr(printed, "\r1000/1000 ━━━━━━━━━━━━━━━━━━━━ 10s 1.0ms/step - loss: 0.0000e+00 - mae: 0.0000e+00") == printed, "%s", printed);
   cr_assert(strstr(printed, " - val_loss: 1.0000\n"), "%s", printed);
 }
 

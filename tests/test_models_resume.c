@@ -111,6 +111,20 @@ Test(models_resume, a_training_that_failed_goes_on_to_the_same_bits) {
   }
 }
 
+Test(models_resume, a_log_that_lost_its_end_goes_on_where_it_ends) {
+  const setting *s = &settings[1];
+  for (int lost = 0; lost < 2; lost++) {
+    cr_assert_null(train(s, (ending){ .batches = 14 }, in_folder(folder, "b"))); /* in the third epoch */
+    const char *log = in_folder(folder, "log.csv"), *text = file_text(log);
+    if (lost) cr_assert(unlink(log) == 0);
+    else cr_assert(truncate(log, (off_t)(strstr(text, "\n1,") + 6 - text)) == 0); /* within the row of the second */
+    free((void *)(uintptr_t)train(s, (ending){ .batches = -1 }, in_folder(folder, "b")));
+    text = file_text(in_folder(folder, "log.csv"));
+    cr_assert(!strncmp(text, "epoch,", 6) && strstr(text, "\r\n2,") && strstr(text, "\r\n3,"), "%s", text);
+    cr_assert((strstr(text, "\r\n0,") != NULL) == !lost && !strstr(text, "\r\n1,"), "%s", text);
+  }
+}
+
 /* ---- Ctrl-C ---- */
 Test(models_resume, interrupted_it_keeps_everything_and_goes_on) {
   const setting *s = &settings[0];
@@ -168,7 +182,8 @@ Test(models_resume, refusals) {
   fixture f = fixed(layers);
   static const cn_dataset_methods no_seek = { .next = no_seek_next, .reset = no_seek_reset, .size = no_seek_size, .repeats = runs_once };
   cr_assert_null(cn_fit(f.m, cn_dataset_new(f.g, &no_seek, NULL), .verbose = 0, .callbacks = CN_CALLBACKS(f.c)));
-  REFUSED(f, CN_UNSUPPORTED, "BackupAndRestore: the data set runs once (it cannot return to a position), so a training with it cannot go on from the middle");
+  REFUSED(f, CN_UNSUPPORTED, "BackupAndRestore: the data set runs once or draws random numbers of its own (it cannot return to a position), so a training with it cannot go on from "
+          "the middle");
   f = fixed(layers);
   cr_assert(FIT(f, .epochs = 2));
   cn_graph_free(f.g);

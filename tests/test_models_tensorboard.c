@@ -227,6 +227,22 @@ Test(models_tensorboard, a_training_that_goes_on_writes_on) {
   }
 }
 
+Test(models_tensorboard, files_that_were_lost_begin_anew) {
+  failing f = { 5 };
+  for (int i = 0; i < 2; i++) {
+    cn_callback *c = cn_callback_TensorBoard(g, in_folder(folder, "t"), .write_graph = false, .update_freq = 1),
+                *backup = cn_callback_BackupAndRestore(g, in_folder(folder, "b"), .save_freq = 2);
+    cn_callback *end_it = cn_callback_new(g, &(const cn_callback_methods){ .batch_end = fail_later }, &f);
+    const cn_history *h = cn_fit(line(), data(), .epochs = 3, .batch_size = 2, .verbose = 0, .callbacks = CN_CALLBACKS(c, backup, end_it));
+    cr_assert(i ? h != NULL : h == NULL, "%s", cn_error(g));
+    if (!i) CHECK_REFUSED(g, CN_VALUE, "enough (called from fit, batch 1)");
+    if (!i) folder_remove(in_folder(folder, "t"));
+    f.left = 99;
+  }
+  const char *text = read_events("t/train");
+  cr_assert(strstr(text, "scalar batch_loss 6 ") && !strstr(text, "scalar batch_loss 2 "), "%s", text);
+}
+
 Test(models_tensorboard, refused_before_training) {
   cr_assert_null(cn_fit(line(), data(), .verbose = 0, .callbacks = CN_CALLBACKS(cn_callback_TensorBoard(g, "/proc/none"))));
   CHECK_REFUSED(g, CN_IO, "TensorBoard: /proc/none/train: No such file or directory");

@@ -53,6 +53,7 @@ typedef struct cni_update {
   double beta_1, beta_2;        /* see the passes */
   double epsilon;
   double ema_momentum;
+  double p[4];                  /* see the passes */
   bool nesterov;
 } cni_update;
 #define CNI_UPDATE_INIT { .scale = 1, .clip = __builtin_inf() }
@@ -64,8 +65,16 @@ typedef void cni_update_pass(void *update, int64_t begin, int64_t end);
  * rmsprop      slot {v, average or NULL, momentum or NULL}
  *              v = beta_2 v + (1 - beta_2) g^2;  d = v + epsilon;  with an average: average = beta_2 average + (1 - beta_2) g, d = v - average^2 + epsilon;
  *              i = rate g / sqrt(d);  with a momentum: momentum = beta_1 momentum + i, i = momentum;  w -= i
- * adagrad      slot {accumulator}           a += g^2;  w -= rate g / sqrt(a + epsilon) */
-#define CNI_UPDATES(X) X(sgd) X(sgd_momentum) X(adam) X(rmsprop) X(adagrad)
+ * adagrad      slot {accumulator}           a += g^2;  w -= rate g / sqrt(a + epsilon)
+ * adamax       slot {m, u}, p {1 - beta_1^t}               u = max(beta_2 u, |g|);  w -= rate m / (p (u + epsilon)); `squares` are absolute values
+ * nadam        slot {m, v}, p {of m, of g, 1 - beta_2^t}   w -= rate (p0 m + p1 g) / (sqrt(v / p2) + epsilon)
+ * adadelta     slot {e, d}                                 e = beta_2 e + (1 - beta_2) g^2;  q = (d + epsilon) / (e + epsilon);  w -= rate sqrt(q) g;
+ *                                                          d = beta_2 d + (1 - beta_2) q g^2
+ * ftrl         slot {a, z}, p {-learning_rate_power, l1, l2 + beta / (2 rate), shrinkage}: McMahan et al. 2013
+ * lion         slot {m}                                    w -= rate sign(beta_1 m + (1 - beta_1) g);  m = beta_2 m + (1 - beta_2) g
+ * schedule_free  slot {z, v}, p {1 - beta_2^t, 1 / t}      z: the fast iterate, w its average and it, beta_1 apart
+ * lamb         slot {m, v, d}, p {1 - beta_1^t, 1 - beta_2^t}   d = m / p0 / (sqrt(v / p1) + epsilon); w stays */
+#define CNI_UPDATES(X) X(sgd) X(sgd_momentum) X(adam) X(rmsprop) X(adagrad) X(adamax) X(nadam) X(adadelta) X(ftrl) X(lion) X(schedule_free) X(lamb)
 
 /* ---- normalization of rows ----
  * y = (x - mean) rstd gamma + beta along each row, rstd = 1 / sqrt(variance + epsilon); without `center` the mean counts as 0.

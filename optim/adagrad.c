@@ -10,9 +10,9 @@ static bool adagrad_slot(const cn_optimizer *o, int i, const cn_tensor *variable
   return true;
 }
 
-static cni_update_pass *adagrad_pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_pass_call *c) {
-  c->u.slot[0] = cni_slot_data(e, 0);
-  c->u.epsilon = ((const cn_optimizer_AdagradOptions *)o->object.options)->epsilon;
+static cni_update_pass *adagrad_pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_update *c) {
+  c->slot[0] = cni_slot_data(e, 0);
+  c->epsilon = ((const cn_optimizer_AdagradOptions *)o->object.options)->epsilon;
   return k->adagrad;
 }
 
@@ -26,14 +26,13 @@ CN_OPTIMIZER(Adagrad, CN_OPTIMIZER_ADAGRAD, cn_optimizer, .methods = &adagrad_me
 /* ---- Adadelta ---- */
 static const cn_slot adadelta_slots[] = { { .name = "accumulated_grad" }, { .name = "accumulated_delta_var" }, { .name = NULL } };
 
-static cni_update_pass *adadelta_pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_pass_call *c) {
+static cni_update_pass *adadelta_pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_update *c) {
   const cn_optimizer_AdadeltaOptions *p = o->object.options;
-  (void)k;
-  c->u.slot[0] = cni_slot_data(e, 0);
-  c->u.slot[1] = cni_slot_data(e, 1);
-  c->u.beta_2 = p->rho;
-  c->u.epsilon = p->epsilon;
-  return CNI_PASS(adadelta, e);
+  c->slot[0] = cni_slot_data(e, 0);
+  c->slot[1] = cni_slot_data(e, 1);
+  c->beta_2 = p->rho;
+  c->epsilon = p->epsilon;
+  return k->adadelta;
 }
 
 static const struct cni_optimizer_rules adadelta_rules = { .pass = adadelta_pass };

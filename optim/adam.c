@@ -10,12 +10,12 @@ static const cn_slot adamax_slots[] = { { .name = "momentum" }, { .name = "norm"
 /* Keras casts the betas of the bias correction through float32. */
 static double left(double beta, int64_t t) { return 1 - pow((double)(float)beta, (double)t); }
 
-static void betas(cni_pass_call *c, const cni_entry *e, double beta_1, double beta_2, double epsilon) {
-  c->u.slot[0] = cni_slot_data(e, 0);
-  c->u.slot[1] = cni_slot_data(e, 1);
-  c->u.beta_1 = beta_1;
-  c->u.beta_2 = beta_2;
-  c->u.epsilon = epsilon;
+static void betas(cni_update *c, const cni_entry *e, double beta_1, double beta_2, double epsilon) {
+  c->slot[0] = cni_slot_data(e, 0);
+  c->slot[1] = cni_slot_data(e, 1);
+  c->beta_1 = beta_1;
+  c->beta_2 = beta_2;
+  c->epsilon = epsilon;
 }
 
 /* ---- Adam, AdamW: the same rule, their options in two orders ---- */
@@ -24,11 +24,11 @@ static void betas(cni_pass_call *c, const cni_entry *e, double beta_1, double be
     const cn_optimizer_##C##Options *p = o->object.options;                                                                                  \
     s->p[0] = s->rate * sqrt(left(p->beta_2, s->t)) / left(p->beta_1, s->t);                                                                 \
   }                                                                                                                                          \
-  static cni_update_pass *id##_pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_pass_call *c) {                     \
+  static cni_update_pass *id##_pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_update *c) {                     \
     const cn_optimizer_##C##Options *p = o->object.options;                                                                                  \
     betas(c, e, p->beta_1, p->beta_2, p->epsilon);                                                                                           \
-    c->u.slot[2] = cni_slot_data(e, LARGEST);                                                                                                \
-    c->u.rate = o->state->step.p[0];                                                                                                         \
+    c->slot[2] = cni_slot_data(e, LARGEST);                                                                                                \
+    c->rate = o->state->step.p[0];                                                                                                         \
     return k->adam;                                                                                                                          \
   }                                                                                                                                          \
   static bool id##_slot(const cn_optimizer *o, int i, const cn_tensor *variable, cn_slot *slot) {                                            \
@@ -51,12 +51,11 @@ CN_OPTIMIZER(AdamW, CN_OPTIMIZER_ADAMW, cn_optimizer, .methods = &adamw_methods,
 /* ---- Adamax ---- */
 static void adamax_prepare(cn_optimizer *o, cni_step *s) { s->p[0] = left(((const cn_optimizer_AdamaxOptions *)o->object.options)->beta_1, s->t); }
 
-static cni_update_pass *adamax_pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_pass_call *c) {
+static cni_update_pass *adamax_pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_update *c) {
   const cn_optimizer_AdamaxOptions *p = o->object.options;
-  (void)k;
   betas(c, e, p->beta_1, p->beta_2, p->epsilon);
   c->p[0] = o->state->step.p[0];
-  return CNI_PASS(adamax, e);
+  return k->adamax;
 }
 
 static const struct cni_optimizer_rules adamax_rules = { .prepare = adamax_prepare, .pass = adamax_pass, .magnitudes = true };
@@ -85,12 +84,11 @@ static void nadam_prepare(cn_optimizer *o, cni_step *s) {
   s->p[2] = left(p->beta_2, s->t);
 }
 
-static cni_update_pass *nadam_pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_pass_call *c) {
+static cni_update_pass *nadam_pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_update *c) {
   const cn_optimizer_NadamOptions *p = o->object.options;
-  (void)k;
   betas(c, e, p->beta_1, p->beta_2, p->epsilon);
   memcpy(c->p, o->state->step.p, 3 * sizeof *c->p);
-  return CNI_PASS(nadam, e);
+  return k->nadam;
 }
 
 static const struct cni_optimizer_rules nadam_rules = { .prepare = nadam_prepare, .pass = nadam_pass, .build = nadam_build };

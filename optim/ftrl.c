@@ -9,16 +9,15 @@ static bool slot_for(const cn_optimizer *o, int i, const cn_tensor *variable, cn
   return true;
 }
 
-static cni_update_pass *pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_pass_call *c) {
+static cni_update_pass *pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_update *c) {
   const cn_optimizer_FtrlOptions *p = o->object.options;
-  (void)k;
-  c->u.slot[0] = cni_slot_data(e, 0);
-  c->u.slot[1] = cni_slot_data(e, 1);
+  c->slot[0] = cni_slot_data(e, 0);
+  c->slot[1] = cni_slot_data(e, 1);
   c->p[0] = -p->learning_rate_power;
   c->p[1] = p->l1_regularization_strength;
-  c->p[2] = p->l2_regularization_strength + p->beta / (2 * c->u.rate);
+  c->p[2] = p->l2_regularization_strength + p->beta / (2 * c->rate);
   c->p[3] = p->l2_shrinkage_regularization_strength;
-  return CNI_PASS(ftrl, e);
+  return k->ftrl;
 }
 
 static bool init(cn_object *self) {

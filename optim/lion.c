@@ -3,13 +3,12 @@
 
 static const cn_slot slots[] = { { .name = "momentum" }, { .name = NULL } };
 
-static cni_update_pass *pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_pass_call *c) {
+static cni_update_pass *pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_update *c) {
   const cn_optimizer_LionOptions *p = o->object.options;
-  (void)k;
-  c->u.slot[0] = cni_slot_data(e, 0);
-  c->u.beta_1 = p->beta_1;
-  c->u.beta_2 = p->beta_2;
-  return CNI_PASS(lion, e);
+  c->slot[0] = cni_slot_data(e, 0);
+  c->beta_1 = p->beta_1;
+  c->beta_2 = p->beta_2;
+  return k->lion;
 }
 
 static bool init(cn_object *self) {

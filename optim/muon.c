@@ -35,15 +35,15 @@ static void prepare(cn_optimizer *o, cni_step *s) {
   s->p[0] = s->rate * p->adam_lr_ratio * sqrt(left(p->adam_beta_2, s->t)) / left(p->adam_beta_1, s->t);
 }
 
-static cni_update_pass *pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_pass_call *c) {
+static cni_update_pass *pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_update *c) {
   const cn_optimizer_MuonOptions *p = options(o);
   if (!e->slot[VELOCITY]) return NULL;
-  c->u.slot[0] = cni_slot_data(e, MOMENTUM);
-  c->u.slot[1] = cni_slot_data(e, VELOCITY);
-  c->u.beta_1 = p->adam_beta_1;
-  c->u.beta_2 = p->adam_beta_2;
-  c->u.epsilon = p->epsilon;
-  c->u.rate = o->state->step.p[0];
+  c->slot[0] = cni_slot_data(e, MOMENTUM);
+  c->slot[1] = cni_slot_data(e, VELOCITY);
+  c->beta_1 = p->adam_beta_1;
+  c->beta_2 = p->adam_beta_2;
+  c->epsilon = p->epsilon;
+  c->rate = o->state->step.p[0];
   return k->adam;
 }
 

@@ -10,9 +10,6 @@
 extern const cni_factory cni_optim_factory;
 extern const cn_class *const cni_optimizer_classes[], *const cni_schedule_classes[];
 
-/* A call of a pass (kernels_private.h); p: what an optimizer has beyond cni_update's members, for the passes of this folder. */
-typedef struct cni_pass_call { cni_update u; double p[8]; } cni_pass_call;
-
 /* One variable of an optimizer. */
 typedef struct cni_entry {
   cn_tensor *variable;
@@ -77,7 +74,7 @@ typedef struct cni_wrapper {
 struct cni_optimizer_rules {
   void (*prepare)(cn_optimizer *self, cni_step *s);    /* once an update: fills s->p */
   /* The pass for a variable, after filling slots and parameters (w, decay, scale, clip, ema and rate are there); NULL: methods' update does it. */
-  cni_update_pass *(*pass)(const cn_optimizer *self, const cni_entry *e, const cni_kernels *k, cni_pass_call *c);
+  cni_update_pass *(*pass)(const cn_optimizer *self, const cni_entry *e, const cni_kernels *k, cni_update *c);
   bool (*rows_only)(const cn_optimizer *self);         /* a row with a zero gradient does not change */
   bool magnitudes;                                     /* cni_update.squares are sums of absolute values */
   bool sums;                                           /* of repeated rows only the sum matters: squares are not needed */
@@ -122,16 +119,9 @@ double cni_clip_factor(double norm, double limit);                              
 
 /* optimizer_rows.c */
 /* Runs a pass with a sparse gradient: rows without one get zeros, or are left alone with rows_only. */
-bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_pass_call *c, cni_update_pass *pass, bool rows_only);
+bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_update *c, cni_update_pass *pass, bool rows_only);
 /* Dense forms of a sparse gradient, step tensors: the sums; the sums of squares (or absolute values). */
 bool cni_rows_expand(cn_optimizer *o, const cni_entry *e, const cn_rows *rows, double scale, double clip, cn_tensor **sum, cn_tensor **squares);
 cn_tensor *cni_scaled(cn_graph *g, const cn_tensor *x, double scale, double clip);   /* a step tensor */
-
-/* passes of this folder, one template for float and double */
-#define CNI_PASSES(X) X(adamax) X(nadam) X(adadelta) X(ftrl) X(lion) X(schedule_free) X(lamb)
-#define DECLARE_(name) void cni_pass_##name##_f32(void *call, int64_t begin, int64_t end); void cni_pass_##name##_f64(void *call, int64_t begin, int64_t end);
-CNI_PASSES(DECLARE_)
-#undef DECLARE_
-#define CNI_PASS(name, e) ((e)->dtype == CN_F64 ? cni_pass_##name##_f64 : cni_pass_##name##_f32)
 
 #endif

@@ -6,7 +6,7 @@
 #define BLOCK 1024 /* elements */
 
 typedef struct job {
-  cni_pass_call call;
+  cni_update call;
   cni_update_pass *pass;
   const cni_kernels *k;
   const char *const *place;            /* occurrence -> its values [width] */
@@ -20,13 +20,13 @@ typedef struct job {
 static const char *occurrence(const job *j, int32_t i, int64_t column) { return j->place[i] + column * j->size; }
 
 /* The pass over n elements from `offset` on; c is the caller's copy of the call. */
-static void pass_at(const job *j, cni_pass_call *c, int64_t offset, int64_t n, const void *g, const void *squares) {
-  c->u.w = (char *)j->call.u.w + offset * j->size;
+static void pass_at(const job *j, cni_update *c, int64_t offset, int64_t n, const void *g, const void *squares) {
+  c->w = (char *)j->call.w + offset * j->size;
   for (int i = 0; i < 3; i++)
-    if (j->call.u.slot[i]) c->u.slot[i] = (char *)j->call.u.slot[i] + offset * j->size;
-  if (j->call.u.ema) c->u.ema = (char *)j->call.u.ema + offset * j->size;
-  c->u.g = g;
-  c->u.squares = squares;
+    if (j->call.slot[i]) c->slot[i] = (char *)j->call.slot[i] + offset * j->size;
+  if (j->call.ema) c->ema = (char *)j->call.ema + offset * j->size;
+  c->g = g;
+  c->squares = squares;
   j->pass(c, 0, n);
 }
 
@@ -48,7 +48,7 @@ static void gather(const job *j, int32_t i, int64_t column, int64_t columns, voi
 static bool repeats(const job *j, int64_t row) { return j->heads[row] >= 0 && j->chain[j->heads[row]] >= 0; }
 
 /* Rows row .. row + rows - 1 and columns of them (all, unless it is one row). */
-static void block(const job *j, cni_pass_call *c, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+static void block(const job *j, cni_update *c, int64_t row, int64_t rows, int64_t column, int64_t columns) {
   double sum[BLOCK], squares[BLOCK];
   const int64_t n = rows * columns;
   bool any = false, again = false;
@@ -69,7 +69,7 @@ static void block(const job *j, cni_pass_call *c, int64_t row, int64_t rows, int
   pass_at(j, c, row * j->width + column, n, sum, again ? squares : NULL);
 }
 
-static void one_row(const job *j, cni_pass_call *c, int64_t row) {
+static void one_row(const job *j, cni_update *c, int64_t row) {
   for (int64_t k = 0; k < j->width; k += BLOCK) block(j, c, row, 1, k, j->width - k < BLOCK ? j->width - k : BLOCK);
 }
 
@@ -81,7 +81,7 @@ static void gradients_ahead(const job *j, int64_t begin, int64_t end) {
 
 static void every_row(void *ctx, int64_t begin, int64_t end) {
   const job *j = ctx;
-  cni_pass_call c = j->call;
+  cni_update c = j->call;
   const int64_t rows = j->width < BLOCK ? BLOCK / j->width : 1;
   for (int64_t r = begin; r < end; r += rows) {
     gradients_ahead(j, r + rows < end ? r + rows : end, r + 2 * rows < end ? r + 2 * rows : end);
@@ -92,14 +92,14 @@ static void every_row(void *ctx, int64_t begin, int64_t end) {
 
 static void row_ahead(const job *j, int64_t row) {
   const size_t bytes = (size_t)(j->width * j->size), at = (size_t)row * bytes;
-  cni_prefetch_written((const char *)j->call.u.w + at, bytes);
-  if (j->call.u.slot[0]) cni_prefetch_written((const char *)j->call.u.slot[0] + at, bytes);
+  cni_prefetch_written((const char *)j->call.w + at, bytes);
+  if (j->call.slot[0]) cni_prefetch_written((const char *)j->call.slot[0] + at, bytes);
   cni_prefetch(j->place[j->heads[row]], bytes);
 }
 
 static void touched_rows(void *ctx, int64_t begin, int64_t end) {
   const job *j = ctx;
-  cni_pass_call c = j->call;
+  cni_update c = j->call;
   for (int64_t i = begin; i < end; i++) {
     if (i + CNI_AHEAD < j->count) row_ahead(j, j->touched[i + CNI_AHEAD]);
     one_row(j, &c, j->touched[i]);
@@ -142,14 +142,14 @@ static int64_t chains_make(struct cni_optimizer_state *s, cni_entry *e, const in
   return s->touched + n - first;
 }
 
-bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_pass_call *c, cni_update_pass *pass, bool rows_only) {
+bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_update *c, cni_update_pass *pass, bool rows_only) {
   if (!e->count) return true;
   cn_graph *g = o->object.graph;
   struct cni_optimizer_state *s = o->state;
   const int64_t height = e->variable->dims.d[0], width = e->count / height, n = rows->indices->count;
   const struct cni_optimizer_rules *r = cni_methods(o)->rules;
-  const bool clips = isfinite(c->u.clip);
-  if (clips && !(cni_rows_join(g, e->variable, rows) && (rows->values = cni_scaled(g, rows->values, c->u.scale, c->u.clip))))
+  const bool clips = isfinite(c->clip);
+  if (clips && !(cni_rows_join(g, e->variable, rows) && (rows->values = cni_scaled(g, rows->values, c->scale, c->clip))))
     return false; /* each row as given is clipped */
   if (!chains_room(o, e, n)) return false;
   cni_rows_places(g, e->variable, rows, s->place);
@@ -167,7 +167,7 @@ bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_pass_
            .count = count,
            .magnitudes = r && r->magnitudes,
            .sums = r && r->sums };
-  if (clips) j.call.u.scale = 1, j.call.u.clip = INFINITY;
+  if (clips) j.call.scale = 1, j.call.clip = INFINITY;
   const int64_t grain = CNI_GRAIN / width + 1;
   cni_parallel(g, rows_only ? count : height, grain, rows_only ? touched_rows : every_row, &j);
   for (int64_t i = 0; i < count; i++) e->heads[touched[i]] = -1;

@@ -5,25 +5,25 @@
 #include "optimizer_private.h"
 
 /* ---- passes over one variable ---- */
-static void run(cn_graph *g, cni_update_pass *pass, cni_pass_call *c, int64_t n) { cni_parallel(g, n, CNI_GRAIN, pass, c); }
+static void run(cn_graph *g, cni_update_pass *pass, cni_update *c, int64_t n) { cni_parallel(g, n, CNI_GRAIN, pass, c); }
 
 /* Filled where it stands: a copy of what was just written in other pieces would wait for the stores. */
-static void call_begin(cni_pass_call *c, const cni_entry *e) {
-  *c = (cni_pass_call){ .u = CNI_UPDATE_INIT };
-  c->u.w = e->variable->data;
+static void call_begin(cni_update *c, const cni_entry *e) {
+  *c = (cni_update)CNI_UPDATE_INIT;
+  c->w = e->variable->data;
 }
 
-static void average_into(const struct cni_optimizer_state *s, const cni_entry *e, cni_pass_call *c) {
+static void average_into(const struct cni_optimizer_state *s, const cni_entry *e, cni_update *c) {
   if (!e->average) return;
-  c->u.ema = e->average->data;
-  c->u.ema_momentum = s->step.t > 1 ? s->ema_momentum : 0; /* the first average is the variable */
+  c->ema = e->average->data;
+  c->ema_momentum = s->step.t > 1 ? s->ema_momentum : 0; /* the first average is the variable */
 }
 
 /* A step of rate 0 and without a gradient: decay, or the moving average alone. */
 static void plain_pass(cn_optimizer *o, const cni_entry *e, double decay, bool average) {
-  cni_pass_call c;
+  cni_update c;
   call_begin(&c, e);
-  c.u.decay = decay;
+  c.decay = decay;
   if (average) average_into(o->state, e, &c);
   run(o->object.graph, cni_kernels_for(o->object.graph, e->dtype)->sgd, &c, e->count);
 }
@@ -72,19 +72,19 @@ static bool update_one(cn_optimizer *o, cni_gradient *x, double scale) {
   const struct cni_optimizer_rules *r = cni_methods(o)->rules;
   cni_entry *e = x->entry;
   prepare(o);
-  cni_pass_call c;
+  cni_update c;
   call_begin(&c, e);
-  c.u.rate = s->step.rate;
-  c.u.decay = decay_of(o, e);
-  c.u.clip = s->clipvalue;
-  c.u.scale = scale = clip_scale(o, x, scale);
+  c.rate = s->step.rate;
+  c.decay = decay_of(o, e);
+  c.clip = s->clipvalue;
+  c.scale = scale = clip_scale(o, x, scale);
   average_into(s, e, &c);
   cni_update_pass *pass = r && r->pass ? r->pass(o, e, cni_kernels_for(g, e->dtype), &c) : NULL;
   bool ok = true;
   if (!pass && !x->dense && !cni_rows_join(g, e->variable, &x->rows)) return false;
-  if (!pass) ok = update_whole(o, e, x, scale, c.u.decay);
-  else if (x->dense) c.u.g = x->dense->data, run(g, pass, &c, e->count);
-  else ok = cni_rows_pass(o, e, &x->rows, &c, pass, c.u.decay == 0 && !c.u.ema && r->rows_only && r->rows_only(o));
+  if (!pass) ok = update_whole(o, e, x, scale, c.decay);
+  else if (x->dense) c.g = x->dense->data, run(g, pass, &c, e->count);
+  else ok = cni_rows_pass(o, e, &x->rows, &c, pass, c.decay == 0 && !c.ema && r->rows_only && r->rows_only(o));
   if (e->average) e->averaged = s->calls;
   cni_touch(e->variable);
   return ok;

@@ -10,14 +10,14 @@ static bool has_slot(const cn_optimizer *o, int i, const cn_tensor *variable, cn
   return i == VELOCITY || (i == MOMENTUM ? p->momentum > 0 : p->centered);
 }
 
-static cni_update_pass *pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_pass_call *c) {
+static cni_update_pass *pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_update *c) {
   const cn_optimizer_RMSpropOptions *p = o->object.options;
-  c->u.slot[0] = cni_slot_data(e, VELOCITY);
-  c->u.slot[1] = cni_slot_data(e, AVERAGE);
-  c->u.slot[2] = cni_slot_data(e, MOMENTUM);
-  c->u.beta_1 = p->momentum;
-  c->u.beta_2 = p->rho;
-  c->u.epsilon = p->epsilon;
+  c->slot[0] = cni_slot_data(e, VELOCITY);
+  c->slot[1] = cni_slot_data(e, AVERAGE);
+  c->slot[2] = cni_slot_data(e, MOMENTUM);
+  c->beta_1 = p->momentum;
+  c->beta_2 = p->rho;
+  c->epsilon = p->epsilon;
   return k->rmsprop;
 }
 

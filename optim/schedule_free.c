@@ -12,18 +12,17 @@ static void prepare(cn_optimizer *o, cni_step *s) {
   s->p[2] = warmup > 0 && t < warmup ? s->rate * t / warmup : s->rate;
 }
 
-static cni_update_pass *pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_pass_call *c) {
+static cni_update_pass *pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_update *c) {
   const cn_optimizer_ScheduleFreeAdamWOptions *p = o->object.options;
-  (void)k;
-  c->u.slot[0] = cni_slot_data(e, 0);
-  c->u.slot[1] = cni_slot_data(e, 1);
-  c->u.beta_1 = p->beta_1;
-  c->u.beta_2 = p->beta_2;
-  c->u.epsilon = p->epsilon;
-  c->u.rate = o->state->step.p[2];
+  c->slot[0] = cni_slot_data(e, 0);
+  c->slot[1] = cni_slot_data(e, 1);
+  c->beta_1 = p->beta_1;
+  c->beta_2 = p->beta_2;
+  c->epsilon = p->epsilon;
+  c->rate = o->state->step.p[2];
   c->p[0] = o->state->step.p[0];
   c->p[1] = o->state->step.p[1];
-  return CNI_PASS(schedule_free, e);
+  return k->schedule_free;
 }
 
 static bool init(cn_object *self) {

@@ -9,11 +9,11 @@ static bool has_slot(const cn_optimizer *o, int i, const cn_tensor *variable, cn
   return (void)i, (void)variable, (void)slot, momentum_of(o) != 0;
 }
 
-static cni_update_pass *pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_pass_call *c) {
+static cni_update_pass *pass(const cn_optimizer *o, const cni_entry *e, const cni_kernels *k, cni_update *c) {
   if (!e->slot[0]) return k->sgd;
-  c->u.slot[0] = cni_slot_data(e, 0);
-  c->u.beta_1 = momentum_of(o);
-  c->u.nesterov = ((const cn_optimizer_SGDOptions *)o->object.options)->nesterov;
+  c->slot[0] = cni_slot_data(e, 0);
+  c->beta_1 = momentum_of(o);
+  c->nesterov = ((const cn_optimizer_SGDOptions *)o->object.options)->nesterov;
   return k->sgd_momentum;
 }
 

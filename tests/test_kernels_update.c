@@ -3,7 +3,7 @@
 
 typedef struct state { double w, slot[3], ema; } state;
 typedef struct options { int rule; bool nesterov, second, third, zero, squares; double decay, scale, clip, ema; } options;
-enum { SGD, MOMENTUM, ADAM, RMSPROP, ADAGRAD };
+enum { SGD, MOMENTUM, ADAM, RMSPROP, ADAGRAD, ADAMAX, NADAM, ADADELTA, FTRL, LION, SCHEDULE_FREE, LAMB };
 
 static const options cases[] = {
   { .rule = SGD, .scale = 1 }, { .rule = SGD, .decay = 0.01, .scale = 0.5, .clip = 0.3, .ema = 0.9 }, { .rule = SGD, .scale = 1, .zero = true, .decay = 0.1 },
@@ -17,10 +17,44 @@ static const options cases[] = {
 };
 #define CASES (int)(sizeof cases / sizeof *cases)
 
+/* The rules with parameters p, and those without squares. */
+static void step_by_p(state *s, const cni_update *u, int rule, double g, double g2) {
+  double *v = s->slot, i, d;
+  if (rule == LION) {
+    i = u->beta_1 * v[0] + (1 - u->beta_1) * g;
+    s->w -= u->rate * (i > 0 ? 1 : i < 0 ? -1 : 0);
+    v[0] = u->beta_2 * v[0] + (1 - u->beta_2) * g;
+  } else if (rule == ADADELTA) {
+    v[0] = u->beta_2 * v[0] + (1 - u->beta_2) * g2;
+    i = (v[1] + u->epsilon) / (v[0] + u->epsilon);
+    s->w -= u->rate * sqrt(i) * g;
+    v[1] = u->beta_2 * v[1] + (1 - u->beta_2) * i * g2;
+  } else if (rule == FTRL) {
+    d = pow(v[0], u->p[0]);
+    v[0] += g2;
+    i = pow(v[0], u->p[0]);
+    v[1] += g + 2 * u->p[3] * s->w - (i - d) / u->rate * s->w;
+    d = fmax(-u->p[1], fmin(u->p[1], v[1]));
+    s->w = (d - v[1]) / (i / u->rate + 2 * u->p[2]);
+  } else if (rule == SCHEDULE_FREE) {
+    v[1] += (g2 - v[1]) * (1 - u->beta_2);
+    v[0] -= u->rate * g / (sqrt(v[1] / u->p[0]) + u->epsilon); /* the iterate; w = (1 - beta_1) z + beta_1 x */
+    i = (s->w - (1 - u->beta_1) * v[0]) / u->beta_1;
+    s->w = (1 - u->beta_1) * v[0] + u->beta_1 * ((1 - u->p[1]) * i + u->p[1] * v[0]);
+  } else {
+    v[0] += (g - v[0]) * (1 - u->beta_1);
+    if (rule == ADAMAX) v[1] = fmax(u->beta_2 * v[1], g2);
+    else v[1] += (g2 - v[1]) * (1 - u->beta_2);
+    if (rule == ADAMAX) s->w -= u->rate * v[0] / (u->p[0] * (v[1] + u->epsilon));
+    if (rule == NADAM) s->w -= u->rate * (u->p[0] * v[0] + u->p[1] * g) / (sqrt(v[1] / u->p[2]) + u->epsilon);
+    if (rule == LAMB) v[2] = v[0] / u->p[0] / (sqrt(v[1] / u->p[1]) + u->epsilon);
+  }
+}
+
 static void step(state *s, const cni_update *u, const options *o, double gradient, double square) {
   double g = o->zero ? 0 : gradient * u->scale;
   g = g > u->clip ? u->clip : g < -u->clip ? -u->clip : g;
-  const double g2 = o->squares ? square * u->scale * u->scale : g * g;
+  const double factor = o->rule == ADAMAX ? fabs(u->scale) : u->scale * u->scale, g2 = o->squares ? square * factor : o->rule == ADAMAX ? fabs(g) : g * g;
   s->w -= s->w * u->decay;
   double *v = s->slot, d, i;
   switch (o->rule) {
@@ -43,22 +77,27 @@ static void step(state *s, const cni_update *u, const options *o, double gradien
       v[2] = u->beta_1 * v[2] + i;
       s->w -= o->third ? v[2] : i;
       break;
-    default:
+    case ADAGRAD:
       v[0] += g2;
       s->w -= u->rate * g / sqrt(v[0] + u->epsilon);
+      break;
+    default: step_by_p(s, u, o->rule, g, g2);
   }
   s->ema = u->ema_momentum * s->ema + (1 - u->ema_momentum) * s->w;
 }
 
 static void check_case(const cni_kernels *k, cn_dtype dtype, const options *o, int64_t n) {
   static numbers w, g, squares, slots[3], ema;
-  cni_update_pass *const passes[] = { k->sgd, k->sgd_momentum, k->adam, k->rmsprop, k->adagrad };
+  cni_update_pass *const passes[] = { k->sgd, k->sgd_momentum, k->adam, k->rmsprop, k->adagrad,       k->adamax, k->nadam,
+                                     k->adadelta, k->ftrl, k->lion, k->schedule_free, k->lamb };
   cni_update u = CNI_UPDATE_INIT;
   u.w = &w, u.g = o->zero ? NULL : &g, u.squares = o->squares ? &squares : NULL, u.ema = o->ema > 0 ? &ema : NULL;
-  const bool used[3] = { o->rule != SGD, o->rule == ADAM || o->second, o->third };
+  const bool two = o->rule == ADAM || (o->rule > ADAGRAD && o->rule != LION);
+  const bool used[3] = { o->rule != SGD, two || o->second, o->third || o->rule == LAMB };
   for (int s = 0; s < 3; s++) u.slot[s] = used[s] ? &slots[s] : NULL;
   u.rate = 0.03, u.decay = o->decay, u.scale = o->scale, u.beta_1 = 0.9, u.beta_2 = 0.99, u.epsilon = 1e-7, u.ema_momentum = o->ema, u.nesterov = o->nesterov;
   if (o->clip > 0) u.clip = o->clip;
+  memcpy(u.p, (const double[]){ 0.5, 0.3, 0.7, 0.01 }, sizeof u.p);
   make(dtype, &w, n + 1, 1, -1, 1), make(dtype, &ema, n, 2, -1, 1);
   for (int s = 0; s < 3; s++) make(dtype, &slots[s], n, 3 + (uint32_t)s, 0.1, s == 1 ? 0.2 : 1);
   static state wanted[MOST_NUMBERS];

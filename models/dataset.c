@@ -1,4 +1,5 @@
 #include "dataset.h"
+#include "../core/threads_private.h"
 #include "dataset_private.h"
 #include "model_private.h"
 
@@ -84,12 +85,16 @@ typedef struct arrays {
   int64_t *order;            /* of the samples; NULL: as they are */
 } arrays;
 
+static const char *row_of(const column *c, const arrays *a, int64_t i) { return c->data + (size_t)(a->first + a->order[i]) * c->row; }
 static void copy_rows(const column *c, const arrays *a, int64_t at, int64_t n, char *to) {
   if (!a->order) {
     if (n) memcpy(to, c->data + (size_t)(a->first + at) * c->row, (size_t)n * c->row);
     return;
   }
-  for (int64_t i = 0; i < n; i++) memcpy(to + (size_t)i * c->row, c->data + (size_t)(a->first + a->order[at + i]) * c->row, c->row);
+  for (int64_t i = at; i < at + n; i++, to += c->row) {
+    if (i + CNI_AHEAD < a->count) cni_prefetch(row_of(c, a, i + CNI_AHEAD), c->row);
+    memcpy(to, row_of(c, a, i), c->row);
+  }
 }
 
 static cn_tensor *batch_of(cn_graph *g, const column *c, const arrays *a, int64_t n) {

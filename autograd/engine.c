@@ -3,7 +3,7 @@
  * what depends on them.
  *
  * While a walk runs, x->slot is the gradient of x so far. A slot holds a temporary (counted by `uses`), or a tensor that already existed (a rule may return
- * one): only an unshared temporary is added to in place. */
+ * one): only an unshared temporary is added to in place. The slot of a look-up's rows may be narrow: of size 1 along axes of the indices where it repeats. */
 #include "engine.h"
 #include "../core/threads_private.h"
 #include "engine_private.h"
@@ -35,10 +35,21 @@ static bool made_now(const cn_graph *g, const cn_tensor *s) {
   return false;
 }
 
+/* A slot that stayed narrow, in x's shape. */
+static bool widen(cn_graph *g, cn_tensor *x) {
+  if (x->slot->count == x->count) return true;
+  cn_tensor *wide = cni_widened(g, x->slot, &x->dims);
+  if (!wide) return false;
+  cni_capture_spoil(g);
+  cni_slot_drop(g, x);
+  return slot_set(x, wide), true;
+}
+
 /* x's slot += c. False after an error. */
 static bool give(const cni_walk *w, cn_tensor *x, cn_tensor *c) {
   cn_graph *g = w->g;
   if (!x->slot) return slot_set(x, c), true;
+  if (!widen(g, x)) return false;
   if (w->record) return (x->slot = cn_add(g, x->slot, c)) != NULL;
   if (!alone(x->slot)) {
     cn_tensor *own = cni_temporary(g, (cn_dtype)x->dtype, &x->dims);
@@ -170,19 +181,34 @@ static bool complete(const cni_walk *w, cn_tensor *x) {
 }
 
 /* ---- one node ---- */
-typedef struct edges { cn_tensor **gy, **gx; void **pgy, **pgx; bool *want; } edges;
+typedef struct edges { cn_tensor **gy, **gx; void **pgy, **pgx; bool *want, narrow; } edges;
+
+/* Whether the gradient of a look-up's rows may stay as narrow as the rule makes it: its places are found all the same, unless a row itself repeats. */
+static bool stays_narrow(const cni_walk *w, const cn_call *c, cn_dims *dims) {
+  const cn_tensor *x = c->x[0];
+  const cn_node *from = x->node;
+  if (w->steps || x->slot || (x->flags & (CNI_TARGET | CNI_WATCHED)) || !from || !rows_edge(w, from, 0) || !is_sparse(w, from->x[0]))
+    return false;
+  c->op->narrow(c, dims);
+  for (int i = from->x[1]->dims.rank; i < x->dims.rank; i++)
+    if (dims->d[i] != x->dims.d[i]) return false;
+  return true;
+}
 
 static bool fused(const cni_walk *w, const cn_node *n, edges *e) {
   cn_graph *g = w->g;
-  for (int32_t i = 0; i < n->ny; i++) e->pgy[i] = e->gy[i] ? e->gy[i]->data : NULL;
-  for (int32_t i = 0; i < n->nx; i++) {
+  cn_call c = { .graph = g, .op = n->op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny, .gy = e->pgy, .gx = e->pgx };
+  cn_dims narrow;
+  const cn_dims *dims = c.op->flags & CN_OP_BROADCASTS ? &c.y[0]->dims : NULL; /* of every gradient; NULL: each has its input's */
+  if (c.op->narrow && stays_narrow(w, &c, &narrow)) c.narrow = e->narrow = true, dims = &narrow;
+  for (int64_t i = 0; i < c.ny; i++) e->pgy[i] = e->gy[i] ? e->gy[i]->data : NULL;
+  for (int64_t i = 0; i < c.nx; i++) {
     e->pgx[i] = NULL;
     if (!e->want[i]) continue;
-    e->gx[i] = cni_temporary(g, (cn_dtype)n->x[i]->dtype, n->op->flags & CN_OP_BROADCASTS ? &n->y[0]->dims : &n->x[i]->dims);
-    if (!e->gx[i]) return false;
-    e->pgx[i] = e->gx[i]->data;
+    cn_tensor *gx = e->gx[i] = cni_temporary(g, (cn_dtype)c.x[i]->dtype, dims ? dims : &c.x[i]->dims);
+    if (!gx) return false;
+    e->pgx[i] = gx->data;
   }
-  const cn_call c = { .graph = g, .op = n->op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny, .gy = e->pgy, .gx = e->pgx };
   if (cni_run_rule(&c) == CN_OK) {
     if (g->capture) cni_capture_rule(&c, e->gy);
     return true;
@@ -196,11 +222,10 @@ static bool deliver(cni_walk *w, cn_node *n, edges *e, bool rows) {
   if (w->steps && !cni_step_taken(w, n, e->gy, e->gx, rows)) return false;
   for (int32_t i = 0; i < n->nx; i++) {
     if (!e->want[i] || !e->gx[i]) continue;
-    cn_tensor *x = n->x[i];
-    if (!(e->gx[i] = cni_unbroadcast(g, e->gx[i], x))) return false;
-    if (g->check_finite && !cni_check_finite(g, e->gx[i], "the gradient")) return false;
-    if (e->gx[i]->dtype != x->dtype) return cn_fail(g, CN_DTYPE, "the gradient of input %d is %s", (int)i, cn_dtype_name((cn_dtype)e->gx[i]->dtype)), false;
-    if (!give(w, x, e->gx[i])) return false;
+    cn_tensor *x = n->x[i], *gx = e->narrow ? e->gx[i] : cni_unbroadcast(g, e->gx[i], x);
+    if (!gx || (g->check_finite && !cni_check_finite(g, gx, "the gradient"))) return false;
+    if (gx->dtype != x->dtype) return cn_fail(g, CN_DTYPE, "the gradient of input %d is %s", (int)i, cn_dtype_name((cn_dtype)gx->dtype)), false;
+    if (!give(w, x, gx)) return false;
   }
   return true;
 }
@@ -237,13 +262,13 @@ static bool node_backward(cni_walk *w, cn_node *n) {
   cn_tensor *few_t[2 * SMALL];
   void *few_p[2 * SMALL];
   bool few_b[SMALL], any = false, wants = false;
-  edges e = { few_t, few_t + SMALL, few_p, few_p + SMALL, few_b };
+  edges e = { few_t, few_t + SMALL, few_p, few_p + SMALL, few_b, false };
   if (n->nx > SMALL || n->ny > SMALL) {
     const size_t nx = (size_t)n->nx, ny = (size_t)n->ny;
     char *p = cni_arena_take(g, cni_step_arena(g), (2 * nx + 2 * ny) * sizeof(void *) + nx);
     if (!p) return false;
     e = (edges){ (cn_tensor **)(void *)p, (cn_tensor **)(void *)p + ny, (void **)(void *)p + ny + nx, (void **)(void *)p + 2 * ny + nx,
-                 (bool *)((void **)(void *)p + 2 * (nx + ny)) };
+                 (bool *)((void **)(void *)p + 2 * (nx + ny)), false };
   }
   for (int32_t i = 0; i < n->ny; i++) any |= (e.gy[i] = n->y[i]->slot) != NULL;
   for (int32_t i = 0; i < n->nx; i++) {

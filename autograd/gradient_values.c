@@ -1,6 +1,7 @@
 /* Arithmetic on gradients' values: sums of parts, and broadcasting undone. */
 #include "engine_private.h"
 #include "../core/threads_private.h"
+#include "ops_layout_private.h"
 #include "ops_reduce.h"
 #include "profile.h"
 #include "ops_shape.h"
@@ -40,4 +41,14 @@ cn_tensor *cni_unbroadcast(cn_graph *g, cn_tensor *t, const cn_tensor *x) {
   const cn_ints over = { axes, n }, shape = { s->d, s->rank };
   cn_tensor *sum = n ? cn_sum(g, t, .axis = over) : t;
   return sum && !cn_dims_equal(&sum->dims, s) ? cn_reshape(g, sum, .newshape = shape) : sum;
+}
+
+cn_tensor *cni_widened(cn_graph *g, const cn_tensor *t, const cn_dims *dims) {
+  int64_t steps[CN_MAX_RANK];
+  cn_tensor *wide = cni_temporary(g, (cn_dtype)t->dtype, dims);
+  if (!wide) return NULL;
+  cni_strides(&t->dims, steps);
+  for (int i = 0; i < dims->rank; i++) steps[i] = t->dims.d[i] == dims->d[i] ? steps[i] : 0;
+  cni_gather(g, cn_dtype_size((cn_dtype)t->dtype), dims, wide->data, t->data, steps);
+  return wide;
 }

@@ -22,6 +22,7 @@ typedef struct cn_call {
   cn_sig *sig;             /* infer: ny of them, to be filled */
   void *const *gy;         /* backward: gradients of the outputs, contiguous, of their shapes; NULL where nothing depends on the output */
   void *const *gx;         /* backward: where to write the gradients of the inputs (not zeroed); NULL where none is wanted */
+  bool narrow;             /* backward: gx[0] has the shape that the op's `narrow` gives */
 } cn_call;
 
 /* What the naive reference of the sweep gets: everything as double. */
@@ -59,6 +60,8 @@ struct cn_op {
               cn_tensor **gx);                         /* in operations: differentiable to any order. gy NULL where unused; leave gx NULL for a zero gradient */
   double (*cost)(const cn_call *c);                    /* FLOP of forward; NULL: one for each element of the inputs or of the outputs, whichever are more */
   cn_code (*backward)(const cn_call *c);               /* a fused kernel with the values of vjp, optional; writes every gx that is not NULL */
+  /* optional, for operations with one input whose gradient repeats along axes: its shape with size 1 there, in which backward can write it too */
+  void (*narrow)(const cn_call *c, cn_dims *dims);
   void (*reference)(const cn_reference *r);            /* a naive loop in double precision that never calls the kernel */
   const char *const *samples;                          /* calls for the sweep, NULL-terminated: "[3,4], [4]" inputs, then options as text; see tests/sweep.h */
   const char *const *rejects;                          /* "[4,3], [5,7] => inner sizes differ": calls that must be refused, and a part of the text */

@@ -85,8 +85,14 @@ CNI_VJP(sum) {
   (void)want;
   gx[0] = cni_spread(g, cni_kept_axes(g, n, gy[0]), &n->x[0]->dims);
 }
-static cn_code sum_backward(const cn_call *c) { return spread(c, c->gy[0]), CN_OK; }
-CN_OP(sum, CN_LIST_REDUCE, .outputs = 1, .infer = sum_infer, .forward = sum_forward, .vjp = sum_vjp, .backward = sum_backward, .reference = sum_reference,
+static void narrow_dims(const cn_call *c, cn_dims *dims) { cni_reduced_dims(&c->x[0]->dims, bits_of(c), true, dims); }
+static cn_code sum_backward(const cn_call *c) {
+  if (!c->narrow) return spread(c, c->gy[0]), CN_OK;
+  if (c->y[0]->count) memcpy(c->gx[0], c->gy[0], (size_t)c->y[0]->count * cni_width_of(c));
+  return CN_OK;
+}
+CN_OP(sum, CN_LIST_REDUCE, .outputs = 1, .infer = sum_infer, .forward = sum_forward, .vjp = sum_vjp, .backward = sum_backward, .narrow = narrow_dims,
+      .reference = sum_reference,
       .samples = CN_TEXTS(SAMPLES, "f[2,0]", "f[0,3], axis=[0]", "f[257,129]", "f[40000]", "f[600,70], axis=[0]"), .rejects = CN_TEXTS(REJECTS));
 
 static cn_code scale(const cn_call *c, void *to, const void *from, int64_t count, double n) {
@@ -113,6 +119,7 @@ CNI_VJP(mean) {
 }
 static cn_code mean_backward(const cn_call *c) {
   const int64_t count = c->y[0]->count;
+  if (c->narrow) return scale(c, c->gx[0], c->gy[0], count, reduced_count(&c->x[0]->dims, bits_of(c)));
   double one;
   cni_buffer *buffer = NULL;
   void *scaled = count == 1 ? &one : cni_borrow(c->graph, (size_t)count * cni_width_of(c), &buffer);
@@ -122,7 +129,8 @@ static cn_code mean_backward(const cn_call *c) {
   if (buffer) cni_buffer_drop(c->graph, buffer, false);
   return CN_OK;
 }
-CN_OP(mean, CN_LIST_REDUCE, .outputs = 1, .infer = mean_infer, .forward = mean_forward, .vjp = mean_vjp, .backward = mean_backward, .reference = mean_reference,
+CN_OP(mean, CN_LIST_REDUCE, .outputs = 1, .infer = mean_infer, .forward = mean_forward, .vjp = mean_vjp, .backward = mean_backward, .narrow = narrow_dims,
+      .reference = mean_reference,
       .samples = CN_TEXTS(SAMPLES, "f[0,3], axis=[1]", "i[4]@0:9", "f[600,70], axis=[0]"), .rejects = CN_TEXTS(REJECTS));
 
 /* ---- max, min ---- */

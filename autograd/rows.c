@@ -1,6 +1,7 @@
 /* Sparse gradients: rows of a variable that look-ups read. While backward runs they are kept as pieces {indices, values}, one for each look-up. */
 #include "../core/threads_private.h"
 #include "engine_private.h"
+#include "ops_layout_private.h"
 
 bool cni_piece_add(cn_graph *g, const cn_node *n) {
   if (g->pieces_count == g->pieces_capacity && !cni_grow(g, (void **)&g->pieces, g->pieces_count, &g->pieces_capacity, sizeof(cni_piece))) return false;
@@ -17,10 +18,17 @@ static int64_t row_of(const cn_tensor *indices, int64_t i, int64_t rows) {
   return k < 0 ? k + rows : k;
 }
 
-typedef struct copying { char *to; const char *from; } copying;
+typedef struct copying { char *to; const char **from; size_t bytes; } copying;
 static void copy_part(void *context, int64_t begin, int64_t end) {
   const copying *c = context;
-  memcpy(c->to + begin, c->from + begin, (size_t)(end - begin));
+  for (int64_t i = begin; i < end; i++) memcpy(c->to + (size_t)i * c->bytes, c->from[i], c->bytes);
+}
+
+/* Whether a piece's values have a row for each index; else they repeat along axes of the indices, where their size is 1. */
+static bool has_every_row(const cni_piece *p) {
+  for (int i = 0; i < p->indices->dims.rank; i++)
+    if (p->values->dims.d[i] != p->indices->dims.d[i]) return false;
+  return true;
 }
 
 static size_t row_bytes(const cn_tensor *v) { return v->dims.d[0] ? (size_t)(v->count / v->dims.d[0]) * cn_dtype_size((cn_dtype)v->dtype) : 0; }
@@ -49,7 +57,7 @@ bool cni_rows_collect(cn_graph *g, cn_tensor *v, cn_rows *rows) {
   const cn_dims flat = { 2, { total, height ? v->count / height : 0 } };
   rows->values = NULL;
   rows->indices = cni_temporary(g, CN_I64, &(const cn_dims){ 1, { total } });
-  if (!rows->indices || (pieces == 1 && !(rows->values = values_of(g, v, only->values, &flat)))) return false;
+  if (!rows->indices || (pieces == 1 && has_every_row(only) && !(rows->values = values_of(g, v, only->values, &flat)))) return false;
   for (int64_t p = 0; p < g->pieces_count; p++) {
     const cni_piece *q = &g->pieces[p];
     for (int64_t i = 0; q->variable == v && i < q->indices->count; i++) ((int64_t *)rows->indices->data)[at++] = row_of(q->indices, i, height);
@@ -61,24 +69,44 @@ bool cni_rows_join(cn_graph *g, const cn_tensor *v, cn_rows *rows) {
   if (rows->values) return true;
   const cn_dims flat = { 2, { rows->indices->count, v->dims.d[0] ? v->count / v->dims.d[0] : 0 } };
   if (!(rows->values = cni_temporary(g, (cn_dtype)v->dtype, &flat))) return false;
-  copying c = { rows->values->data, NULL };
-  for (int64_t p = 0; p < g->pieces_count; p++) {
-    const cni_piece *q = &g->pieces[p];
-    if (q->variable != v) continue;
-    const int64_t bytes = q->indices->count * (int64_t)row_bytes(v);
-    c.from = q->values->data;
-    cni_parallel(g, bytes, 4 * CNI_GRAIN, copy_part, &c);
-    c.to += bytes;
-  }
+  cni_buffer *places = NULL;
+  cn_tensor *const values = rows->values;
+  copying c = { values->data, cni_borrow(g, (size_t)(rows->indices->count + 1) * sizeof *c.from, &places), row_bytes(v) };
+  if (!c.from) return false;
+  rows->values = NULL;
+  cni_rows_places(g, v, rows, c.from);
+  rows->values = values;
+  cni_parallel(g, rows->indices->count, 4 * CNI_GRAIN / (int64_t)(c.bytes + 1) + 1, copy_part, &c);
+  cni_buffer_drop(g, places, false);
   return true;
+}
+
+/* Where the piece's rows are, index by index; returns what follows in `place`. */
+static const char **piece_places(const cni_piece *p, size_t bytes, const char **place) {
+  const cn_dims *d = &p->indices->dims;
+  const int last = d->rank - 1;
+  const int64_t run = last < 0 ? 1 : d->d[last];
+  int64_t at[CN_MAX_RANK] = { 0 }, step[CN_MAX_RANK] = { 0 }, rows = 1, row = 0;
+  for (int k = last; k >= 0; rows *= p->values->dims.d[k--]) step[k] = p->values->dims.d[k] == d->d[k] ? rows : 0;
+  const size_t each = last < 0 ? 0 : (size_t)step[last] * bytes;
+  for (int64_t done = 0; done < p->indices->count; done += run) {
+    const char *from = (const char *)p->values->data + (size_t)row * bytes;
+    for (int64_t i = 0; i < run; i++) *place++ = from + (size_t)i * each;
+    for (int k = last - 1; k >= 0; k--) {
+      row += step[k];
+      if (++at[k] < d->d[k]) break;
+      row -= step[k] * d->d[k];
+      at[k] = 0;
+    }
+  }
+  return place;
 }
 
 void cni_rows_places(const cn_graph *g, const cn_tensor *v, const cn_rows *rows, const char **place) {
   const size_t bytes = row_bytes(v);
   for (int64_t i = 0; rows->values && i < rows->indices->count; i++) place[i] = (const char *)rows->values->data + (size_t)i * bytes;
   for (int64_t p = 0; !rows->values && p < g->pieces_count; p++)
-    for (int64_t i = 0; g->pieces[p].variable == v && i < g->pieces[p].indices->count; i++)
-      *place++ = (const char *)g->pieces[p].values->data + (size_t)i * bytes;
+    if (g->pieces[p].variable == v) place = piece_places(&g->pieces[p], bytes, place);
 }
 
 void cni_pieces_drop(cn_graph *g, const cn_tensor *v) {

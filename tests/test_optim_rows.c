@@ -57,6 +57,47 @@ Test(optim_rows, blocks_and_threads) {
   }
 }
 
+/* The gradient of rows that are summed or averaged is one row for each sum: it gives what the gradient of every single row gives. A factor of ones between look-up
+ * and sum makes those. */
+typedef struct bag { int64_t axis[2], axes, second_axis /* of a second reader; -2: none */; int rank; bool mean, twice; } bag;
+static cn_tensor *bag_loss(cn_graph *g, const bag *b, cn_tensor *v, bool wide) {
+  static const int64_t index[] = { 3, 1, 3, 0, 5, 1, 1, 4, 2, 2, 3, 5 };
+  cn_dims shapes[] = { { 0, { 0 } }, { 1, { 12 } }, { 2, { 3, 4 } }, { 3, { 2, 3, 2 } } };
+  const cn_ints axis = { b->axis, b->axes };
+  cn_tensor *x = cn_take(g, v, cn_array(g, CN_I64, &shapes[b->rank], index), .axis = 0), *y;
+  if (wide) x = cn_multiply(g, x, cn_ones(g, cn_dtype_of(x), &x->dims));
+  y = b->mean ? cn_mean(g, x, .axis = axis) : cn_sum(g, x, .axis = axis, .keepdims = true);
+  cn_tensor *loss = cn_sum(g, cn_square(g, cn_sin(g, y)));
+  if (b->second_axis > -2) loss = cn_add(g, loss, cn_sum(g, cn_exp(g, cn_mean(g, x, .axis = CN_INTS(b->second_axis)))));
+  if (b->twice) loss = cn_add(g, loss, cn_sum(g, cn_square(g, cn_take(g, v, cn_array(g, CN_I64, CN_DIMS(2), index), .axis = 0))));
+  return loss;
+}
+Test(optim_rows, rows_of_sums_are_found_where_they_stand) {
+  static const bag bags[] = {
+    { { 1 }, 1, -2, 2, true, false },   { { 0 }, 1, -2, 2, true, false },  { { 0, 1 }, 2, -2, 2, false, false }, { { 2 }, 1, -2, 2, false, false },
+    { { 1, 2 }, 2, -2, 2, true, false }, { { 1 }, 1, 0, 2, true, false },  { { 1 }, 1, -2, 2, true, true },      { { 0 }, 1, -2, 1, false, false },
+    { { 0, 2 }, 2, -2, 3, true, false }, { { 1 }, 1, 1, 3, false, true },  { { 0 }, 1, -2, 0, true, false },     { { 1 }, 1, -1, 3, true, false },
+  };
+  static const char *const texts[] = { "SGD(0.1)", "Adam(0.01)", "Adamax(0.01, clipnorm=0.3)", "Lamb(0.01)", "Adagrad(0.1, global_clipnorm=0.1)",
+                                       "SGD(0.1, gradient_accumulation_steps=2)" };
+  for (size_t i = 0; i < sizeof bags / sizeof *bags; i++)
+    for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
+      cn_graph *g = cn_graph_new(.seed = 1);
+      cn_tensor *v[] = { table(g, CN_F64, 6, 5), table(g, CN_F64, 6, 5) };
+      cn_optimizer *o[] = { cn_optimizer_from(g, texts[t]), cn_optimizer_from(g, texts[t]) };
+      for (int k = 0; k < 2; k++) cn_optimizer_build(o[k], &v[k], 1);
+      for (int step = 0; step < 5; step++)
+        for (int k = 0; k < 2; k++) {
+          cr_assert(cn_optimizer_minimize(o[k], bag_loss(g, &bags[i], v[k], k == 1), true), "%s", cn_error(g));
+          cn_graph_reset(g);
+        }
+      cr_assert(largest_difference(v[0], v[1]) < 1e-12, "case %d, %s", (int)i, texts[t]);
+      cr_assert(cn_backward(g, cn_add(g, bag_loss(g, &bags[i], v[0], false), bag_loss(g, &bags[i], v[1], true))));
+      cr_assert(largest_difference(cn_grad(v[0]), cn_grad(v[1])) < 1e-12, "case %d, kept", (int)i);
+      cn_graph_free(g);
+    }
+}
+
 /* Row 1 twice, with 3 and 4: linear uses see 7, squares 9 + 16, absolute values 3 + 4. */
 static void repeated(const char *text, double wanted_1, double tolerance) {
   cn_graph *g = cn_graph_new(.seed = 1);

@@ -38,9 +38,10 @@ static bool made_now(const cn_graph *g, const cn_tensor *s) {
 /* A slot that stayed narrow, in x's shape. */
 static bool widen(cn_graph *g, cn_tensor *x) {
   if (x->slot->count == x->count) return true;
-  cn_tensor *wide = cni_widened(g, x->slot, &x->dims);
+  cn_tensor *wide = cni_temporary(g, (cn_dtype)x->dtype, &x->dims);
   if (!wide) return false;
-  cni_capture_spoil(g);
+  cni_values_widen(g, wide, x->slot);
+  if (g->capture) cni_capture_widen(wide, x->slot);
   cni_slot_drop(g, x);
   return slot_set(x, wide), true;
 }

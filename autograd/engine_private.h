@@ -28,7 +28,7 @@ static inline bool cni_wanted(const cni_walk *w, const cn_tensor *x) {
 
 /* gradient_values.c */
 void cni_values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x);       /* y += x, of one shape */
-cn_tensor *cni_widened(cn_graph *g, const cn_tensor *t, const cn_dims *dims);   /* t repeated along its axes of size 1; NULL after an error */
+void cni_values_widen(cn_graph *g, cn_tensor *y, const cn_tensor *x);     /* y = x repeated along its axes of size 1 */
 cn_tensor *cni_unbroadcast(cn_graph *g, cn_tensor *t, const cn_tensor *x);      /* t summed to the shape of x; NULL after an error */
 
 /* engine.c */

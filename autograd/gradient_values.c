@@ -43,12 +43,9 @@ cn_tensor *cni_unbroadcast(cn_graph *g, cn_tensor *t, const cn_tensor *x) {
   return sum && !cn_dims_equal(&sum->dims, s) ? cn_reshape(g, sum, .newshape = shape) : sum;
 }
 
-cn_tensor *cni_widened(cn_graph *g, const cn_tensor *t, const cn_dims *dims) {
+void cni_values_widen(cn_graph *g, cn_tensor *y, const cn_tensor *x) {
   int64_t steps[CN_MAX_RANK];
-  cn_tensor *wide = cni_temporary(g, (cn_dtype)t->dtype, dims);
-  if (!wide) return NULL;
-  cni_strides(&t->dims, steps);
-  for (int i = 0; i < dims->rank; i++) steps[i] = t->dims.d[i] == dims->d[i] ? steps[i] : 0;
-  cni_gather(g, cn_dtype_size((cn_dtype)t->dtype), dims, wide->data, t->data, steps);
-  return wide;
+  cni_strides(&x->dims, steps);
+  for (int i = 0; i < y->dims.rank; i++) steps[i] = x->dims.d[i] == y->dims.d[i] ? steps[i] : 0;
+  cni_gather(g, cn_dtype_size((cn_dtype)y->dtype), &y->dims, y->data, x->data, steps);
 }

@@ -38,9 +38,8 @@ void cni_text_format(cni_text *t, const char *format, ...) {
   cni_text_put(t, s, n < 0 ? 0 : n < (int)sizeof s ? (size_t)n : sizeof s - 1);
 }
 
-static void put(cni_text *t, const char *s, size_t n) { cni_text_put(t, s, n); }
 static void put_many(cni_text *t, char c, int64_t n) {
-  for (int64_t i = 0; i < n; i++) put(t, &c, 1);
+  for (int64_t i = 0; i < n; i++) cni_text_put(t, &c, 1);
 }
 
 /* ---- decimal digits ---- */
@@ -106,12 +105,12 @@ static int part_digits(const decimal *d) {
 static void write_positional(cni_text *t, const decimal *d) {
   if (d->negative) cni_text_add(t, "-");
   if (d->exponent < 0) cni_text_add(t, "0");
-  for (int i = 0; i <= d->exponent; i++) put(t, i < d->count ? &d->digits[i] : "0", 1);
+  for (int i = 0; i <= d->exponent; i++) cni_text_put(t, i < d->count ? &d->digits[i] : "0", 1);
   cni_text_add(t, ".");
   const int behind = part_digits(d);
   for (int i = 0; i < behind; i++) {
     const int at = d->exponent + 1 + i;
-    put(t, at >= 0 ? &d->digits[at] : "0", 1);
+    cni_text_put(t, at >= 0 ? &d->digits[at] : "0", 1);
   }
 }
 
@@ -123,9 +122,9 @@ static int exponent_digits(int exponent) {
 static void write_scientific(cni_text *t, const decimal *d, int behind, int exponent_width) {
   char e[16];
   if (d->negative) cni_text_add(t, "-");
-  put(t, d->digits, 1);
+  cni_text_put(t, d->digits, 1);
   cni_text_add(t, ".");
-  for (int i = 1; i <= behind; i++) put(t, i < d->count ? &d->digits[i] : "0", 1);
+  for (int i = 1; i <= behind; i++) cni_text_put(t, i < d->count ? &d->digits[i] : "0", 1);
   snprintf(e, sizeof e, "e%c%0*d", d->exponent < 0 ? '-' : '+', exponent_width, abs(d->exponent));
   cni_text_add(t, e);
 }
@@ -227,7 +226,7 @@ static void write_string(cni_text *t, const cn_tensor *x, int64_t i) {
     else if (c == '\t') cni_text_add(t, "\\t");
     else if (c == '\r') cni_text_add(t, "\\r");
     else if (c < 32 || c == 127) cni_text_format(t, "\\x%02x", c);
-    else put(t, s + k, 1);
+    else cni_text_put(t, s + k, 1);
   }
   cni_text_add(t, quote);
 }
@@ -253,7 +252,7 @@ static void write_scalar(cni_text *t, const cn_tensor *x) {
   if (x->dtype == CN_STRING) {
     int64_t n;
     const char *s = cn_string_at(x, 0, &n);
-    put(t, s, (size_t)n);
+    cni_text_put(t, s, (size_t)n);
   } else if (x->dtype == CN_BOOL) {
     cni_text_add(t, v != 0 ? "True" : "False");
   } else if (!cni_is_float((cn_dtype)x->dtype) || !isfinite(v)) {
@@ -285,7 +284,7 @@ static void add_word(line *l, const char *word, size_t n, size_t width) {
     l->begin = l->out->size;
     put_many(l->out, ' ', (int64_t)l->hanging);
   }
-  put(l->out, word, n);
+  cni_text_put(l->out, word, n);
 }
 
 static void write_row(cni_text *t, const format *f, int64_t at, int64_t n, size_t hanging, size_t width) {

@@ -66,7 +66,7 @@ static double rule_bytes(const cn_call *c, int64_t *wanted) {
   double bytes = 0;
   for (int64_t i = 0; i < c->nx; i++) {
     *wanted += c->gx[i] != NULL;
-    bytes += (c->gx[i] ? bytes_of(c->x[i]) : 0) + (c->op->reads & CN_READS_X(i < 15 ? i : 15) ? bytes_of(c->x[i]) : 0);
+    bytes += (!c->gx[i] ? 0 : c->narrow ? bytes_of(c->y[0]) : bytes_of(c->x[i])) + (c->op->reads & CN_READS_X(i < 15 ? i : 15) ? bytes_of(c->x[i]) : 0);
   }
   for (int64_t i = 0; i < c->ny; i++) bytes += (c->gy[i] ? bytes_of(c->y[i]) : 0) + (i < 16 && c->op->reads & CN_READS_Y(i) ? bytes_of(c->y[i]) : 0);
   return bytes;

@@ -3,7 +3,7 @@
 #include "engine_private.h"
 #include "held_private.h"
 
-typedef enum { CALL, RULE, VIEW, FILL, COPY, ADD, ASSIGN, UPDATE, UPDATE_ROWS } action_kind;
+typedef enum { CALL, RULE, VIEW, FILL, COPY, ADD, WIDEN, ASSIGN, UPDATE, UPDATE_ROWS } action_kind;
 
 typedef struct action {
   action_kind kind;
@@ -130,6 +130,7 @@ void cni_capture_fill(cn_tensor *y, double value) {
 
 void cni_capture_copy(cn_tensor *y, cn_tensor *x) { append_pair(y->graph, COPY, y, x); }
 void cni_capture_add(cn_tensor *y, cn_tensor *x) { append_pair(y->graph, ADD, y, x); }
+void cni_capture_widen(cn_tensor *y, cn_tensor *x) { append_pair(y->graph, WIDEN, y, x); }
 void cni_capture_assign(cn_tensor *variable, cn_tensor *x) { append_pair(variable->graph, ASSIGN, variable, x); }
 
 /* The pieces of a variable as they are when its gradient is complete. */
@@ -224,6 +225,7 @@ static bool run_action(cn_graph *g, const action *a, const cni_sink *sink) {
   case FILL: return cni_fill(a->y, a->u.value), true;
   case COPY: return a->y->count ? memcpy(a->y->data, a->x->data, (size_t)a->y->count * cn_dtype_size((cn_dtype)a->y->dtype)) != NULL : true;
   case ADD: return cni_values_add(g, a->y, a->x), true;
+  case WIDEN: return cni_values_widen(g, a->y, a->x), true;
   case ASSIGN: return cn_assign_data(a->y, a->x->data);
   case UPDATE: return sink->apply(sink->user, a->y, a->x, NULL);
   default: return update_rows(g, a, sink);

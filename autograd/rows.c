@@ -72,8 +72,8 @@ bool cni_rows_join(cn_graph *g, const cn_tensor *v, cn_rows *rows) {
   cni_buffer *places = NULL;
   cn_tensor *const values = rows->values;
   copying c = { values->data, cni_borrow(g, (size_t)(rows->indices->count + 1) * sizeof *c.from, &places), row_bytes(v) };
-  if (!c.from) return false;
   rows->values = NULL;
+  if (!c.from) return false;
   cni_rows_places(g, v, rows, c.from);
   rows->values = values;
   cni_parallel(g, rows->indices->count, 4 * CNI_GRAIN / (int64_t)(c.bytes + 1) + 1, copy_part, &c);

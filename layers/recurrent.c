@@ -249,11 +249,12 @@ static cn_tensor *symbolic_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   return shape_only(g, l->dtype, &y);
 }
 
-/* The call's mask [n, t] as booleans, NULL where there is none. */
+/* The call's mask [n, t] as booleans, NULL where there is none. As in Keras, a call of several tensors does not take it from the first: with initial states a
+ * mask must be given. */
 static bool mask_of(cn_graph *g, const cn_inputs *in, cn_tensor **mask) {
   const cn_dims *x = &in->x[0]->dims;
   char a[160], b[160];
-  *mask = in->mask[0];
+  *mask = !in->initial_states || cni_given(in->args->mask) ? in->mask[0] : NULL;
   if (!*mask) return true;
   const cn_dims *m = &(*mask)->dims;
   if (m->rank != 2 || m->d[0] != x->d[0] || m->d[1] != x->d[1])
@@ -286,11 +287,12 @@ static bool first_states(cn_layer *l, cn_graph *g, const cn_inputs *in, sequence
 static cn_tensor *call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   rnn *r = (rnn *)l;
   const bool sequences = cni_flag(l, "return_sequences");
-  cn_tensor *state[CN_LAYER_OUTPUTS], *mask;
+  cn_tensor *state[CN_LAYER_OUTPUTS], *mask, *whole;
   sequence s = { .x = in->x[0], .training = in->training, .state = state, .steps = in->x[0]->dims.d[1] };
   if (s.x->flags & CNI_SYMBOLIC) return symbolic_call(l, g, in);
   if (s.steps < 1) return cn_fail(g, CN_SHAPE, "%s: there are no steps to run over", l->object.cls->schema.name), NULL;
   if (!mask_of(g, in, &mask) || !first_states(l, g, in, &s) || !(s.y = cni_arena_take(g, cni_step_arena(g), (size_t)s.steps * sizeof *s.y))) return NULL;
+  whole = mask;
   if (cni_flag(l, "go_backwards")) {
     s.x = cn_flip(g, s.x, CN_INTS(1));
     if (mask) mask = cn_flip(g, mask, CN_INTS(1));
@@ -299,6 +301,7 @@ static cn_tensor *call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   if (!cn_ok(g) || !run_cell(r->cell, g, &s)) return NULL;
   const cn_tensors ys = { s.y, s.steps };
   cn_tensor *y = sequences ? cn_stack(g, ys, .axis = 1) : s.y[s.steps - 1];
+  if (cni_flag(l, "unroll")) mask = whole; /* as Keras, which does not turn it for the zeros of an unrolled layer */
   if (y && mask && cni_flag(l, "zero_output_for_mask")) y = zero_masked(g, y, sequences ? mask : s.mask[s.steps - 1], sequences);
   if (!(y = in_dtype(g, y, l->dtype)) || !states_in_dtype(g, &s, l->dtype)) return NULL;
   for (int64_t i = 0; i < r->states; i++)

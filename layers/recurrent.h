@@ -63,8 +63,8 @@ CN_LAYER_DECLARE(StackedRNNCells, CN_STACKED_RNN_CELLS)
 
 /* ---- layers ---- */
 /* Runs a cell over the axis of time: [n, t, ...] -> the cell's last output [n, ...], or all [n, t, ...]. A masked step keeps the states and gives the output
- * before (0 before the first). The mask passes with return_sequences. .initial_state of a call: as many as the cell has states; left out: zeros, or with
- * stateful what the last call left (cn_reset_state). Several cells: StackedRNNCells. Keras' RNN. */
+ * before (0 before the first). The mask passes with return_sequences. .initial_state of a call: as many as the cell has states, and the mask that x carries
+ * does not count then; left out: zeros, or with stateful what the last call left (cn_reset_state). Several cells: StackedRNNCells. Keras' RNN. */
 #define CN_RNN(X, S) X(S, cn_layer *, cell, NULL, REQUIRED, "the cell") CN_RNN_FLAGS_(X, S) CN_RNN_ZERO_(X, S)
 CN_LAYER_DECLARE(RNN, CN_RNN)
 

@@ -108,12 +108,13 @@ static int64_t whole_rows(const char *path) {
 static bool logger_state(cn_callback *c, cn_state *state) {
   csv_logger *s = (csv_logger *)(void *)c;
   if (!cn_state_bytes(state, "header", &s->header, sizeof s->header) || !cn_state_bytes(state, "at", &s->at, sizeof s->at)) return false;
-  if (!cn_state_bytes(state, "names_bytes", &s->names_bytes, sizeof s->names_bytes) || s->names_bytes <= 0) return cn_ok(c->object.graph);
+  if (!cn_state_bytes(state, "names_bytes", &s->names_bytes, sizeof s->names_bytes)) return false;
   if (cn_state_loading(state)) {
     cni_free(c->object.graph, s->names);
-    if (!(s->names = cni_alloc(c->object.graph, (size_t)s->names_bytes))) return false;
+    s->names = s->names_bytes > 0 ? cni_alloc(c->object.graph, (size_t)s->names_bytes) : NULL;
+    if (s->names_bytes > 0 && !s->names) return false;
   }
-  if (!cn_state_bytes(state, "names", s->names, (size_t)s->names_bytes)) return false;
+  if (s->names_bytes > 0 && !cn_state_bytes(state, "names", s->names, (size_t)s->names_bytes)) return false;
   if (!cn_state_loading(state) || cni_file_size(options(c)->filename) >= s->at) return true;
   s->at = whole_rows(options(c)->filename);
   s->header = s->at == 0;

@@ -52,7 +52,8 @@ bool cni_dataset_read_on(cn_dataset *d, int64_t sample) {
 }
 bool cn_dataset_seek(cn_dataset *d, const cn_position *p) {
   if (!d || !cn_ok(d->graph)) return false;
-  if (!cn_dataset_can_seek(d)) return cn_fail(d->graph, CN_STATE, "dataset_seek: this data set runs once: it cannot return to a position"), false;
+  if (!cn_dataset_can_seek(d))
+    return cn_fail(d->graph, CN_STATE, "dataset_seek: this data set runs once or draws random numbers of its own: it cannot return to a position"), false;
   if (p->sample < 0) return cn_fail(d->graph, CN_VALUE, "dataset_seek: sample %lld", (long long)p->sample), false;
   d->stream = (cn_stream){ p->key, p->counter };
   if (!cn_dataset_reset(d, p->shuffled)) return false;
@@ -255,7 +256,7 @@ cn_dataset *cn_dataset_range(cn_dataset *d, int64_t first, int64_t count) {
   if (!d->methods->range) return cn_fail(g, CN_UNSUPPORTED, "dataset_range: this data set has no ranges"), NULL;
   if (first < 0 || count < 0 || first > size || count > size - first)
     return cn_fail(g, CN_INDEX, "dataset_range: samples %lld to %lld of %lld", (long long)first,
-                   (long long)(count > INT64_MAX - first ? INT64_MAX : first + count), (long long)size),
+                   (long long)(first > 0 && count > INT64_MAX - first ? INT64_MAX : first + count), (long long)size),
            NULL;
   void *state = d->methods->range(g, d->state, first, count);
   return state ? cn_dataset_new(g, d->methods, state) : NULL;

@@ -51,7 +51,8 @@ CN_API void cn_dataset_free(cn_dataset *d);
  * written down. */
 typedef struct cn_position { uint64_t key, counter; int64_t sample; bool shuffled; } cn_position;
 CN_API cn_position cn_dataset_position(const cn_dataset *d);
-/* Whether it has positions: it can begin again. Not so: sources without a reset, and stages over them other than a cache. */
+/* Whether it has positions: it can begin again with the same samples. Not so: sources without a reset, stages over them other than a cache, and
+ * cn_dataset_map_layer with `training`. */
 CN_API bool cn_dataset_can_seek(const cn_dataset *d);
 /* Goes on, bit by bit, as the data set did that stood there: this one, or one made the same way, in another process too. STATE where it has no positions. */
 CN_API bool cn_dataset_seek(cn_dataset *d, const cn_position *position);

@@ -154,7 +154,7 @@ static bool map_seek(cn_graph *g, void *state, int64_t sample) {
 static int64_t map_batch(void *state) { return cn_dataset_batch_size(((const mapping *)state)->of, 0); }
 static bool map_repeats(void *state) {
   const mapping *m = state;
-  return cn_dataset_can_seek(m->of) && !(m->layer && m->training); /* which draws random numbers of its own */
+  return cn_dataset_can_seek(m->of) && !(m->layer && m->training); /* which may draw random numbers of its own */
 }
 static void map_finish(cn_graph *g, void *state) {
   cn_dataset_free(((mapping *)state)->of);

@@ -18,6 +18,6 @@ static bool init(cn_object *self) {
   return false;
 }
 
-static const struct cni_optimizer_rules rules = { .pass = pass };
+static const struct cni_optimizer_rules rules = { .pass = pass, .sums = true };
 static const cn_optimizer_methods methods = { .slots = slots, .rules = &rules };
 CN_OPTIMIZER(Lion, CN_OPTIMIZER_LION, cn_optimizer, .methods = &methods, .init = init)

@@ -50,13 +50,15 @@ static bool update_whole(cn_optimizer *o, cni_entry *e, const cni_gradient *x, d
   return ok || (cn_ok(g) && cni_optimizer_fail(o, CN_STATE, "update failed"));
 }
 
-static double clip_scale(const cn_optimizer *o, cni_gradient *x, double scale) {
+/* The scale with clipnorm's factor; false after an error. */
+static bool clip_scale(const cn_optimizer *o, cni_gradient *x, double *scale) {
   const struct cni_optimizer_state *s = o->state;
-  if (!(s->clipnorm > 0)) return scale;
-  if (!x->dense && !cni_rows_join(o->object.graph, x->entry->variable, &x->rows)) return 0;
+  if (!(s->clipnorm > 0)) return true;
+  if (!x->dense && !cni_rows_join(o->object.graph, x->entry->variable, &x->rows)) return false;
   const cn_tensor *v = x->dense ? x->dense : x->rows.values;
-  const double norm = sqrt(cni_sum_squares(o->object.graph, v->data, v->count, x->entry->dtype)) * fabs(scale);
-  return scale * cni_clip_factor(norm, s->clipnorm);
+  const double norm = sqrt(cni_sum_squares(o->object.graph, v->data, v->count, x->entry->dtype)) * fabs(*scale);
+  *scale *= cni_clip_factor(norm, s->clipnorm);
+  return true;
 }
 
 static void prepare(cn_optimizer *o) {
@@ -77,7 +79,8 @@ static bool update_one(cn_optimizer *o, cni_gradient *x, double scale) {
   c.rate = s->step.rate;
   c.decay = decay_of(o, e);
   c.clip = s->clipvalue;
-  c.scale = scale = clip_scale(o, x, scale);
+  if (!clip_scale(o, x, &scale)) return false;
+  c.scale = scale;
   average_into(s, e, &c);
   cni_update_pass *pass = r && r->pass ? r->pass(o, e, cni_kernels_for(g, e->dtype), &c) : NULL;
   bool ok = true;
@@ -92,8 +95,10 @@ static bool update_one(cn_optimizer *o, cni_gradient *x, double scale) {
 static bool update(cn_optimizer *o, cni_gradient *x, double scale) {
   cn_graph *g = o->object.graph;
   if (!g->profile) return update_one(o, x, scale);
-  const cn_tensor *d = x->dense ? x->dense : x->rows.values;
-  const double began = cni_profile_clock(), count = d ? (double)d->count : 0, width = d ? (double)cn_dtype_size(cn_dtype_of(d)) : 0;
+  const cni_entry *e = x->entry;
+  const int64_t height = e->variable->dims.rank ? e->variable->dims.d[0] : 1;
+  const double began = cni_profile_clock(), width = (double)cn_dtype_size(e->dtype),
+               count = x->dense ? (double)x->dense->count : height ? (double)x->rows.indices->count * (double)(e->count / height) : 0;
   const bool ok = update_one(o, x, scale);
   cni_profile_add(g, o->object.cls->schema.name, CN_PHASE_UPDATE, began, count,
                   3 * count * width); /* of the gradient and the variable; not of the rule's slots */

@@ -14,10 +14,15 @@ static const options cases[] = {
   { .rule = RMSPROP, .scale = 1 }, { .rule = RMSPROP, .scale = 1, .second = true }, { .rule = RMSPROP, .scale = 1, .third = true }, { .rule = RMSPROP,
       .scale = 1, .second = true, .third = true, .clip = 0.5, .ema = 0.9 },
   { .rule = ADAGRAD, .scale = 1 }, { .rule = ADAGRAD, .scale = 3, .decay = 0.02 }, { .rule = ADAGRAD, .scale = 1, .squares = true },
+  { .rule = ADAMAX, .scale = 1 }, { .rule = ADAMAX, .scale = -0.5, .squares = true }, { .rule = ADAMAX, .scale = 1, .zero = true, .ema = 0.9 },
+  { .rule = NADAM, .scale = 1 }, { .rule = NADAM, .scale = 0.3, .squares = true, .decay = 0.01 }, { .rule = NADAM, .scale = 1, .clip = 0.2, .ema = 0.9 },
+  { .rule = ADADELTA, .scale = 1 }, { .rule = ADADELTA, .scale = 2, .squares = true }, { .rule = FTRL, .scale = 1 }, { .rule = FTRL, .scale = 1, .clip = 0.4 },
+  { .rule = LION, .scale = 1 }, { .rule = LION, .scale = 1, .zero = true, .decay = 0.1 }, { .rule = SCHEDULE_FREE, .scale = 1 }, { .rule = LAMB, .scale = 1 },
+      { .rule = LAMB, .scale = 0.5, .squares = true },
 };
 #define CASES (int)(sizeof cases / sizeof *cases)
 
-/* The rules with parameters p, and those without squares. */
+/* The rest of the rules. */
 static void step_by_p(state *s, const cni_update *u, int rule, double g, double g2) {
   double *v = s->slot, i, d;
   if (rule == LION) {

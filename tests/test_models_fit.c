@@ -246,6 +246,10 @@ Test(models_fit, data_sets) {
   cr_assert(cn_dataset_next(d, 3, &b) && b.size == 2 && cn_at(b.sample_weight, 1) == 2);
   cr_assert(!cn_dataset_next(d, 3, &b) && cn_ok(g));
   cr_assert(cn_dataset_reset(tail, false) && cn_dataset_next(tail, 9, &b) && b.size == 2 && cn_at(b.x, 0) == 4);
+  cr_assert_null(cn_dataset_range(d, -1, INT64_MAX));
+  CHECK_REFUSED(g, CN_INDEX, "dataset_range: samples -1 to 9223372036854775806 of 5");
+  cr_assert_null(cn_dataset_range(d, 3, INT64_MAX));
+  CHECK_REFUSED(g, CN_INDEX, "dataset_range: samples 3 to 9223372036854775807 of 5");
   double sum = 0;
   cn_dataset_reset(d, true);
   while (cn_dataset_next(d, 2, &b))

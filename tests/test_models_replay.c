@@ -71,12 +71,22 @@ Test(models_replay, steps_are_those_of_recording) {
   for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++) follow(optimizers[i]);
 }
 
-static cn_model *embedder(cn_graph *g) {
-  cn_model *m = cn_Sequential(g, "e");
-  cn_push(m, cn_Embedding(g, 10, 4, .mask_zero = true));
-  cn_push(m, cn_GlobalAveragePooling1D(g));
-  cn_push(m, cn_Dense(g, 1));
-  cn_model_build(m, CN_DIMS(CN_UNKNOWN, 5));
+/* Rows that a mask weighs; rows that are averaged (whose gradient stays one row a sample); those that another layer reads too. */
+typedef enum { MASKED, AVERAGED, READ_TWICE, READINGS } reading;
+static cn_model *embedder(cn_graph *g, reading r) {
+  cn_model *m = r == READ_TWICE ? NULL : cn_Sequential(g, "e");
+  cn_layer *table = cn_Embedding(g, 10, 4, .mask_zero = r == MASKED, .name = "embedding"), *head = cn_Dense(g, 1);
+  if (m) {
+    cn_push(m, table);
+    cn_push(m, cn_GlobalAveragePooling1D(g));
+    cn_push(m, head);
+    cn_model_build(m, CN_DIMS(CN_UNKNOWN, 5));
+  } else {
+    cn_tensor *x = cn_Input(g, CN_DIMS(5), .dtype = "int32"), *rows = cn_call(g, table, x);
+    cn_tensor *top = cn_call(g, cn_GlobalMaxPooling1D(g), rows), *mean = cn_call(g, cn_GlobalAveragePooling1D(g), rows);
+    cn_tensor *y = cn_call(g, head, cn_concatenate(g, CN_TENSORS(top, mean), .axis = -1));
+    m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y), .name = "e");
+  }
   cn_compile(m, .optimizer = "adam(0.05)", .loss = "binary_crossentropy(from_logits=true)");
   CHECK_OK(g);
   return m;
@@ -90,9 +100,9 @@ static cn_tensor *tokens(cn_graph *g, uint32_t step, int32_t bad) {
 }
 static cn_tensor *targets(cn_graph *g) { return FLOATS(g, CN_DIMS(4, 1), 0, 1, 1, 0); }
 
-Test(models_replay, rows_masks_and_a_refused_step) {
+static void rows_and_a_refused_step(reading r) {
   cn_graph *g[2] = { graph_of(true), graph_of(false) };
-  cn_model *m[2] = { embedder(g[0]), embedder(g[1]) };
+  cn_model *m[2] = { embedder(g[0], r), embedder(g[1], r) };
   for (uint32_t step = 0; step < 12; step++) {
     double loss[2];
     for (int k = 0; k < 2; k++) {
@@ -109,6 +119,10 @@ Test(models_replay, rows_masks_and_a_refused_step) {
   same_weights(m[0], m[1]);
   cn_graph_free(g[0]);
   cn_graph_free(g[1]);
+}
+
+Test(models_replay, rows_and_masks) {
+  for (reading r = MASKED; r < READINGS; r++) rows_and_a_refused_step(r);
 }
 
 /* Layers with streams, weights, constants and masks of their own. */

@@ -125,6 +125,26 @@ Test(models_resume, a_log_that_lost_its_end_goes_on_where_it_ends) {
   }
 }
 
+Test(models_resume, a_log_that_was_lost_before_its_first_row) {
+  for (int i = 0; i < 2; i++) {
+    ending e = { .batches = i ? -1 : 4 };
+    cn_graph *g = cn_graph_new(.seed = 3);
+    cn_model *m = model(g, settings[1].layers, "adam(0.02)");
+    if (!i) {
+      FILE *f = fopen(in_folder(folder, "log.csv"), "w");
+      cr_assert(f && fputs("of before\n", f) >= 0 && fclose(f) == 0);
+    } else {
+      cr_assert(unlink(in_folder(folder, "log.csv")) == 0);
+    }
+    cn_callback *log = cn_callback_CSVLogger(g, in_folder(folder, "log.csv"), .append = true),
+                *backup = cn_callback_BackupAndRestore(g, in_folder(folder, "b"), .save_freq = 1), *last = cn_callback_new(g, &ending_methods, &e);
+    const cn_history *h = cn_fit(m, data(g), .epochs = 2, .batch_size = 8, .verbose = 0, .callbacks = CN_CALLBACKS(backup, log, last));
+    cr_assert(i ? h != NULL : h == NULL, "%s", cn_error(g));
+    cn_graph_free(g);
+  }
+  cr_assert(!strncmp(file_text(in_folder(folder, "log.csv")), "epoch,accuracy,loss", 19), "%s", file_text(in_folder(folder, "log.csv")));
+}
+
 /* ---- Ctrl-C ---- */
 Test(models_resume, interrupted_it_keeps_everything_and_goes_on) {
   const setting *s = &settings[0];

@@ -38,7 +38,8 @@ cn_position cn_dataset_position(const cn_dataset *d) {
   if (!d) return (cn_position){ 0, 0, 0, false };
   return (cn_position){ d->drawn_from.key, d->drawn_from.counter, d->sample, d->shuffled };
 }
-bool cn_dataset_can_seek(const cn_dataset *d) { return d && d->methods->reset && (!d->methods->repeats || d->methods->repeats(d->state)); }
+bool cni_dataset_restarts(const cn_dataset *d) { return d && d->methods->reset && (!d->methods->repeats || d->methods->repeats(d->state)); }
+bool cn_dataset_can_seek(const cn_dataset *d) { return cni_dataset_restarts(d) && !d->draws; }
 
 /* Reads on and throws away, a batch at a time. */
 bool cni_dataset_read_on(cn_dataset *d, int64_t sample) {
@@ -259,5 +260,7 @@ cn_dataset *cn_dataset_range(cn_dataset *d, int64_t first, int64_t count) {
                    (long long)(first > 0 && count > INT64_MAX - first ? INT64_MAX : first + count), (long long)size),
            NULL;
   void *state = d->methods->range(g, d->state, first, count);
-  return state ? cn_dataset_new(g, d->methods, state) : NULL;
+  cn_dataset *part = state ? cn_dataset_new(g, d->methods, state) : NULL;
+  if (part) part->draws = d->draws;
+  return part;
 }

@@ -24,7 +24,7 @@ typedef struct cn_dataset_methods {
   void (*finish)(cn_graph *g, void *state);                                        /* when it is freed; may be NULL */
   bool (*seek)(cn_graph *g, void *state, int64_t sample);                          /* just after reset: to this sample of its order; NULL: by reading on */
   int64_t (*batch)(void *state); /* samples of its own batches, whatever size next is asked for; 0 or NULL: it has none */
-  bool (*repeats)(void *state);  /* whether it comes to the same again after a reset; NULL: if there is a reset */
+  bool (*repeats)(void *state);  /* whether reset works again after samples were read; NULL: if there is a reset */
 } cn_dataset_methods;
 CN_API cn_dataset *cn_dataset_new(cn_graph *g, const cn_dataset_methods *methods, void *state);
 

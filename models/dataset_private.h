@@ -11,6 +11,7 @@ struct cn_dataset {
   cn_stream drawn_from;             /* as it was before the last reset */
   int64_t sample;                   /* handed out since */
   bool shuffled;
+  bool draws;                       /* random numbers of its own: the same again has other values */
 };
 
 /* Reads on to a sample of the running epoch and throws away, a batch at a time; each ends a step. */

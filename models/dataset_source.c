@@ -152,10 +152,7 @@ static bool map_seek(cn_graph *g, void *state, int64_t sample) {
   return of->methods->seek ? of->methods->seek(g, of->state, sample) : cni_dataset_read_on(of, sample);
 }
 static int64_t map_batch(void *state) { return cn_dataset_batch_size(((const mapping *)state)->of, 0); }
-static bool map_repeats(void *state) {
-  const mapping *m = state;
-  return cn_dataset_can_seek(m->of) && !(m->layer && m->training); /* which may draw random numbers of its own */
-}
+static bool map_repeats(void *state) { return cni_dataset_restarts(((const mapping *)state)->of); }
 static void map_finish(cn_graph *g, void *state) {
   cn_dataset_free(((mapping *)state)->of);
   cni_free(g, state);
@@ -175,7 +172,8 @@ static cn_dataset *map_new(cn_dataset *d, const mapping *how) {
   if (!m) return NULL;
   *m = *how;
   cn_dataset *made = cn_dataset_new(d->graph, &methods, m);
-  if (!made) cni_free(d->graph, m);
+  if (!made) return cni_free(d->graph, m), NULL;
+  made->draws = d->draws || (how->layer && how->training);
   return made;
 }
 

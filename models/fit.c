@@ -209,6 +209,12 @@ static bool settle(cni_fitting *f) {
   return run_hooks(f, SETTLED, 0, -1);
 }
 
+/* Another pass over data that has ended; what runs once stays at its end. */
+static bool begin_again(const cni_fitting *f) {
+  return cn_ok(f->m->base.object.graph) && cn_dataset_position(f->train).sample > 0 && cni_dataset_restarts(f->train) &&
+         cn_dataset_reset(f->train, f->a->shuffle);
+}
+
 /* The rest of a pass over the training data; ends each step. */
 static bool epoch_steps(cni_fitting *f, cni_progress *p, int64_t steps) {
   cn_model *m = f->m;
@@ -219,8 +225,8 @@ static bool epoch_steps(cni_fitting *f, cni_progress *p, int64_t steps) {
     const int64_t step = f->step;
     g->core.batch = step;
     if (!run_hooks(f, BATCH_BEGIN, step, -1)) return false;
-    if (!next_batch(f, &b)) {
-      f->exhausted = steps >= 0 || !step;
+    if (!next_batch(f, &b) && !(steps >= 0 && !step && begin_again(f) && next_batch(f, &b))) {
+      f->exhausted = !step || (steps >= 0 && !cni_dataset_restarts(f->train));
       if (step) break;
       return false;
     }
@@ -258,9 +264,12 @@ static bool validate(cni_fitting *f, int64_t epoch, char *tail, size_t size) {
   return true;
 }
 
-/* What comes before the first batch; an epoch that goes on from a backup has it behind it. */
+/* What comes before the first batch; an epoch that goes on from a backup has it behind it. Epochs of so many steps go on in the data where the last one ended,
+ * and begin it again after its end. */
 static bool begin_epoch(cni_fitting *f) {
-  const bool reset = f->a->steps_per_epoch == CN_NONE || f->epoch == f->a->initial_epoch;
+  const int64_t size = cn_dataset_size(f->train);
+  const bool over = size >= 0 && cn_dataset_position(f->train).sample >= size && cni_dataset_restarts(f->train);
+  const bool reset = f->a->steps_per_epoch == CN_NONE || f->epoch == f->a->initial_epoch || over;
   if ((reset && !cn_dataset_reset(f->train, f->a->shuffle)) || !run_hooks(f, EPOCH_BEGIN, f->epoch, -1)) return false;
   cni_metrics_reset(f->m);
   return true;

@@ -84,7 +84,7 @@ CN_API cn_optimizer *cn_model_optimizer(cn_model *m);
   X(S, bool, shuffle, true, ANY, "a new order of the samples each epoch")                                                                       \
   X(S, double, validation_split, 0.0, FRACTION, "this share of the samples, the last ones, is kept for validation")                             \
   X(S, int64_t, validation_freq, 1, POSITIVE, "epochs between validations")                                                                     \
-  X(S, int64_t, steps_per_epoch, CN_NONE, POSITIVE, "None: the whole data set. Else the next epoch goes on where this one ended; where the samples run out, fit ends") \
+  X(S, int64_t, steps_per_epoch, CN_NONE, POSITIVE, "None: the whole data set. Else the next epoch goes on where this one ended, from the start where the samples ran out; what runs once ends fit") \
   X(S, int64_t, validation_batch_size, CN_NONE, POSITIVE, "None: batch_size")                                                                   \
   X(S, int64_t, validation_steps, CN_NONE, POSITIVE, "None: the whole of the validation data")                                                  \
   X(S, cn_reals, class_weight, { 0 }, ANY, "weights of the samples by class 0, 1, ...: of y's largest value along a last axis > 1, else y rounded; further classes weigh 1") \

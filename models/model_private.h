@@ -87,6 +87,7 @@ extern volatile sig_atomic_t cni_interrupted;
 void cni_interrupt_catch(struct sigaction *before);
 void cni_interrupt_leave(const struct sigaction *before);
 /* dataset.c */
+bool cni_dataset_restarts(const cn_dataset *d);     /* whether reset works again after samples were read */
 bool cni_dataset_state(cn_dataset *d, cn_state *s); /* its position; for one that can seek */
 /* files.c: makes a folder with those above it, and makes sure that files can be written there. False after an error, which begins with `what`. */
 bool cni_folder_ready(cn_graph *g, const char *what, const char *folder);

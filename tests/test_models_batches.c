@@ -91,6 +91,17 @@ Test(models_batches, steps_choose_the_size_of_batches) {
   CHECK_NEAR(cn_history_at(h, "val_loss", 0), 1, 1e-6);
 }
 
+/* As Keras: an epoch that finds fewer steps is short, and the next one begins at the start. */
+Test(models_batches, data_that_ends_begins_again) {
+  cn_model *m = line("sgd(0.0)", NULL);
+  const cn_history *h = cn_fit(m, data(), .steps_per_epoch = 2, .batch_size = 2, .epochs = 4, .shuffle = false, .verbose = 0); /* 2 + 1, and again */
+  cr_assert(h && h->epochs == 4 && cn_optimizer_iterations(cn_model_optimizer(m)) == 6);
+  for (int64_t e = 0; e < 4; e++) CHECK_NEAR(cn_history_at(h, "loss", e), e % 2 ? 25 : (1 + 4 + 9 + 16) / 4.0, 1e-5);
+  h = cn_fit(m, data(), .steps_per_epoch = 3, .batch_size = 2, .epochs = 2, .shuffle = false, .verbose = 0);
+  cr_assert(h && h->epochs == 2 && cn_optimizer_iterations(cn_model_optimizer(m)) == 12);
+  CHECK_NEAR(cn_history_at(h, "loss", 1), 11, 1e-5);
+}
+
 Test(models_batches, validation_after_chosen_epochs) {
   cn_model *m = line("sgd(0.0)", NULL);
   const cn_history *h = cn_fit(m, data(), .epochs = 6, .initial_epoch = 2, .validation_data = data(), .validation_epochs = CN_INTS(3, 6), .verbose = 0);

@@ -8,32 +8,21 @@ static int64_t array_split_count(const cn_call *c) {
   if (cn_axis(c->graph, ((const cn_array_split_args *)c->args)->axis, c->x[0]->dims.rank) < 0) return -1;
   if (s.n < 0 || (s.n == 1 && s.v[0] < 1))
     return cn_fail(c->graph, CN_VALUE, "indices_or_sections must be a positive number of parts, or where the parts end"), -1;
-  return s.n == 1 ? s.v[0] : s.n + 1;
-}
-/* Where part k begins; of the part behind the last, the axis' size. */
-static int64_t part_start(cn_ints s, int64_t n, int64_t k) {
-  if (s.n == 1) return n / s.v[0] * k + (k < n % s.v[0] ? k : n % s.v[0]);
-  if (k == 0 || k > s.n) return k ? n : 0;
-  const int64_t at = s.v[k - 1] < 0 ? s.v[k - 1] + n : s.v[k - 1];
-  return at < 0 ? 0 : at > n ? n : at;
-}
-static int64_t part_size(cn_ints s, int64_t n, int64_t k) {
-  const int64_t size = part_start(s, n, k + 1) - part_start(s, n, k);
-  return size < 0 ? 0 : size;
+  return cni_cut_parts(s);
 }
 static cn_code array_split_infer(const cn_call *c) {
   if (cni_refuse_strings(c)) return CN_DTYPE;
   for (int64_t i = 0; i < c->ny; i++) {
     c->sig[i] = (cn_sig){ (cn_dtype)c->x[0]->dtype, c->x[0]->dims };
     int64_t *d = &c->sig[i].dims.d[cut_axis(c)];
-    if (*d != CN_UNKNOWN) *d = part_size(((const cn_array_split_args *)c->args)->indices_or_sections, *d, i);
+    if (*d != CN_UNKNOWN) *d = cni_cut_size(((const cn_array_split_args *)c->args)->indices_or_sections, *d, i);
   }
   return CN_OK;
 }
 static void array_split_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
   const int at = cut_axis(c);
   const cn_ints s = ((const cn_array_split_args *)c->args)->indices_or_sections;
-  for (int64_t i = 0; i < c->ny; i++) y[i] = cni_part(g, c->x[0], at, part_start(s, c->x[0]->dims.d[at], i), c->sig[i].dims.d[at]);
+  for (int64_t i = 0; i < c->ny; i++) y[i] = cni_part(g, c->x[0], at, cni_cut_begin(s, c->x[0]->dims.d[at], i), c->sig[i].dims.d[at]);
 }
 static void array_split_reference(const cn_reference *r) {
   const cn_ints s = ((const cn_array_split_args *)r->call->args)->indices_or_sections;
@@ -43,7 +32,7 @@ static void array_split_reference(const cn_reference *r) {
     int64_t at[CN_MAX_RANK] = { 0 };
     for (int64_t i = 0; i < r->call->y[k]->count; i++, cni_next(d, at)) {
       int64_t from[CN_MAX_RANK];
-      for (int j = 0; j < d->rank; j++) from[j] = at[j] + (j == axis ? part_start(s, r->call->x[0]->dims.d[axis], k) : 0);
+      for (int j = 0; j < d->rank; j++) from[j] = at[j] + (j == axis ? cni_cut_begin(s, r->call->x[0]->dims.d[axis], k) : 0);
       r->y[k][i] = r->x[0][cni_flat(&r->call->x[0]->dims, from)];
     }
   }
@@ -51,7 +40,8 @@ static void array_split_reference(const cn_reference *r) {
 CN_OP(array_split, CN_LIST_SPLIT, .outputs = 0, .count = array_split_count, .infer = array_split_infer, .compose = array_split_compose,
       .reference = array_split_reference,
       .samples = CN_TEXTS("f[5,3], indices_or_sections=3", "f[4,3], indices_or_sections=[1,3], axis=1", "f[2], indices_or_sections=4",
-                          "i[7]@0:9, indices_or_sections=2, axis=-1", "f[6], indices_or_sections=[-2,9]", "f[0,2], indices_or_sections=2"),
+                          "i[7]@0:9, indices_or_sections=2, axis=-1", "f[6], indices_or_sections=[-2,9]", "f[6], indices_or_sections=[2]",
+                          "f[0,2], indices_or_sections=2"),
       .rejects = CN_TEXTS("f[4], indices_or_sections=0 => indices_or_sections must be a positive number of parts",
                           "f[4], indices_or_sections=2, axis=1 => axis 1 is out of range for rank 1",
                           "f[4], indices_or_sections=1152921504606846976 => 1152921504606846976 outputs are too many",

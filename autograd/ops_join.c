@@ -120,25 +120,18 @@ static int64_t split_count(const cn_call *c) {
   const cn_ints s = ((const cn_split_args *)c->args)->indices_or_sections;
   const cn_dims *x = &c->x[0]->dims;
   if (cn_axis(c->graph, ((const cn_split_args *)c->args)->axis, x->rank) < 0) return -1;
-  if (s.n != 1) return s.n < 0 ? (cn_fail(c->graph, CN_VALUE, "indices_or_sections is required"), -1) : s.n + 1;
+  if (s.n != 1) return s.n < 0 ? (cn_fail(c->graph, CN_VALUE, "indices_or_sections is required"), -1) : cni_cut_parts(s);
   const int64_t n = x->d[split_axis(c)];
   if (s.v[0] > 0 && (n == CN_UNKNOWN || n % s.v[0] == 0)) return s.v[0];
   cn_fail(c->graph, CN_SHAPE, "axis %d of size %lld cannot be cut into %lld equal parts", split_axis(c), (long long)n, (long long)s.v[0]);
   return -1;
 }
-/* Part i: from .. to along the axis. Python's slices: ends beyond the axis are cut, a part that runs backwards is empty. */
-static int64_t bound(int64_t v, int64_t n) { return v < 0 ? (v + n < 0 ? 0 : v + n) : v > n ? n : v; }
+/* Part i: from .. to along the axis. */
 static void split_part(const cn_call *c, int64_t i, int64_t *from, int64_t *to) {
   const cn_ints s = ((const cn_split_args *)c->args)->indices_or_sections;
   const int64_t n = c->x[0]->dims.d[split_axis(c)];
-  if (s.n == 1) {
-    *from = n / s.v[0] * i;
-    *to = n / s.v[0] * (i + 1);
-    return;
-  }
-  *from = i ? bound(s.v[i - 1], n) : 0;
-  *to = i < s.n ? bound(s.v[i], n) : n;
-  if (*to < *from) *to = *from;
+  *from = cni_cut_begin(s, n, i);
+  *to = *from + cni_cut_size(s, n, i);
 }
 static cn_code split_infer(const cn_call *c) {
   if (cni_refuse_strings(c)) return CN_DTYPE;
@@ -205,7 +198,7 @@ static void split_reference(const cn_reference *r) {
 }
 CN_OP(split, CN_LIST_SPLIT, .outputs = 0, .count = split_count, .infer = split_infer, .forward = split_forward, .vjp = split_vjp, .reference = split_reference,
       .samples = CN_TEXTS("f[4,3], indices_or_sections=2", "f[4,3], indices_or_sections=[1,2]", "f[2,6], indices_or_sections=3, axis=-1",
-                          "f[5], indices_or_sections=[2,4]", "f[5], indices_or_sections=[4,2]"),
+                          "f[5], indices_or_sections=[2,4]", "f[5], indices_or_sections=[4,2]", "f[5,2], indices_or_sections=[2]"),
       .rejects = CN_TEXTS("f[4,3], indices_or_sections=3 => axis 0 of size 4 cannot be cut into 3 equal parts",
                           "f[4], indices_or_sections=2, axis=1 => axis 1 is out of range for rank 1"));
 

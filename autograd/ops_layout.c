@@ -312,6 +312,15 @@ cn_tensor *cni_spread(cn_graph *g, cn_tensor *x, const cn_dims *dims) {
   return cn_apply(g, &cn_op_broadcast_to, &a)[0];
 }
 
+static int64_t places(cn_ints cuts) { return cuts.n > 1 && cuts.v[cuts.n - 1] == CN_NONE ? cuts.n - 1 : cuts.n; }
+int64_t cni_cut_parts(cn_ints cuts) { return cuts.n == 1 ? cuts.v[0] : places(cuts) + 1; }
+int64_t cni_cut_begin(cn_ints cuts, int64_t n, int64_t part) {
+  if (cuts.n == 1) return n / cuts.v[0] * part + (part < n % cuts.v[0] ? part : n % cuts.v[0]);
+  if (part == 0 || part > places(cuts)) return part ? n : 0;
+  const int64_t at = cuts.v[part - 1] < 0 ? cuts.v[part - 1] + n : cuts.v[part - 1];
+  return at < 0 ? 0 : at > n ? n : at;
+}
+
 cn_tensor *cni_part(cn_graph *g, cn_tensor *x, int axis, int64_t from, int64_t n) {
   int64_t start[CN_MAX_RANK] = { 0 };
   if (!x) return NULL;

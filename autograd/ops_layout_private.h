@@ -70,6 +70,14 @@ cn_tensor *cni_to_shape(cn_graph *g, cn_tensor *x, const cn_dims *dims);        
 cn_tensor *cni_spread(cn_graph *g, cn_tensor *x, const cn_dims *dims);             /* broadcast_to */
 cn_tensor *cni_zeros_for(cn_graph *g, const cn_tensor *x);                         /* of x's shape and dtype, whose value may be gone */
 cn_tensor *cni_part(cn_graph *g, cn_tensor *x, int axis, int64_t from, int64_t n); /* x [.., from : from + n, ..] along the axis; NULL gives NULL */
+/* Parts of an axis of size n. One number: so many, the first n % number of them one longer; else the places where the parts end, as Python's slices: counted
+ * from the end where negative, cut off beyond the axis; CN_NONE behind the last is none. */
+int64_t cni_cut_parts(cn_ints cuts);
+int64_t cni_cut_begin(cn_ints cuts, int64_t n, int64_t part); /* of the part behind the last: n */
+static inline int64_t cni_cut_size(cn_ints cuts, int64_t n, int64_t part) {
+  const int64_t size = cni_cut_begin(cuts, n, part + 1) - cni_cut_begin(cuts, n, part);
+  return size < 0 ? 0 : size;
+}
 static inline cn_ints cni_sizes(const cn_dims *dims) { return (cn_ints){ dims->d, dims->rank }; }
 
 /* Row-major walk for references: `at` starts as zeros, the last axis runs fastest. */

@@ -18,7 +18,7 @@ extern "C" {
   X(S, const char *, mode, "constant", ANY, "constant, reflect or symmetric") X(S, double, constant_values, CN_NONE_REAL, ANY, "of mode constant; None: 0")
 #define CN_LIST_FOLD_PAD(X, S) CN_IN(X, S, x, "padded") X(S, cn_ints, pad_width, CN_EMPTY_INTS, ANY, "as pad's") X(S, const char *, mode, "reflect", ANY, "reflect or symmetric")
 #define CN_LIST_SPLIT(X, S) \
-  CN_IN(X, S, x, "input") X(S, cn_ints, indices_or_sections, CN_EMPTY_INTS, ANY, "one number: equal parts; several: where the parts end") X(S, int64_t, axis, 0, ANY, "axis to cut")
+  CN_IN(X, S, x, "input") X(S, cn_ints, indices_or_sections, CN_EMPTY_INTS, ONE_OR_LIST, "one number: equal parts; several: where the parts end (one such place: CN_INTS(place, CN_NONE))") X(S, int64_t, axis, 0, ANY, "axis to cut")
 #define CN_LIST_UNSTACK(X, S) CN_IN(X, S, x, "input") X(S, int64_t, num, CN_NONE, ANY, "its size, if given, must be this") X(S, int64_t, axis, 0, ANY, "axis that goes")
 
 /* y = x[start : start + shape]. cn_slice records slice_rows, a view, where only the first axis is cut. */

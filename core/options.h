@@ -21,10 +21,26 @@ typedef enum {
 
 /* The checks of a list's fifth column: a range for numbers, the kind of object for references. POSITIVE and the like accept None where the default is None. */
 typedef enum {
-  CN_CHECK_ANY, CN_CHECK_POSITIVE, CN_CHECK_NONNEGATIVE, CN_CHECK_FRACTION /* 0 <= v < 1 */, CN_CHECK_UNIT /* 0 <= v <= 1 */,
-  CN_CHECK_ACTIVATION, CN_CHECK_INITIALIZER, CN_CHECK_REGULARIZER, CN_CHECK_CONSTRAINT, CN_CHECK_LAYER, CN_CHECK_LOSS, CN_CHECK_METRIC, CN_CHECK_OPTIMIZER,
-  CN_CHECK_SCHEDULE, CN_CHECK_CALLBACK, CN_CHECK_DTYPE, CN_CHECK_DATA_FORMAT /* channels_last, channels_first or None */,
-  CN_CHECK_LIST /* a single number is no list */, CN_CHECK_REQUIRED /* text, lists, layers, tensors: must be given */
+  CN_CHECK_ANY,
+  CN_CHECK_POSITIVE,
+  CN_CHECK_NONNEGATIVE,
+  CN_CHECK_FRACTION /* 0 <= v < 1 */,
+  CN_CHECK_UNIT /* 0 <= v <= 1 */,
+  CN_CHECK_ACTIVATION,
+  CN_CHECK_INITIALIZER,
+  CN_CHECK_REGULARIZER,
+  CN_CHECK_CONSTRAINT,
+  CN_CHECK_LAYER,
+  CN_CHECK_LOSS,
+  CN_CHECK_METRIC,
+  CN_CHECK_OPTIMIZER,
+  CN_CHECK_SCHEDULE,
+  CN_CHECK_CALLBACK,
+  CN_CHECK_DTYPE,
+  CN_CHECK_DATA_FORMAT /* channels_last, channels_first or None */,
+  CN_CHECK_LIST /* a single number is no list */,
+  CN_CHECK_ONE_OR_LIST /* a list of one number is none: in text and JSON it gets CN_NONE behind it */,
+  CN_CHECK_REQUIRED /* text, lists, layers, tensors: must be given */
 } cn_check;
 
 typedef struct cn_row {

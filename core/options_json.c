@@ -154,9 +154,9 @@ static bool each_element(const reader *r, const json_t *v, void *list, int64_t *
 static bool set_list(const reader *r, const json_t *v, cn_ints *list, size_t size, element_setter set) {
   *list = (cn_ints){ NULL, json_is_null(v) ? -1 : 0 };
   if (json_is_null(v)) return true;
-  const int64_t room = count_elements(v);
+  const int64_t room = count_elements(v) + 1; /* for set_ints */
   int64_t n = 0;
-  list->v = r->take(r->g, r->where, (size_t)(room ? room : 1) * size);
+  list->v = r->take(r->g, r->where, (size_t)room * size);
   return list->v && each_element(r, v, list, &n, set);
 }
 
@@ -198,7 +198,9 @@ static bool set_size_element(const reader *r, const json_t *v, void *list, int64
 
 static bool set_ints(const reader *r, const json_t *v, void *at) {
   if (r->row->check == CN_CHECK_LIST && !json_is_null(v) && !elements(v)) return wrong(r, v, "no list");
-  return set_list(r, v, at, sizeof(int64_t), set_ints_element);
+  if (!set_list(r, v, at, sizeof(int64_t), set_ints_element)) return false;
+  if (r->row->check == CN_CHECK_ONE_OR_LIST && elements(v)) cni_option_mark_list(at);
+  return true;
 }
 
 static bool set_reals(const reader *r, const json_t *v, void *at) { return set_list(r, v, at, sizeof(double), set_reals_element); }
@@ -320,7 +322,14 @@ static json_t *list_json(const written *w, size_t size, json_t *(*element)(const
 
 static json_t *number_at_json(const written *w) { return number_json(*(const double *)w->at); }
 
-static json_t *ints_json(const written *w) { return list_json(w, sizeof(int64_t), int_json); }
+static json_t *ints_json(const written *w) {
+  cn_ints list = *(const cn_ints *)w->at;
+  const written unmarked = { w->g, w->s, w->row, &list };
+  const bool marks = w->row->check == CN_CHECK_ONE_OR_LIST;
+  if (marks && list.n == 1) return integer_json(list.v[0]);
+  if (marks && list.n == 2 && list.v[1] == CN_NONE) list.n = 1;
+  return list_json(&unmarked, sizeof(int64_t), int_json);
+}
 
 static json_t *reals_json(const written *w) { return list_json(w, sizeof(double), number_at_json); }
 

@@ -31,6 +31,11 @@ bool cni_options_deepen(cn_graph *g, const cn_schema *s, void *options, cni_take
 void cni_options_free(cn_graph *g, const cn_schema *s, void *options);             /* frees a deep copy made by cni_alloc, and the struct */
 bool cni_options_equal(const cn_schema *s, const void *a, const void *b);          /* by value, field by field; NaN equals NaN; the graph is not compared */
 
+/* CN_CHECK_ONE_OR_LIST: a list that was read, which has room for one more element. */
+static inline void cni_option_mark_list(cn_ints *list) {
+  if (list->n == 1) ((int64_t *)(uintptr_t)list->v)[list->n++] = CN_NONE;
+}
+
 /* Reports `NAME: ...` for a schema, whatever runs; returns false. */
 bool cni_option_fail(cn_graph *g, const cn_schema *s, const char *format, ...) CN_PRINTF(3, 4);
 /* Reports `NAME: no option "word"; did you mean "..."?`; returns false. */

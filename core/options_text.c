@@ -168,7 +168,7 @@ static bool each_element(const reader *r, slice v, void *list, int64_t *i, eleme
 static bool set_list(const reader *r, slice v, cn_ints *list, size_t size, element_setter set) {
   *list = (cn_ints){ NULL, is_none(v) ? -1 : 0 };
   if (is_none(v)) return true;
-  const int64_t room = count_elements(v);
+  const int64_t room = count_elements(v) + 1; /* for set_ints */
   int64_t n = 0;
   size_t bytes;
   if (!cni_size_multiply((size_t)room, size, &bytes)) return false;
@@ -213,7 +213,11 @@ static bool set_size_element(const reader *r, slice v, void *list, int64_t i) {
   return *d != 0 || cni_option_fail(r->g, r->s, "%s must be positive, got 0", r->row->name); /* a 0 that is written is no entry left out */
 }
 
-static bool set_ints(const reader *r, slice v, void *at) { return set_list(r, v, at, sizeof(int64_t), set_ints_element); }
+static bool set_ints(const reader *r, slice v, void *at) {
+  if (!set_list(r, v, at, sizeof(int64_t), set_ints_element)) return false;
+  if (r->row->check == CN_CHECK_ONE_OR_LIST && is_list(v)) cni_option_mark_list(at);
+  return true;
+}
 
 static bool set_reals(const reader *r, slice v, void *at) { return set_list(r, v, at, sizeof(double), set_reals_element); }
 

@@ -42,6 +42,18 @@ Test(functional, symbolic_shapes) {
   CHECK_OK(g);
 }
 
+/* One place of a cut is not a number of parts, in a config too. */
+Test(functional, a_list_of_one_number) {
+  cn_tensor *x = cn_Input(g, CN_DIMS(5)), *const *y = cn_split(g, x, .indices_or_sections = CN_INTS(2, CN_NONE), .axis = 1);
+  cr_assert(shaped(y[0], &(const cn_dims){ 2, { CN_UNKNOWN, 2 } }) && shaped(y[1], &(const cn_dims){ 2, { CN_UNKNOWN, 3 } }));
+  cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y[1]));
+  const char *config = cn_model_config(m);
+  cr_assert(config && strstr(config, "\"indices_or_sections\": [2]"), "%s", config);
+  cn_model *again = cn_model_from_config(g, config);
+  cn_tensor *tail = run1(again, FLOATS(g, CN_DIMS(1, 5), 1, 2, 3, 4, 5));
+  CHECK_TENSOR(tail, CN_DIMS(1, 3), 0, 3, 4, 5);
+}
+
 Test(functional, an_unknown_size_of_another_tensor) {
   cn_tensor *x = cn_Input(g, CN_DIMS(CN_UNKNOWN)), *v = cn_Input(g, CN_DIMS(1));
   cn_tensor *y = cn_broadcast_to(g, v, CN_INTS(cn_dim(x, 0), cn_dim(x, 1)));

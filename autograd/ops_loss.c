@@ -5,6 +5,7 @@
 #define EPSILON 1e-7
 /* 1 - 1e-7 as float32 has it, in float32; exact in float64. */
 static double upper(cn_dtype d) { return d == CN_F32 ? 0.99999988079071044922 : 1 - EPSILON; }
+static double clipped(double p, double high) { return p < EPSILON ? EPSILON : p > high ? high : p; } /* NaN passes */
 
 /* ---- shapes ---- */
 static cn_code floats(const cn_call *c, const cn_tensor *x) {
@@ -114,7 +115,7 @@ static void sparse_probabilities(const cn_call *c, const void *rows, const int64
   for (int64_t i = 0; i < y->count; i++) {
     double sum = 0, p = 0;
     for (int64_t j = 0; j < k; j++) {
-      const double v = d == CN_F32 ? (double)((const float *)rows)[i * k + j] : ((const double *)rows)[i * k + j], q = fmin(fmax(v, EPSILON), upper(d));
+      const double v = d == CN_F32 ? (double)((const float *)rows)[i * k + j] : ((const double *)rows)[i * k + j], q = clipped(v, upper(d));
       sum += q;
       if (j == labels[i]) p = q;
     }
@@ -154,7 +155,7 @@ static void sparse_slope(const cn_call *c, int64_t i, int64_t label, int64_t k, 
   const cn_tensor *x = c->x[1];
   double sum = 0;
   (void)i;
-  for (int64_t j = 0; j < k; j++) sum += fmin(fmax(cni_value_at(x, start + j * stride), EPSILON), upper(d));
+  for (int64_t j = 0; j < k; j++) sum += clipped(cni_value_at(x, start + j * stride), upper(d));
   for (int64_t j = 0; j < k; j++) {
     const double v = cni_value_at(x, start + j * stride), slope = v < EPSILON || v > upper(d) ? 0 : gy * (1 / sum - (j == label ? 1 / v : 0));
     if (d == CN_F32) ((float *)c->gx[1])[start + j * stride] = (float)slope;
@@ -259,7 +260,7 @@ static void sparse_reference(const cn_reference *r) {
     const int64_t k = d->d[axis], start = i / inner * k * inner + i % inner, label = (int64_t)r->x[0][i];
     double sum = 0, at = 0;
     for (int64_t j = 0; j < k; j++) {
-      const double v = r->x[1][start + j * inner], q = o->from_logits ? exp(v) : fmin(fmax(v, EPSILON), upper((cn_dtype)c->y[0]->dtype));
+      const double v = r->x[1][start + j * inner], q = o->from_logits ? exp(v) : clipped(v, upper((cn_dtype)c->y[0]->dtype));
       sum += q;
       if (j == label) at = q;
     }
@@ -310,7 +311,7 @@ static double categorical_value(const lane *l, int64_t i, bool logits, double hi
   for (int64_t j = 0; j < l->k; j++) sum += logits ? exp(cni_value_at(l->x, s + j * l->stride) - most) : cni_value_at(l->x, s + j * l->stride);
   for (int64_t j = 0; j < l->k; j++) {
     const double x = cni_value_at(l->x, s + j * l->stride), t = cni_value_at(l->t, s + j * l->stride);
-    value -= t == 0 ? 0 : t * (logits ? x - most - log(sum) : log(fmin(fmax(x / sum, EPSILON), high)));
+    value -= t == 0 ? 0 : t * (logits ? x - most - log(sum) : log(clipped(x / sum, high)));
   }
   return value;
 }
@@ -349,7 +350,7 @@ static void categorical_reference(const cn_reference *r) {
     for (int64_t j = 0; j < l.k; j++) sum += logits ? exp(r->x[1][s + j * l.stride]) : r->x[1][s + j * l.stride];
     for (int64_t j = 0; j < l.k; j++) {
       const double x = r->x[1][s + j * l.stride];
-      v -= r->x[0][s + j * l.stride] * (logits ? x - log(sum) : log(fmin(fmax(x / sum, EPSILON), upper((cn_dtype)c->y[0]->dtype))));
+      v -= r->x[0][s + j * l.stride] * (logits ? x - log(sum) : log(clipped(x / sum, upper((cn_dtype)c->y[0]->dtype))));
     }
     r->y[0][i] = v;
   }
@@ -374,7 +375,7 @@ static cn_code binary_forward(const cn_call *c) {
   if (logits(c)) return cni_kernels_of(c)->bce_logits(y->data, c->x[1]->data, c->x[0]->data, y->count), CN_OK;
   const double high = upper((cn_dtype)y->dtype);
   for (int64_t i = 0; i < y->count; i++) {
-    const double t = cni_value_at(c->x[0], i), p = fmin(fmax(cni_value_at(c->x[1], i), EPSILON), high);
+    const double t = cni_value_at(c->x[0], i), p = clipped(cni_value_at(c->x[1], i), high);
     cni_value_set(y, i, -(t * log(p) + (1 - t) * log(1 - p)));
   }
   return CN_OK;
@@ -397,7 +398,7 @@ CNI_VJP(binary_crossentropy) {
 static void binary_reference(const cn_reference *r) {
   const double high = upper((cn_dtype)r->call->y[0]->dtype);
   for (int64_t i = 0; i < r->call->y[0]->count; i++) {
-    const double t = r->x[0][i], x = r->x[1][i], p = logits(r->call) ? 1 / (1 + exp(-x)) : fmin(fmax(x, EPSILON), high);
+    const double t = r->x[0][i], x = r->x[1][i], p = logits(r->call) ? 1 / (1 + exp(-x)) : clipped(x, high);
     r->y[0][i] = -(t * log(p) + (1 - t) * log(1 - p));
   }
 }

@@ -19,7 +19,7 @@ extern "C" {
 #define CN_OPTIMIZER_LIST(X, S)                                                                                                                   \
   X(S, double, clipnorm, CN_NONE_REAL, ANY, "each gradient is scaled down to at most this norm")                                                  \
   X(S, double, clipvalue, CN_NONE_REAL, ANY, "each element of a gradient is cut to this absolute value")                                          \
-  X(S, double, global_clipnorm, CN_NONE_REAL, ANY, "all gradients together are scaled down to at most this norm")                                 \
+  X(S, double, global_clipnorm, CN_NONE_REAL, ANY, "all gradients together are scaled down to at most this norm; sparse ones become dense")                                 \
   X(S, bool, use_ema, false, ANY, "keeps an exponential moving average of every variable")                                                        \
   X(S, double, ema_momentum, 0.99, UNIT, "share of the old average")                                                                              \
   X(S, int64_t, ema_overwrite_frequency, CN_NONE, POSITIVE, "steps after which the averages overwrite the variables; None: only cn_optimizer_finalize does") \

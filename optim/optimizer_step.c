@@ -163,6 +163,12 @@ static void accumulate(cn_optimizer *o, cni_gradient *x) {
   x->rows = (cn_rows){ NULL, NULL };
 }
 
+/* As Keras, where the scaling by global_clipnorm makes sparse gradients dense: squares are those of sums then. */
+static bool sum_rows(const cn_optimizer *o, cni_gradient *x) {
+  if (x->dense || !(o->state->global_clipnorm > 0)) return true;
+  return (x->dense = cni_rows_dense(o->object.graph, &x->rows, x->entry->variable)) != NULL;
+}
+
 static double global_factor(const cn_optimizer *o, const cni_gradient *x, int64_t n) {
   const struct cni_optimizer_state *s = o->state;
   if (!(s->global_clipnorm > 0)) return 1;
@@ -185,7 +191,7 @@ static bool run_step(cn_optimizer *o, cni_gradient *x, int64_t n) {
   if (s->step.updates) {
     const double scale = s->step.scale * global_factor(o, x, n);
     for (int64_t i = 0; i < n; i++)
-      if (!update(o, &x[i], scale)) return false;
+      if (!sum_rows(o, &x[i]) || !update(o, &x[i], scale)) return false;
   }
   return end(o);
 }

@@ -55,6 +55,16 @@ Test(autograd_names, nan_is_left_out) {
   CHECK_GRADIENT(cn_nanmax(g, x), x, CN_DIMS(2, 3), 0, 0, 0, 0, 0, 1);
 }
 
+/* The clip of probabilities does not hide it. */
+Test(autograd_names, nan_passes_through_losses) {
+  cn_tensor *p = FLOATS(g, CN_DIMS(2, 2), 0.5, NAN, 0.25, 0.75), *t = FLOATS(g, CN_DIMS(2, 2), 0, 1, 1, 0), *labels = INTEGERS(g, CN_DIMS(2), 1, 0);
+  cn_tensor *losses[] = { cn_binary_crossentropy(g, t, p), cn_categorical_crossentropy(g, t, p), cn_sparse_categorical_crossentropy(g, labels, p) };
+  for (int i = 0; i < 3; i++) {
+    cr_assert(losses[i], "%s", cn_error(g));
+    cr_assert(isnan(cn_at(losses[i], i ? 0 : 1)) && isfinite(cn_at(losses[i], cn_count(losses[i]) - 1)), "loss %d", i);
+  }
+}
+
 Test(autograd_names, nothing_but_nan) {
   cn_tensor *x = DOUBLES(CN_DIMS(2), NAN, NAN);
   cr_assert_eq(cn_item(cn_nansum(g, x)), 0);

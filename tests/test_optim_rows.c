@@ -98,6 +98,26 @@ Test(optim_rows, rows_of_sums_are_found_where_they_stand) {
     }
 }
 
+/* As Keras, where the scaling makes a sparse gradient dense: the square of a row's sum, not the sum of squares. */
+Test(optim_rows, global_clipnorm_sums_rows_first) {
+  const char *const texts[] = { "Adam(0.01, global_clipnorm=0.5)", "Adagrad(0.1, global_clipnorm=0.5)", "Adamax(0.01, global_clipnorm=9)" };
+  static const int64_t index[] = { 1, 3, 1, 0, 1 };
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    cn_graph *g = cn_graph_new(.seed = 1);
+    cn_tensor *v[] = { table(g, CN_F64, 4, 3), table(g, CN_F64, 4, 3) }, *none = NULL;
+    const cn_rows rows = some_rows(g, CN_F64, index, 5, 3);
+    double norm = 0, most = i == 2 ? 9 : 0.5;
+    for (int64_t k = 0; k < cn_count(rows.values); k++) norm += cn_at(rows.values, k) * cn_at(rows.values, k); /* of the rows as they are */
+    cn_tensor *x = cn_scale(g, cni_rows_dense(g, &rows, v[1]), fmin(1, most / sqrt(norm)));
+    char text[40];
+    snprintf(text, sizeof text, "%.*s)", (int)(strchr(texts[i], ',') - texts[i]), texts[i]);
+    cr_assert(cn_optimizer_apply_rows(cn_optimizer_from(g, texts[i]), &none, &rows, &v[0], 1) && cn_optimizer_apply(cn_optimizer_from(g, text), &x, &v[1], 1),
+              "%s", cn_error(g));
+    cr_assert(largest_difference(v[0], v[1]) < 1e-12, "%s", texts[i]);
+    cn_graph_free(g);
+  }
+}
+
 /* Row 1 twice, with 3 and 4: linear uses see 7, squares 9 + 16, absolute values 3 + 4. */
 static void repeated(const char *text, double wanted_1, double tolerance) {
   cn_graph *g = cn_graph_new(.seed = 1);

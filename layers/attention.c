@@ -4,16 +4,9 @@
 typedef struct attention { cn_layer base; cn_tensor *scale, *weight; cn_stream stream; } attention;
 
 /* ---- masks ---- */
-/* A symbolic tensor of this step, where a size is unknown. */
-static cn_tensor *unknown_mask(cn_graph *g, int64_t t, int64_t s) {
-  cn_tensor *mask = cni_view_header(g, CN_BOOL, CN_DIMS(t, s));
-  if (mask) mask->flags |= CNI_SYMBOLIC;
-  return mask;
-}
-
 /* Ones at and below a diagonal. */
 static cn_tensor *below(cn_graph *g, int64_t t, int64_t s, int64_t diagonal) {
-  return t == CN_UNKNOWN || s == CN_UNKNOWN ? unknown_mask(g, t, s) : cn_tri(g, t, .M = s, .k = diagonal, .dtype = "bool");
+  return t == CN_UNKNOWN || s == CN_UNKNOWN ? cni_shape_only(g, CN_BOOL, CN_DIMS(t, s)) : cn_tri(g, t, .M = s, .k = diagonal, .dtype = "bool");
 }
 
 cn_tensor *cni_seen(cn_graph *g, int64_t t, int64_t s, bool causal, int64_t window) {

@@ -82,4 +82,11 @@ void cni_layer_leave(cn_layer *l, cni_scope_mark mark);
 /* Calls visit for the layer's own weights and those of everything below it: trainable ones (want 1), others (0), or all (-1), in Keras' order. */
 void cni_each_layer(cn_layer *l, void (*visit)(cn_layer *l, void *user), void *user); /* the layer and everything below it */
 
+/* What a symbolic call may return instead of computing: sizes may be unknown. */
+static inline cn_tensor *cni_shape_only(cn_graph *g, cn_dtype dtype, const cn_dims *dims) {
+  cn_tensor *t = cni_view_header(g, dtype, dims);
+  if (t) t->flags |= CNI_SYMBOLIC;
+  return t;
+}
+
 #endif

@@ -232,12 +232,6 @@ static bool output_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims *out
   return true;
 }
 
-static cn_tensor *shape_only(cn_graph *g, cn_dtype dtype, const cn_dims *dims) {
-  cn_tensor *t = cni_view_header(g, dtype, dims);
-  if (t) t->flags |= CNI_SYMBOLIC;
-  return t;
-}
-
 /* Shapes alone; the number of steps may be unknown. */
 static cn_tensor *symbolic_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const cn_dims *x = &in->x[0]->dims, step = step_of(x);
@@ -245,8 +239,8 @@ static cn_tensor *symbolic_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const int64_t k = cni_flag(l, "return_state") ? cni_state_shapes(((rnn *)l)->cell, &step, shapes) : 0;
   if (k < 0 || !output_shape(l, x, 1, &y)) return NULL;
   for (int64_t i = 0; i < k; i++)
-    if (!(in->more[in->more_count++] = shape_only(g, l->dtype, &shapes[i]))) return NULL;
-  return shape_only(g, l->dtype, &y);
+    if (!(in->more[in->more_count++] = cni_shape_only(g, l->dtype, &shapes[i]))) return NULL;
+  return cni_shape_only(g, l->dtype, &y);
 }
 
 /* The call's mask [n, t] as booleans, NULL where there is none. As in Keras, a call of several tensors does not take it from the first: with initial states a

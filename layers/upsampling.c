@@ -110,15 +110,16 @@ static bool upsampling_shape(cn_layer *l, const cn_dims *in, int64_t n, cn_dims 
 
 static cn_tensor *interpolated(const upsampling *u, cn_graph *g, cn_tensor *x, int i) {
   static const char *const subscripts[2][2] = { { "ij,njwc->niwc", "ij,nhjc->nhic" }, { "ij,ncjw->nciw", "ij,nchj->nchi" } };
-  const int64_t n = x->dims.d[u->first + i];
-  if (n == CN_UNKNOWN) return cn_fail(g, CN_UNSUPPORTED, "UpSampling2D: interpolation %s needs a known size of axis %d", u->method->name, u->first + i), NULL;
-  cn_tensor *w = weights_of(g, u->method, n, u->factor[i], (cn_dtype)x->dtype);
+  cn_tensor *w = weights_of(g, u->method, x->dims.d[u->first + i], u->factor[i], (cn_dtype)x->dtype);
   return w ? cn_einsum(g, CN_TENSORS(w, x), .subscripts = subscripts[u->first - 1][i]) : NULL;
 }
 
 static cn_tensor *upsampling_call(cn_layer *l, cn_graph *g, cn_inputs *in) {
   const upsampling *u = (const upsampling *)l;
   cn_tensor *x = in->x[0];
+  cn_dims y;
+  if (u->method->row && (x->flags & CNI_SYMBOLIC)) /* the weights need the sizes, which may not be known yet */
+    return upsampling_shape(l, &x->dims, 1, &y) ? cni_shape_only(g, (cn_dtype)x->dtype, &y) : NULL;
   for (int i = 0; i < u->spatial && x; i++)
     x = u->method->row ? interpolated(u, g, x, i) : cn_repeat(g, x, .repeats = CN_INTS(u->factor[i]), .axis = u->first + i);
   return x;

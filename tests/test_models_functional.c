@@ -42,6 +42,14 @@ Test(functional, symbolic_shapes) {
   CHECK_OK(g);
 }
 
+Test(functional, upsampling_of_unknown_sizes) {
+  cn_tensor *x = cn_Input(g, CN_DIMS(CN_UNKNOWN, CN_UNKNOWN, 1)), *y = cn_call(g, cn_UpSampling2D(g, .size = { { 2, 1 } }, .interpolation = "bilinear"), x);
+  cr_assert(shaped(y, &(const cn_dims){ 4, { CN_UNKNOWN, CN_UNKNOWN, CN_UNKNOWN, 1 } }), "%s", cn_error(g));
+  cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y));
+  CHECK_TENSOR(run1(m, FLOATS(g, CN_DIMS(1, 2, 1, 1), 0, 4)), CN_DIMS(1, 4, 1, 1), 1e-6, 0, 1, 3, 4);
+  cr_assert(shaped(run1(m, cn_zeros(g, CN_F32, CN_DIMS(1, 3, 5, 1))), CN_DIMS(1, 6, 5, 1)));
+}
+
 /* One place of a cut is not a number of parts, in a config too. */
 Test(functional, a_list_of_one_number) {
   cn_tensor *x = cn_Input(g, CN_DIMS(5)), *const *y = cn_split(g, x, .indices_or_sections = CN_INTS(2, CN_NONE), .axis = 1);

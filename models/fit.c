@@ -347,10 +347,8 @@ bool cni_evaluate(cn_model *m, cn_dataset *d, int64_t batch_size, int64_t steps,
   bool ok = cn_dataset_reset(d, false);
   cni_metrics_reset(m);
   g->core.caller = "evaluate";
-  const cni_fitting *f = m->fitting;
-  for (g->core.batch = 0;
-       ok && !(f && f->a->stop_on_interrupt && cni_interrupted) && (steps < 0 || g->core.batch < steps) && cn_dataset_next(d, batch_size, &b);
-       g->core.batch++) {
+  const bool ends = !p && m->fitting && m->fitting->a->stop_on_interrupt; /* fit's own, by Ctrl-C; a callback's is whole */
+  for (g->core.batch = 0; ok && !(ends && cni_interrupted) && (steps < 0 || g->core.batch < steps) && cn_dataset_next(d, batch_size, &b); g->core.batch++) {
     ok = evaluate_batch(m, &b);
     if (!ok) break;
     cn_graph_reset(g);

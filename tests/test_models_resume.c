@@ -165,6 +165,21 @@ Test(models_resume, interrupted_it_keeps_everything_and_goes_on) {
   cr_assert(before.sa_handler == after.sa_handler, "the handler is as before");
 }
 
+static bool interrupted_evaluation(cn_callback *c, int64_t epoch, cn_logs *logs) {
+  (void)epoch;
+  (void)logs;
+  return raise(SIGINT) == 0 && cn_evaluate(c->model, data(c->object.graph), 8, c->user, 1) > 0;
+}
+Test(models_resume, a_callback_evaluates_the_whole_after_ctrl_c) {
+  cn_graph *g = cn_graph_new(.seed = 3);
+  cn_model *m = model(g, settings[1].layers, "adam(0.02)");
+  double inside[2], after[2];
+  cn_callback *c = cn_callback_new(g, &(const cn_callback_methods){ .epoch_end = interrupted_evaluation }, inside);
+  cr_assert(cn_fit(m, data(g), .epochs = 3, .batch_size = 8, .verbose = 0, .stop_on_interrupt = true, .callbacks = CN_CALLBACKS(c)), "%s", cn_error(g));
+  cr_assert(cn_evaluate(m, data(g), 8, after, 1) > 0 && inside[0] == after[0], "%g and %g", inside[0], after[0]);
+  cn_graph_free(g);
+}
+
 Test(models_resume, interrupted_history) {
   cn_graph *g = cn_graph_new(.seed = 3);
   cn_model *m = model(g, settings[0].layers, "adam");

@@ -38,12 +38,6 @@ static cn_code size_per_axis(cn_graph *g, const char *name, const cn_size *s, in
   return per_axis(g, name, s->d, n, axes, 1, to);
 }
 
-static cn_code read_format(cn_graph *g, const char *format, bool *first) {
-  *first = cni_channels_first(format);
-  if (!format || *first || !strcmp(format, "channels_last")) return CN_OK;
-  return cn_fail(g, CN_VALUE, "data_format must be channels_last or channels_first, got \"%s\"", format);
-}
-
 typedef enum { VALID, SAME, CAUSAL } padding;
 
 static cn_code read_padding(cn_graph *g, const cni_window *w, int axes, padding *to) {
@@ -137,8 +131,8 @@ cn_code cni_window_read(cn_graph *g, const cni_window *w, cni_window_kind kind, 
   c->batch = x->d[0];
   c->groups = 1;
   for (int i = 0; i < 3; i++) c->in[i] = c->out[i] = c->kernel[i] = c->stride[i] = c->dilation[i] = 1;
-  cn_code code = read_format(g, w->data_format, &t->first);
-  if (code == CN_OK) code = read_padding(g, w, t->axes, &p);
+  t->first = cni_channels_first(w->data_format);
+  cn_code code = read_padding(g, w, t->axes, &p);
   if (code == CN_OK) code = read_channels(&s, kind, t);
   if (code == CN_OK) code = read_axes(&s, w, kind, p, t);
   if (code != CN_OK) return code;

@@ -44,8 +44,5 @@ cn_tensor *cni_unbroadcast(cn_graph *g, cn_tensor *t, const cn_tensor *x) {
 }
 
 void cni_values_widen(cn_graph *g, cn_tensor *y, const cn_tensor *x) {
-  int64_t steps[CN_MAX_RANK];
-  cni_strides(&x->dims, steps);
-  for (int i = 0; i < y->dims.rank; i++) steps[i] = x->dims.d[i] == y->dims.d[i] ? steps[i] : 0;
-  cni_gather(g, cn_dtype_size((cn_dtype)y->dtype), &y->dims, y->data, x->data, steps);
+  cni_repeat(g, cn_dtype_size((cn_dtype)y->dtype), &y->dims, y->data, &x->dims, x->data);
 }

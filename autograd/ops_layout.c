@@ -312,6 +312,16 @@ cn_tensor *cni_spread(cn_graph *g, cn_tensor *x, const cn_dims *dims) {
   return cn_apply(g, &cn_op_broadcast_to, &a)[0];
 }
 
+void cni_repeat(cn_graph *g, size_t width, const cn_dims *dims, void *to, const cn_dims *from_dims, const void *from) {
+  int64_t steps[CN_MAX_RANK], from_steps[CN_MAX_RANK];
+  cni_strides(from_dims, steps);
+  for (int i = 0; i < dims->rank; i++) {
+    const int k = i - dims->rank + from_dims->rank;
+    from_steps[i] = k < 0 || from_dims->d[k] == 1 ? 0 : steps[k];
+  }
+  cni_gather(g, width, dims, to, from, from_steps);
+}
+
 static int64_t places(cn_ints cuts) { return cuts.n > 1 && cuts.v[cuts.n - 1] == CN_NONE ? cuts.n - 1 : cuts.n; }
 int64_t cni_cut_parts(cn_ints cuts) { return cuts.n == 1 ? cuts.v[0] : places(cuts) + 1; }
 int64_t cni_cut_begin(cn_ints cuts, int64_t n, int64_t part) {

@@ -22,6 +22,8 @@ static inline void cni_loop(cni_loops *l, int64_t n, int64_t to, int64_t from) {
 void cni_copy(cn_graph *g, size_t width, const cni_loops *l, void *to, const void *from);
 /* The same with contiguous `to` of shape dims: its steps are filled in here. from_steps has dims->rank entries. */
 void cni_gather(cn_graph *g, size_t width, const cn_dims *dims, void *to, const void *from, const int64_t *from_steps);
+/* `to` of shape dims is `from`, contiguous, repeated along axes of size 1 and along those that dims has in front. */
+void cni_repeat(cn_graph *g, size_t width, const cn_dims *dims, void *to, const cn_dims *from_dims, const void *from);
 
 /* A reduction's axes as bits. None: all. False after INDEX "axis 3 is out of range for rank 2" or VALUE "axis 0 is given twice". */
 bool cni_axes(cn_graph *g, cn_ints axis, int rank, uint32_t *bits);

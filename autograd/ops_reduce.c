@@ -66,16 +66,12 @@ static double reduced_count(const cn_dims *x, uint32_t bits) {
   return n;
 }
 
+static void narrow_dims(const cn_call *c, cn_dims *dims) { cni_reduced_dims(&c->x[0]->dims, bits_of(c), true, dims); }
 /* gx = gy repeated over the reduced axes. */
 static void spread(const cn_call *c, const void *gy) {
-  const cn_dims *x = &c->x[0]->dims;
-  const uint32_t bits = bits_of(c);
-  cn_dims small;
-  int64_t steps[CN_MAX_RANK];
-  cni_reduced_dims(x, bits, true, &small);
-  cni_strides(&small, steps);
-  for (int i = 0; i < x->rank; i++) steps[i] = bits & 1u << i ? 0 : steps[i];
-  cni_gather(c->graph, cni_width_of(c), x, c->gx[0], gy, steps);
+  cn_dims narrow;
+  narrow_dims(c, &narrow);
+  cni_repeat(c->graph, cni_width_of(c), &c->x[0]->dims, c->gx[0], &narrow, gy);
 }
 
 /* ---- sum, mean ---- */
@@ -85,7 +81,6 @@ CNI_VJP(sum) {
   (void)want;
   gx[0] = cni_spread(g, cni_kept_axes(g, n, gy[0]), &n->x[0]->dims);
 }
-static void narrow_dims(const cn_call *c, cn_dims *dims) { cni_reduced_dims(&c->x[0]->dims, bits_of(c), true, dims); }
 static cn_code sum_backward(const cn_call *c) {
   if (!c->narrow) return spread(c, c->gy[0]), CN_OK;
   if (c->y[0]->count) memcpy(c->gx[0], c->gy[0], (size_t)c->y[0]->count * cni_width_of(c));

@@ -114,14 +114,7 @@ static cn_code broadcast_to_infer(const cn_call *c) {
 }
 
 static cn_code broadcast_to_forward(const cn_call *c) {
-  const cn_dims *x = &c->x[0]->dims, *y = &c->y[0]->dims;
-  int64_t steps[CN_MAX_RANK], from[CN_MAX_RANK];
-  cni_strides(x, steps);
-  for (int i = 0; i < y->rank; i++) {
-    const int k = i - y->rank + x->rank;
-    from[i] = k < 0 || x->d[k] == 1 ? 0 : steps[k];
-  }
-  cni_gather(c->graph, cni_width_of(c), y, c->y[0]->data, c->x[0]->data, from);
+  cni_repeat(c->graph, cni_width_of(c), &c->y[0]->dims, c->y[0]->data, &c->x[0]->dims, c->x[0]->data);
   return CN_OK;
 }
 CNI_VJP(broadcast_to) {

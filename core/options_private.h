@@ -8,12 +8,15 @@
 
 #define CNI_LEAST_INTEGER (INT64_MIN / 2) /* of what may be written in text and JSON: numbers below stand for None, and for sizes that are not known yet */
 
-/* The function behind the macro of a function with options: cn_NAME_args with the defaults of its list; `first` is any of its other fields. */
+/* The function behind the macro of a function with options: cn_NAME_args with given defaults, or with those of its list (`first` is any of its other fields).
+ */
+#define CNI_ARGS_COPY(name, defaults)                                                      \
+  void name##_args_init(name##_args *args, size_t size) {                                  \
+    memcpy(args, &(defaults), size < sizeof(defaults) ? size : sizeof(defaults));          \
+  }
 #define CNI_ARGS_INIT(name, LIST, first)                                                                                 \
   static const name##_args name##_args_defaults = { LIST(CN_DEFAULT_, ) .first = NULL };                                 \
-  void name##_args_init(name##_args *args, size_t size) {                                                                \
-    memcpy(args, &name##_args_defaults, size < sizeof name##_args_defaults ? size : sizeof name##_args_defaults);        \
-  }
+  CNI_ARGS_COPY(name, name##_args_defaults)
 
 /* options.c */
 static inline void *cni_option_at(const cn_schema *s, void *options, int i) { return (char *)options + s->rows[i].offset; }

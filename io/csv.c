@@ -8,7 +8,7 @@
 CN_SCHEMA_DATA_(read_csv, cn_read_csv_args, CN_READ_CSV)
 static const cn_schema schema = CN_SCHEMA_(read_csv, "read_csv", cn_read_csv_args);
 
-CNI_ARGS_INIT(cn_read_csv, CN_READ_CSV, graph)
+CNI_ARGS_COPY(cn_read_csv, read_csv_defaults)
 
 typedef struct table {
   const cn_read_csv_args *o;

@@ -8,7 +8,7 @@
 CN_SCHEMA_DATA_(source_csv, cn_source_csv_args, CN_SOURCE_CSV)
 static const cn_schema schema = CN_SCHEMA_(source_csv, "source_csv", cn_source_csv_args);
 
-CNI_ARGS_INIT(cn_source_csv, CN_SOURCE_CSV, graph)
+CNI_ARGS_COPY(cn_source_csv, source_csv_defaults)
 
 typedef struct reading {
   cn_source_csv_args *o;            /* a copy */

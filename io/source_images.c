@@ -13,7 +13,7 @@ CN_SCHEMA_DATA_(source_image_folder, cn_source_image_folder_args, CN_SOURCE_IMAG
 static const cn_schema schema = CN_SCHEMA_(source_image_folder, "image_folder", cn_source_image_folder_args);
 #define WHAT "image_folder"
 
-CNI_ARGS_INIT(cn_source_image_folder, CN_SOURCE_IMAGE_FOLDER, graph)
+CNI_ARGS_COPY(cn_source_image_folder, source_image_folder_defaults)
 
 typedef enum { LABELS_NONE, LABELS_INT, LABELS_CATEGORICAL, LABELS_BINARY } label_mode;
 typedef struct picture { char *path; size_t folder; int64_t label; } picture; /* folder: bytes of the path before the file's name */

@@ -8,7 +8,7 @@
 CN_SCHEMA_DATA_(source_sqlite, cn_source_sqlite_args, CN_SOURCE_SQLITE)
 static const cn_schema schema = CN_SCHEMA_(source_sqlite, "source_sqlite", cn_source_sqlite_args);
 
-CNI_ARGS_INIT(cn_source_sqlite, CN_SOURCE_SQLITE, graph)
+CNI_ARGS_COPY(cn_source_sqlite, source_sqlite_defaults)
 
 #ifndef CN_HAVE_SQLITE
 cn_source *cn_source_sqlite_run(const cn_source_sqlite_args *a) {

@@ -264,12 +264,10 @@ static bool validate(cni_fitting *f, int64_t epoch, char *tail, size_t size) {
   return true;
 }
 
-/* What comes before the first batch; an epoch that goes on from a backup has it behind it. Epochs of so many steps go on in the data where the last one ended,
- * and begin it again after its end. */
+/* What comes before the first batch; an epoch that goes on from a backup has it behind it. Epochs of so many steps go on in the data where the last one
+ * ended. */
 static bool begin_epoch(cni_fitting *f) {
-  const int64_t size = cn_dataset_size(f->train);
-  const bool over = size >= 0 && cn_dataset_position(f->train).sample >= size && cni_dataset_restarts(f->train);
-  const bool reset = f->a->steps_per_epoch == CN_NONE || f->epoch == f->a->initial_epoch || over;
+  const bool reset = f->a->steps_per_epoch == CN_NONE || f->epoch == f->a->initial_epoch;
   if ((reset && !cn_dataset_reset(f->train, f->a->shuffle)) || !run_hooks(f, EPOCH_BEGIN, f->epoch, -1)) return false;
   cni_metrics_reset(f->m);
   return true;

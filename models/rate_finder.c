@@ -72,9 +72,7 @@ static bool build(const sweep *s) {
   const bool recording = cn_recording(s->g, false), ok = cni_forward(m, &b, false, &r);
   cn_recording(s->g, recording);
   if (!ok) return false;
-  const int64_t n = cn_trainable_weights(&m->base, NULL, 0);
-  cn_tensor **w = cni_arena_take(s->g, cni_step_arena(s->g), (size_t)(n + 1) * sizeof *w);
-  const bool built = w && cn_optimizer_build(m->compiled->optimizer, w, cn_trainable_weights(&m->base, w, n));
+  const bool built = cni_optimizer_ready(m);
   cn_graph_reset(s->g);
   return built && cn_dataset_reset(s->a->data, true);
 }

@@ -22,7 +22,7 @@ void cni_slot_drop(cn_graph *g, cn_tensor *x) {
   x->slot = NULL;
   if (s && (s->flags & CNI_TEMPORARY) && --s->uses == 0) cni_temporary_free(g, s);
 }
-static void slot_set(cn_tensor *x, cn_tensor *s) {
+static inline void slot_set(cn_tensor *x, cn_tensor *s) {
   x->slot = s;
   if (s->flags & CNI_TEMPORARY) s->uses++;
 }
@@ -46,10 +46,9 @@ static bool widen(cn_graph *g, cn_tensor *x) {
   return slot_set(x, wide), true;
 }
 
-/* x's slot += c. False after an error. */
-static bool give(const cni_walk *w, cn_tensor *x, cn_tensor *c) {
+/* x's slot, which holds something, += c. False after an error. */
+static bool slot_add(const cni_walk *w, cn_tensor *x, cn_tensor *c) {
   cn_graph *g = w->g;
-  if (!x->slot) return slot_set(x, c), true;
   if (!widen(g, x)) return false;
   if (w->record) return (x->slot = cn_add(g, x->slot, c)) != NULL;
   if (!alone(x->slot)) {
@@ -65,6 +64,8 @@ static bool give(const cni_walk *w, cn_tensor *x, cn_tensor *c) {
   if (g->capture) cni_capture_add(x->slot, c);
   return !g->check_finite || cni_check_finite(g, x->slot, "the sum of the gradients");
 }
+
+static inline bool give(const cni_walk *w, cn_tensor *x, cn_tensor *c) { return x->slot ? slot_add(w, x, c) : (slot_set(x, c), true); }
 
 /* A step tensor with the value of a slot, sharing its memory. */
 cn_tensor *cni_publish(cn_graph *g, cn_tensor *s) {
@@ -304,9 +305,9 @@ static inline bool value_stands(cn_graph *g, const cn_node *n, const cn_tensor *
 
 static bool values_stand(cn_graph *g, const cn_node *n) {
   const uint32_t reads = n->op->reads;
-  for (int32_t i = 0; i < n->nx; i++)
+  for (int32_t i = 0; (reads & CN_READS_ALL_X) && i < n->nx; i++)
     if ((reads & CN_READS_X(i < 15 ? i : 15)) && cni_given(n->x[i]) && !value_stands(g, n, n->x[i], "input", i, true)) return false;
-  for (int32_t i = 0; i < n->ny && i < 16; i++)
+  for (int32_t i = 0; i < n->ny && i < 16 && reads >> (16 + i); i++)
     if ((reads & CN_READS_Y(i)) && !value_stands(g, n, n->y[i], "output", i, false)) return false;
   return true;
 }

@@ -29,7 +29,11 @@ static inline bool cni_wanted(const cni_walk *w, const cn_tensor *x) {
 /* gradient_values.c */
 void cni_values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x);       /* y += x, of one shape */
 void cni_values_widen(cn_graph *g, cn_tensor *y, const cn_tensor *x);     /* y = x repeated along its axes of size 1 */
-cn_tensor *cni_unbroadcast(cn_graph *g, cn_tensor *t, const cn_tensor *x);      /* t summed to the shape of x; NULL after an error */
+cn_tensor *cni_sum_to(cn_graph *g, cn_tensor *t, const cn_dims *s);             /* t summed over the axes along which s was repeated; NULL after an error */
+/* The one place where broadcasting is undone: t in the shape of x; NULL after an error. */
+static inline cn_tensor *cni_unbroadcast(cn_graph *g, cn_tensor *t, const cn_tensor *x) {
+  return t->dims.rank == x->dims.rank && (!t->dims.rank || cn_dims_equal(&t->dims, &x->dims)) ? t : cni_sum_to(g, t, &x->dims);
+}
 
 /* engine.c */
 bool cni_result_ok(cn_graph *g, const cn_tensor *y);                            /* live, of a float type; else an error */

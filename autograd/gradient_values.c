@@ -23,16 +23,16 @@ static void values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x) {
 }
 
 void cni_values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x) {
-  const double began = g->profile ? cni_profile_clock() : 0;
+  if (!g->profile) {
+    values_add(g, y, x);
+    return;
+  }
+  const double began = cni_profile_clock();
   values_add(g, y, x);
-  if (g->profile)
-    cni_profile_add(g, "(sum of gradients)", CN_PHASE_BACKWARD, began, (double)y->count, 3 * (double)y->count * (double)cn_dtype_size((cn_dtype)y->dtype));
+  cni_profile_add(g, "(sum of gradients)", CN_PHASE_BACKWARD, began, (double)y->count, 3 * (double)y->count * (double)cn_dtype_size((cn_dtype)y->dtype));
 }
 
-/* The one place where broadcasting is undone: the sum over the axes along which x was repeated. */
-cn_tensor *cni_unbroadcast(cn_graph *g, cn_tensor *t, const cn_tensor *x) {
-  const cn_dims *s = &x->dims;
-  if (t->dims.rank == s->rank && (!s->rank || cn_dims_equal(&t->dims, s))) return t;
+cn_tensor *cni_sum_to(cn_graph *g, cn_tensor *t, const cn_dims *s) {
   int64_t axes[CN_MAX_RANK];
   int n = 0;
   const int lead = t->dims.rank - s->rank;

@@ -110,7 +110,7 @@ void cni_off_free(cn_graph *g, void (*run)(cn_graph *g, void *p), void *p); /* t
 cn_allocator cni_allocator_share(cn_graph *g);
 /* Makes room for one more element: doubles *array (of `size`-byte elements) when count reaches *capacity. False: no memory. */
 bool cni_grow(cn_graph *g, void **array, int64_t count, int64_t *capacity, size_t size);
-bool cni_size_multiply(size_t a, size_t b, size_t *out);            /* false on overflow */
+static inline bool cni_size_multiply(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); } /* false when the product does not fit */
 
 /* error.c */
 cn_code cni_vfail(cn_graph *g, cn_code code, const char *format, va_list args);

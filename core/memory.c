@@ -98,8 +98,6 @@ static bool too_large(cn_graph *g, size_t size) {
   return true;
 }
 
-bool cni_size_multiply(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); }
-
 /* Life of a context. */
 
 bool cni_context_init(cn_graph *g, const cn_allocator *allocator) {

@@ -11,7 +11,8 @@ typedef struct job {
   const cni_kernels *k;
   const char *const *place;            /* occurrence -> its values [width] */
   int64_t width, size /* of an element */;
-  const int32_t *heads, *chain;        /* row -> first occurrence -> next one; -1 ends */
+  int32_t *heads;                      /* row -> first occurrence; -1: none, and again so once the row is done */
+  const int32_t *chain;                /* -> next one; -1 ends */
   const int64_t *touched;              /* [count] */
   int64_t count;
   bool magnitudes, sums;
@@ -84,9 +85,11 @@ static void every_row(void *ctx, int64_t begin, int64_t end) {
   cni_update c = j->call;
   const int64_t rows = j->width < BLOCK ? BLOCK / j->width : 1;
   for (int64_t r = begin; r < end; r += rows) {
-    gradients_ahead(j, r + rows < end ? r + rows : end, r + 2 * rows < end ? r + 2 * rows : end);
+    const int64_t last = r + rows < end ? r + rows : end;
+    gradients_ahead(j, last, last + rows < end ? last + rows : end);
     if (rows == 1) one_row(j, &c, r);
-    else block(j, &c, r, end - r < rows ? end - r : rows, 0, j->width);
+    else block(j, &c, r, last - r, 0, j->width);
+    for (int64_t k = r; k < last; k++) j->heads[k] = -1;
   }
 }
 
@@ -100,9 +103,11 @@ static void row_ahead(const job *j, int64_t row) {
 static void touched_rows(void *ctx, int64_t begin, int64_t end) {
   const job *j = ctx;
   cni_update c = j->call;
-  for (int64_t i = begin; i < end; i++) {
-    if (i + CNI_AHEAD < j->count) row_ahead(j, j->touched[i + CNI_AHEAD]);
+  for (int64_t i = begin - CNI_AHEAD; i < end; i++) { /* no further ahead: the rows of another thread lose their heads */
+    if (i + CNI_AHEAD < end) row_ahead(j, j->touched[i + CNI_AHEAD]);
+    if (i < begin) continue;
     one_row(j, &c, j->touched[i]);
+    j->heads[j->touched[i]] = -1;
   }
 }
 
@@ -170,7 +175,6 @@ bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_updat
   if (clips) j.call.scale = 1, j.call.clip = INFINITY;
   const int64_t grain = CNI_GRAIN / width + 1;
   cni_parallel(g, rows_only ? count : height, grain, rows_only ? touched_rows : every_row, &j);
-  for (int64_t i = 0; i < count; i++) e->heads[touched[i]] = -1;
   return true;
 }
 

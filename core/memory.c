@@ -38,8 +38,8 @@ _Static_assert(sizeof(cni_allocation) <= HEAD, "an allocation's header fits befo
 _Static_assert(sizeof(cni_block) == 16, "a block's header keeps what follows aligned to 16");
 
 /* Large blocks ask for large pages: rows of a table of embeddings are scattered, and each would miss the cache of addresses too. Their data begin at different
- * places of a page: a first-level cache that guesses its way from a hash of the address (AMD's) takes lines for one another whose addresses differ by 256 MB, say,
- * so that arrays which are walked together would hinder each other all along (a third of the bandwidth). */
+ * places of a page: AMD's first-level caches guess the way from a hash of the address, and take lines for one another whose addresses differ by 256 MB, say,
+ * so that arrays which are walked together would hinder each other all along (a third of the bandwidth was left). */
 #define PLACES 13
 #define APART ((size_t)17 * ALIGNMENT)
 

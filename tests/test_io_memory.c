@@ -2,17 +2,10 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <zlib.h>
+#include "sanitized.h"
 #include "test_io.h"
 #include "test_io_numpy.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
 #if defined(__GLIBC__) && !defined(SANITIZED)
 #define INTERPOSED 1
 #endif

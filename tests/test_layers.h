@@ -3,9 +3,21 @@
 #define TEST_LAYERS_H
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "../cornu.h"
+
+/* A number of /proc/self/status: VmRSS, what the process holds; VmData, what it may write to, which RLIMIT_DATA limits. */
+static inline int64_t process_kb(const char *key) {
+  char line[256];
+  int64_t kilobytes = 0;
+  FILE *f = fopen("/proc/self/status", "r");
+  while (f && fgets(line, sizeof line, f))
+    if (!strncmp(line, key, strlen(key)) && line[strlen(key)] == ':') kilobytes = atoll(line + strlen(key) + 1);
+  if (f) fclose(f);
+  return kilobytes;
+}
 
 typedef struct counting { int64_t calls, live, fail_at; } counting;
 

@@ -2,16 +2,8 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "sanitized.h"
 #include "test_layers.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#endif
 
 static cn_graph *g;
 static void begin(void) { g = cn_graph_new(.seed = 5); }
@@ -222,16 +214,6 @@ static cn_model *wide_model(int64_t width) {
   return m;
 }
 
-/* What the process has mapped to write to, in bytes: what RLIMIT_DATA limits. */
-static int64_t data_bytes(void) {
-  char line[256];
-  long kilobytes = 0;
-  FILE *f = fopen("/proc/self/status", "r");
-  while (f && fgets(line, sizeof line, f)) sscanf(line, "VmData: %ld", &kilobytes);
-  if (f) fclose(f);
-  return (int64_t)kilobytes * 1024;
-}
-
 Test(models_data, training_over_ten_times_the_memory_of_the_process) {
 #ifdef SANITIZED
   cr_skip_test("a sanitizer maps more than any limit");
@@ -242,7 +224,7 @@ Test(models_data, training_over_ten_times_the_memory_of_the_process) {
   cn_source *s = cn_source_new(g, &methods, &made, (const cn_column[]){ { CN_F32, { 1, { WIDTH } } }, { CN_F32, { 1, { 1 } } } }, 1, 1, 0);
   cn_dataset *d = cn_dataset_from_source(cn_source_prefetch(cn_source_batch(cn_source_shuffle(s, .buffer_size = 256), 128, false), 2));
   cr_assert(cn_fit(m, d, .epochs = 4, .verbose = 0), "%s", cn_error(g)); /* threads and buffers are there now */
-  const int64_t allowed = data_bytes() + ((int64_t)16 << 20);
+  const int64_t allowed = (process_kb("VmData") << 10) + ((int64_t)16 << 20);
   cr_assert_gt(allowed, (int64_t)16 << 20);
   const struct rlimit limit = { (rlim_t)allowed, (rlim_t)allowed };
   cr_assert_eq(setrlimit(RLIMIT_DATA, &limit), 0);

@@ -1,4 +1,5 @@
 /* An allocator that fails at the k-th call, for every k, under whole steps of training: NO_MEMORY, nothing leaks, and the graph works afterwards. */
+#include "sanitized.h"
 #include "test_layers.h"
 
 static const int32_t words[12] = { 1, 4, 0, 6, 6, 2, 3, 3, 1, 5, 2, 0 };
@@ -109,4 +110,36 @@ Test(models_memory, fit_evaluate_and_free) {
     cr_assert_eq(n.live, 0, "call %ld: %ld blocks are left", (long)k, (long)n.live);
     if (made_graph && n.calls < k) break;
   }
+}
+
+/* 1,000 epochs of 100 steps with everything that fit does around them: from the first tenth on the graph takes no more than the history grows by. */
+typedef struct watching { counting n; int64_t live_then, then, now; } watching;
+static bool watch_epoch(cn_callback *c, int64_t epoch, cn_logs *logs) {
+  watching *w = c->user;
+  (void)logs;
+  if (epoch == 100) w->then = process_kb("VmRSS"), w->live_then = w->n.live;
+  w->now = process_kb("VmRSS");
+  return true;
+}
+Test(models_memory, a_hundred_thousand_steps) {
+  enum { SAMPLES = 400, EPOCHS = 1000 };
+  static int32_t many[SAMPLES][3], classes[SAMPLES];
+  for (int i = 0; i < SAMPLES; i++) {
+    memcpy(many[i], words + i % 4 * 3, sizeof many[i]);
+    classes[i] = labels[i % 4];
+  }
+  watching w = { .n = { 0 } };
+  cn_graph *g = graph_counting(&w.n);
+  cn_dataset *d = cn_dataset_from_arrays(g, CN_I32, CN_DIMS(SAMPLES, 3), many, CN_I32, CN_DIMS(SAMPLES), classes);
+  cn_model *m = made(g);
+  const cn_callback_methods hooks = { .epoch_end = watch_epoch };
+  const cn_history *h = cn_fit(m, d, .epochs = EPOCHS, .batch_size = 4, .verbose = 0, .validation_data = d,
+                               .callbacks = CN_CALLBACKS(cn_callback_new(g, &hooks, &w), cn_callback_EarlyStopping(g, .patience = EPOCHS)));
+  cr_assert(h && isfinite(cn_history_at(h, "val_loss", EPOCHS - 1)), "%s", cn_error(g));
+  cr_assert_leq(w.n.live, w.live_then + 4, "%ld blocks at epoch 100, %ld in the end", (long)w.live_then, (long)w.n.live);
+#ifndef SANITIZED /* which keeps what was freed */
+  cr_assert_leq(w.now, w.then + 512, "%ld KB at epoch 100, %ld in the end", (long)w.then, (long)w.now);
+#endif
+  cn_graph_free(g);
+  cr_assert_eq(w.n.live, 0);
 }

@@ -88,22 +88,29 @@ typedef struct arrays {
 } arrays;
 
 static const char *row_of(const column *c, const arrays *a, int64_t i) { return c->data + (size_t)(a->first + a->order[i]) * c->row; }
-static void copy_rows(const column *c, const arrays *a, int64_t at, int64_t n, char *to) {
+typedef struct copying { const column *c; const arrays *a; char *to; } copying;
+static void copy_rows(void *context, int64_t begin, int64_t end) {
+  const copying *p = context;
+  const column *c = p->c;
+  const arrays *a = p->a;
+  char *to = p->to + (size_t)begin * c->row;
   if (!a->order) {
-    if (n) memcpy(to, c->data + (size_t)(a->first + at) * c->row, (size_t)n * c->row);
+    memcpy(to, c->data + (size_t)(a->first + a->at + begin) * c->row, (size_t)(end - begin) * c->row);
     return;
   }
-  for (int64_t i = at; i < at + n; i++, to += c->row) {
+  for (int64_t i = a->at + begin; i < a->at + end; i++, to += c->row) {
     if (i + CNI_AHEAD < a->count) cni_prefetch(row_of(c, a, i + CNI_AHEAD), c->row);
     memcpy(to, row_of(c, a, i), c->row);
   }
 }
 
+#define WORTH_A_THREAD ((size_t)32 << 10) /* bytes: rows in random order are far away, and two threads fetch twice as many */
 static cn_tensor *batch_of(cn_graph *g, const column *c, const arrays *a, int64_t n) {
   cn_dims dims = c->dims;
   dims.d[0] = n;
   cn_tensor *t = cni_tensor_new(g, c->dtype, &dims, false);
-  if (t) copy_rows(c, a, a->at, n, t->data);
+  copying p = { c, a, t ? t->data : NULL };
+  if (t && c->row) cni_parallel(g, n, (int64_t)(WORTH_A_THREAD / c->row) + 1, copy_rows, &p);
   return t;
 }
 

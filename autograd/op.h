@@ -45,6 +45,7 @@ struct cn_op {
   cn_schema schema;                                    /* of the args struct: inputs first, then options */
   int16_t inputs;                                      /* number of tensor inputs; a list of tensors counts as CN_LIST */
   int16_t outputs;                                     /* number of outputs; 0: as `count` says */
+  int16_t kept;                                        /* of the outputs the last ones, which are there for the gradient only */
   uint32_t flags, reads;
   bool deep;                                           /* options point at memory that a node must copy */
   bool checked;                                        /* has numbers among its options, which are checked at each call */

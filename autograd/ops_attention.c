@@ -326,7 +326,7 @@ static void reference(const cn_reference *r) {
   }
 }
 
-CN_OP(dot_product_attention, CN_DOT_PRODUCT_ATTENTION, .outputs = 2,
+CN_OP(dot_product_attention, CN_DOT_PRODUCT_ATTENTION, .outputs = 2, .kept = 1,
       .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_X(2) | CN_READS_X(3) | CN_READS_X(4) | CN_READS_Y(0) | CN_READS_Y(1), .infer = infer,
       .forward = forward, .vjp = dot_product_attention_vjp, .backward = backward, .reference = reference,
       .samples = CN_TEXTS("f[2,3,2,4], f[2,5,2,4], f[2,5,2,3]", "f[1,4,1,2], f[1,3,1,2], f[1,3,1,2], is_causal=true",

@@ -268,7 +268,7 @@ static void sparse_reference(const cn_reference *r) {
     if (o->from_logits) r->y[1][i] = log(sum);
   }
 }
-CN_OP(sparse_categorical_crossentropy, CN_SPARSE_CATEGORICAL_CROSSENTROPY, .outputs = 2, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1),
+CN_OP(sparse_categorical_crossentropy, CN_SPARSE_CATEGORICAL_CROSSENTROPY, .outputs = 2, .kept = 1, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1),
       .infer = sparse_infer, .check = sparse_check, .forward = sparse_forward, .vjp = sparse_categorical_crossentropy_vjp, .backward = sparse_backward,
       .reference = sparse_reference,
       .samples = CN_TEXTS("i[5]@0:3, f[5,3], from_logits=true", "l[4]@0:10, f[4,10], from_logits=true", "i[2,3]@0:4, f[2,3,4], from_logits=true",

@@ -250,7 +250,7 @@ static void standardize_reference(const cn_reference *r) {
                      "f[5,33], f[33], f[33], axis=[-1], epsilon=0.001", "f[0,3], f[3], f[3]", "f[7,1], f[1], f[1], epsilon=1", "f[600,3], f[3], f[3], epsilon=0.01"
 #define ROWS_COMPOSED "f[3,4], f[4], f[4]", "f[3,4]", "f[2,3,4], f[3,4], f[3,4], axis=[1,2]", "f[2,3,4], f[3], axis=[1], epsilon=0.1"
 #define ROWS_REJECTS "f[2,3], f[3], f[3], axis=[2] => axis 2 is out of range for rank 2", "f[2,3], axis=[1,-1] => axis 1 is given twice", "i[2,3]@0:3 => works on float32 and float64, got int32", "f[2,3], i[3]@0:3 => must be float32 as x"
-CN_OP(standardize, CN_LIST_STANDARDIZE, .outputs = 3, .infer = standardize_infer, .forward = standardize_forward, .vjp = standardize_vjp,
+CN_OP(standardize, CN_LIST_STANDARDIZE, .outputs = 3, .kept = 2, .infer = standardize_infer, .forward = standardize_forward, .vjp = standardize_vjp,
       .backward = standardize_backward, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1) | CN_READS_Y(2), .reference = standardize_reference,
       .samples = CN_TEXTS(ROWS_SAMPLES, "f[3,4], f[4], f[4], center=false", "f[2,3,4], axis=[0,2], center=false", "f[3], f[], f[], axis=[]"),
       .rejects = CN_TEXTS(ROWS_REJECTS, "f[2,3], f[4] => gamma must have shape [3], got [4]", "f[2,3], f[3], f[2] => beta must have shape [3], got [2]"));

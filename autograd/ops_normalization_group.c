@@ -201,8 +201,8 @@ static void group_normalization_reference(const cn_reference *r) {
     r->y[0][i] = (r->x[0][i] - r->y[1][at]) * r->y[2][at] * (r->x[1] ? r->x[1][k] : 1) + (r->x[2] ? r->x[2][k] : 0);
   }
 }
-CN_OP(group_normalization, CN_LIST_GROUP_NORMALIZATION, .outputs = 3, .infer = infer, .forward = forward, .vjp = group_normalization_vjp, .backward = backward,
-      .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1) | CN_READS_Y(2), .reference = group_normalization_reference,
+CN_OP(group_normalization, CN_LIST_GROUP_NORMALIZATION, .outputs = 3, .kept = 2, .infer = infer, .forward = forward, .vjp = group_normalization_vjp,
+      .backward = backward, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1) | CN_READS_Y(2), .reference = group_normalization_reference,
       .samples = CN_TEXTS("f[2,3,4], f[4], f[4], groups=2", "f[2,4,3], f[4], f[4], groups=2, axis=1", "f[3,6], f[6], groups=3", "f[2,2,6], groups=1",
                           "f[2,3,2,2], f[3], f[3], groups=-1, axis=1", "f[2,2,4,3], f[4], f[4], groups=2, axis=2, epsilon=0.1", "f[0,4], f[4], groups=2",
                           "f[3,40,66], f[66], f[66], groups=3"),

@@ -330,11 +330,11 @@ static void unpool_reference(const cn_reference *r) {
       x "[1,2,2,2,1], pool_size=3 => the window is larger than axis 1", x "[1,4,1], pool_size=2, data_format='last' => data_format")
 #define ADAPTIVE(form) "f[2,6,2]" form ", output_size=2", "f[1,7,2]" form ", output_size=3", "f[1,4,5,2]" form ", output_size=[2,3]", "f[1,2,3,5]" form ", output_size=2, data_format='channels_first'", "f[1,2,3,4,1]" form ", output_size=[1,2,3]", "f[1,3,1]" form ", output_size=5"
 #define ADAPTIVE_REJECTS .rejects = CN_TEXTS("f[1,4,1] => output_size is required", "f[1,4], output_size=2 => needs rank 3, 4 or 5", "f[1,0,2], output_size=2 => axis 1 has no elements", "i[1,4,1]@0:3, output_size=2 => works on float32 and float64")
-CN_OP(max_pool, CN_LIST_POOL, .outputs = 2, .infer = max_infer, .forward = max_forward, .vjp = max_vjp, .backward = max_backward, .reads = CN_READS_Y(1),
-      .reference = max_reference, .samples = CN_TEXTS(WINDOWS("@distinct")), REJECTS("f"));
+CN_OP(max_pool, CN_LIST_POOL, .outputs = 2, .kept = 1, .infer = max_infer, .forward = max_forward, .vjp = max_vjp, .backward = max_backward,
+      .reads = CN_READS_Y(1), .reference = max_reference, .samples = CN_TEXTS(WINDOWS("@distinct")), REJECTS("f"));
 CN_OP(average_pool, CN_LIST_POOL, .outputs = 1, .infer = average_infer, .forward = average_forward, .vjp = average_pool_vjp, .backward = average_backward,
       .reference = average_reference, .samples = CN_TEXTS(WINDOWS("")), REJECTS("f"));
-CN_OP(adaptive_max_pool, CN_LIST_ADAPTIVE_POOL, .outputs = 2, .infer = max_infer, .forward = max_forward, .vjp = max_vjp, .backward = max_backward,
+CN_OP(adaptive_max_pool, CN_LIST_ADAPTIVE_POOL, .outputs = 2, .kept = 1, .infer = max_infer, .forward = max_forward, .vjp = max_vjp, .backward = max_backward,
       .reads = CN_READS_Y(1), .reference = max_reference, .samples = CN_TEXTS(ADAPTIVE("@distinct")), ADAPTIVE_REJECTS);
 CN_OP(adaptive_average_pool, CN_LIST_ADAPTIVE_POOL, .outputs = 1, .infer = average_infer, .forward = average_forward, .vjp = adaptive_average_pool_vjp,
       .backward = average_backward, .reference = average_reference, .samples = CN_TEXTS(ADAPTIVE("")), ADAPTIVE_REJECTS);

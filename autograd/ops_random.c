@@ -174,7 +174,7 @@ static void dropout_reference(const cn_reference *r) {
     r->y[0][i] = o->rate < 1 && u >= o->rate ? r->x[0][i] / (1 - o->rate) : 0;
   }
 }
-CN_OP(dropout, CN_DROPOUT_OP, .outputs = 2, .flags = CN_OP_RANDOM, .reads = CN_READS_Y(1), .infer = dropout_infer, .forward = dropout_forward,
+CN_OP(dropout, CN_DROPOUT_OP, .outputs = 2, .kept = 1, .flags = CN_OP_RANDOM, .reads = CN_READS_Y(1), .infer = dropout_infer, .forward = dropout_forward,
       .vjp = dropout_vjp, .backward = dropout_backward, .reference = dropout_reference,
       .samples = CN_TEXTS("f[3,4], rate=0.4, seed=5", "f[100], rate=0.1, seed=5", "f[3,4], rate=0, seed=1", "f[3,4], rate=1, seed=1",
                           "f[3,4,2], rate=0.5, seed=3, noise_shape=[3,1,2]", "f[0], rate=0.5, seed=1"),

@@ -177,7 +177,7 @@ static void sparsemax_reference(const cn_reference *r) { /* the support is the l
     r->y[1][at] = rank < support ? (support - rank) / support : 0;
   }
 }
-CN_OP(sparsemax, CN_SPARSEMAX, .outputs = 2, .reads = CN_READS_Y(0) | CN_READS_Y(1), .infer = sparsemax_infer, .forward = sparsemax_forward,
+CN_OP(sparsemax, CN_SPARSEMAX, .outputs = 2, .kept = 1, .reads = CN_READS_Y(0) | CN_READS_Y(1), .infer = sparsemax_infer, .forward = sparsemax_forward,
       .vjp = sparsemax_vjp, .reference = sparsemax_reference, .samples = CN_TEXTS("f[3,4]@distinct", "f[4,3]@distinct, axis=0", "f[5]@distinct", "f[0,3]"),
       .rejects = CN_TEXTS("f[] => a number has no axis", "i[3]@0:3 => needs float32 or float64, got int32"));
 

@@ -159,8 +159,8 @@ static void sort_reference(const cn_reference *r) { order_reference(r, r->y[0], 
   .rejects = CN_TEXTS("f[3,4], axis=2 => axis 2 is out of range for rank 2", "s[3] => texts are not sorted")
 CN_OP(argsort, CN_LIST_SORT, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = argsort_infer, .forward = argsort_forward, .reference = argsort_reference,
       TESTS);
-CN_OP(sort, CN_LIST_SORT, .outputs = 2, .reads = CN_READS_Y(1), .infer = sort_infer, .forward = sort_forward, .vjp = sort_vjp, .reference = sort_reference,
-      TESTS);
+CN_OP(sort, CN_LIST_SORT, .outputs = 2, .kept = 1, .reads = CN_READS_Y(1), .infer = sort_infer, .forward = sort_forward, .vjp = sort_vjp,
+      .reference = sort_reference, TESTS);
 
 /* ---- argmax, argmin: declared in ops_reduce.h ---- */
 static cni_runs search_of(const cn_call *c) {

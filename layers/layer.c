@@ -4,15 +4,10 @@
 #include "layer_private.h"
 
 /* ---- making ---- */
-static const void *option(const cn_object *o, const char *name) {
-  const int i = cni_option_find(&o->cls->schema, name);
-  return i < 0 ? NULL : cni_option_at_const(&o->cls->schema, o->options, i);
-}
-
 static bool init_base(cn_layer *l) {
   cn_graph *g = l->object.graph;
-  const char *const *name = option(&l->object, "name"), *const *dtype = option(&l->object, "dtype");
-  const bool *trainable = option(&l->object, "trainable");
+  const char **name = cni_option_named(l, "name"), *const *dtype = cni_option_named(l, "dtype");
+  const bool *trainable = cni_option_named(l, "trainable");
   const cn_layer_methods *m = l->object.cls->methods;
   l->trainable = !trainable || *trainable;
   l->supports_masking = m->supports_masking;
@@ -21,7 +16,7 @@ static bool init_base(cn_layer *l) {
     return cn_fail(g, CN_UNSUPPORTED, "dtype \"%s\" is not supported: layers work in float32 and float64", *dtype), false;
   if (name && *name && strchr(*name, '/')) return cn_fail(g, CN_VALUE, "name \"%s\" must not contain \"/\"", *name), false;
   l->name = name && *name ? cni_strdup(g, *name) : cni_unique_name(g, l->object.cls->schema.name);
-  if (l->name && name && !*name) *(const char **)(uintptr_t)name = cni_strdup(g, l->name); /* the options are what a config is written from */
+  if (l->name && name && !*name) *name = cni_strdup(g, l->name); /* the options are what a config is written from */
   return cn_ok(g) && l->name;
 }
 
@@ -41,7 +36,7 @@ static bool resolve_options(cn_layer *l) {
 bool cn_layer_init(cn_object *self) {
   cn_layer *l = (cn_layer *)(void *)self;
   if (!init_base(l) || !resolve_options(l)) return false;
-  const cn_ref *r = option(self, "activity_regularizer");
+  const cn_ref *r = cni_option_named(l, "activity_regularizer");
   if (!r) return true;
   l->activity_function = *r;
   l->activity_regularizer = r->object;

@@ -89,4 +89,10 @@ static inline cn_tensor *cni_shape_only(cn_graph *g, cn_dtype dtype, const cn_di
   return t;
 }
 
+/* An option of a layer by its name; NULL: it has none of the name. */
+static inline void *cni_option_named(const cn_layer *l, const char *name) {
+  const int i = cni_option_find(&l->object.cls->schema, name);
+  return i < 0 ? NULL : cni_option_at(&l->object.cls->schema, l->object.options, i);
+}
+
 #endif

@@ -51,11 +51,6 @@ bool cni_is_cell(const cn_layer *l);
 bool cni_build_cell(cn_layer *cell, const cn_dims *step);
 bool cni_cell_output(cn_layer *cell, const cn_dims *step, cn_dims *out);      /* shape of the output of a step */
 
-/* An option of a layer by its name; NULL: it has none of the name. */
-static inline void *cni_option_named(const cn_layer *l, const char *name) {
-  const int i = cni_option_find(&l->object.cls->schema, name);
-  return i < 0 ? NULL : cni_option_at(&l->object.cls->schema, l->object.options, i);
-}
 static inline bool cni_flag(const cn_layer *l, const char *name) {
   const bool *flag = cni_option_named(l, name);
   return flag && *flag;

@@ -165,7 +165,9 @@ bool cn_set_weights(cn_layer *l, cn_tensor *const *values, int64_t n) {
 }
 
 static void set_trainable_one(cn_layer *l, void *user) {
+  bool *option = cni_option_named(l, "trainable"); /* from which a config is written */
   l->trainable = *(const bool *)user;
+  if (option) *option = l->trainable;
   for (int64_t i = 0; i < l->weights_count; i++)
     if (!l->weights[i]->extra->never_trains) cn_set_trainable(l->weights[i], l->trainable);
 }

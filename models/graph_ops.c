@@ -6,49 +6,83 @@
 #include "config_private.h"
 
 /* ---- names ---- */
-/* Keras' class where it is not the operation's name in another spelling. */
-static const char *const renamed[][2] = { { "true_divide", "divide" }, { "absolute", "abs" }, { "amax", "max" }, { "amin", "min" } };
+/* Keras' class where it is not the operation's name in another spelling; of the second list, which is only read, one of several classes. */
+typedef struct spelling { const char *class_name, *op; } spelling;
+static const spelling classes[] = {
+  { "Absolute", "abs" }, { "BatchNorm", "batch_normalization" }, { "CDist", "cdist" }, { "CTCDecode", "ctc_decode" }, { "CTCLoss", "ctc_loss" },
+  { "Copy", "identity" }, { "FFT", "fft" }, { "FFT2", "fft2" }, { "HSVToRGB", "hsv_to_rgb" }, { "IFFT2", "ifft2" }, { "IRFFT", "irfft" },
+  { "ISTFT", "istft" }, { "IsIn", "isin" }, { "LayerNorm", "layer_normalization" }, { "PSNR", "psnr" }, { "RFFT", "rfft" },
+  { "RGBToGrayscale", "rgb_to_grayscale" }, { "RGBToHSV", "rgb_to_hsv" }, { "RMSNorm", "rms_normalization" }, { "SSIM", "ssim" }, { "STFT", "stft" },
+  { "SVD", "svd" }, { "SearchSorted", "searchsorted" }
+};
+static const spelling others[] = {
+  { "Amax", "max" }, { "Amin", "min" }, { "BitwiseInvert", "bitwise_not" }, { "BitwiseLeftShift", "left_shift" }, { "BitwiseRightShift", "right_shift" },
+  { "TrueDivide", "divide" }
+};
+#define COUNT(list) (sizeof list / sizeof *list)
 /* Modules other than numpy. */
-static const char *const in_nn[] = { "relu", "relu6", "sigmoid", "sparse_plus", "sparse_sigmoid", "softplus", "softsign", "soft_shrink", "silu", "squareplus",
-                                     "log_sigmoid", "leaky_relu", "hard_sigmoid", "hard_silu", "hard_tanh", "hard_shrink", "elu", "selu", "gelu", "celu", "glu",
-                                     "tanh_shrink", "threshold", "softmax", "log_softmax", "sparsemax", "one_hot", "binary_crossentropy",
-                                     "categorical_crossentropy", "sparse_categorical_crossentropy" };
-static const char *const in_core[] = { "cast", "scatter_rows", "slice", "stop_gradient", "unstack" };
-static const char *const in_math[] = { "segment_sum", "segment_max", "top_k", "in_top_k", "logsumexp", "erf", "erfinv", "rsqrt" };
-static const char *const in_linalg[] = { "cholesky", "det", "eig", "eigh", "inv", "lu_factor", "norm", "qr", "solve", "solve_triangular", "svd" };
+static const char *const in_nn[] = {
+  "adaptive_average_pool", "adaptive_max_pool", "average_pool", "batch_normalization", "binary_crossentropy", "categorical_crossentropy", "celu", "conv",
+  "conv_transpose", "ctc_decode", "ctc_loss", "depth_to_space", "depthwise_conv", "dot_product_attention", "elu", "fold", "gelu", "glu", "hard_shrink",
+  "hard_sigmoid", "hard_silu", "hard_tanh", "layer_normalization", "leaky_relu", "log_sigmoid", "log_softmax", "max_pool", "moments", "multi_hot",
+  "normalize", "one_hot", "polar", "psnr", "relu", "relu6", "rms_normalization", "selu", "separable_conv", "sigmoid", "silu", "soft_shrink", "softmax",
+  "softplus", "softsign", "space_to_depth", "sparse_categorical_crossentropy", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "tanh_shrink",
+  "threshold", "unfold"
+};
+static const char *const in_core[] = {
+  "cast", "saturate_cast", "scatter", "scatter_update", "slice", "slice_update", "stop_gradient", "unstack"
+};
+static const char *const in_math[] = {
+  "cdist", "erf", "erfc", "erfinv", "extract_sequences", "fft", "fft2", "ifft2", "in_top_k", "irfft", "istft", "logdet", "logsumexp", "rfft", "rsqrt",
+  "segment_max", "segment_min", "segment_prod", "segment_sum", "stft", "top_k"
+};
+static const char *const in_linalg[] = {
+  "cholesky", "cholesky_inverse", "det", "eigh", "inv", "lstsq", "lu_factor", "matrix_rank", "norm", "pinv", "qr", "solve", "solve_triangular", "svd"
+};
+static const char *const in_image[] = {
+  "affine_transform", "crop_images", "elastic_transform", "extract_patches", "gaussian_blur", "hsv_to_rgb", "map_coordinates", "pad_images",
+  "perspective_transform", "resize", "rgb_to_grayscale", "rgb_to_hsv", "scale_and_translate", "sobel_edges", "ssim"
+};
 
 static bool among(const char *name, const char *const *list, size_t n) {
   for (size_t i = 0; i < n; i++)
     if (!strcmp(name, list[i])) return true;
   return false;
 }
-#define AMONG(name, list) among(name, list, sizeof list / sizeof *list)
+#define AMONG(name, list) among(name, list, COUNT(list))
 
 static const char *module_of(const char *op) {
   if (AMONG(op, in_nn)) return "keras.src.ops.nn";
   if (AMONG(op, in_core)) return "keras.src.ops.core";
   if (AMONG(op, in_math)) return "keras.src.ops.math";
+  if (AMONG(op, in_image)) return "keras.src.ops.image";
   return AMONG(op, in_linalg) ? "keras.src.ops.linalg" : "keras.src.ops.numpy";
+}
+
+static const char *op_of(const char *class_name, const spelling *list, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (!strcmp(class_name, list[i].class_name)) return list[i].op;
+  return NULL;
 }
 
 const cn_op *cni_graph_op(const char *class_name) {
   char snake[128];
-  cni_snake_case(class_name, snake, sizeof snake);
-  const cn_op *op = cn_op_find(snake);
-  for (size_t i = 0; !op && i < sizeof renamed / sizeof *renamed; i++)
-    if (!strcmp(snake, renamed[i][0])) op = cn_op_find(renamed[i][1]);
-  return op;
+  const char *name = op_of(class_name, classes, COUNT(classes));
+  if (!name) name = op_of(class_name, others, COUNT(others));
+  if (!name) cni_snake_case(class_name, snake, sizeof snake), name = snake;
+  return cn_op_find(name);
 }
 
 /* "expand_dims" -> "ExpandDims" */
 void cni_graph_class_name(const cn_node *node, char *text, size_t size) {
-  const char *op = node->op->name;
+  const char *op = node->op->name, *given = node->symbol->class_name;
   size_t n = 0;
-  if (node->symbol->class_name) {
-    snprintf(text, size, "%s", node->symbol->class_name);
+  for (size_t i = 0; !given && i < COUNT(classes); i++)
+    if (!strcmp(op, classes[i].op)) given = classes[i].class_name;
+  if (given) {
+    snprintf(text, size, "%s", given);
     return;
   }
-  if (!strcmp(op, "abs")) op = "absolute";
   for (bool up = true; *op && n + 1 < size; op++) {
     if (*op != '_') text[n++] = up ? (char)toupper((unsigned char)*op) : *op;
     up = *op == '_';
@@ -102,9 +136,13 @@ static void look_for_dtype(reading *r, const json_t *v) {
   for (size_t i = 0; json_is_array(v) && i < json_array_size(v); i++) look_for_dtype(r, json_array_get(v, i));
 }
 
-static cn_tensor *tensor_from(reading *r, const json_t *v) {
+/* Operands whose plain numbers are whole ones, whatever stands beside them. */
+static bool counts(const char *name) { return !strcmp(name, "indices") || !strcmp(name, "segment_ids") || !strcmp(name, "start_indices"); }
+
+static cn_tensor *tensor_from(reading *r, const char *name, const json_t *v) {
   cn_tensor *t = placed(r, v);
   if (t) return t;
+  if (counts(name)) return cni_constant_from(r->g, v, CN_I32);
   const bool real = json_is_real(v) && json_real_value(v) != nearbyint(json_real_value(v));
   return cni_constant_from(r->g, v, real && !cni_is_float(r->dtype) ? CN_F32 : r->dtype);
 }
@@ -114,7 +152,7 @@ static bool read_list(reading *r, const json_t *v, cn_tensors *list) {
   cn_tensor **x = cni_arena_take(r->g, cni_step_arena(r->g), (n + 1) * sizeof *x);
   if (!x) return false;
   for (size_t i = 0; i < n; i++)
-    if (!(x[i] = tensor_from(r, json_array_get(v, i)))) return false;
+    if (!(x[i] = tensor_from(r, "", json_array_get(v, i)))) return false;
   *list = (cn_tensors){ x, (int64_t)n };
   return true;
 }
@@ -142,7 +180,7 @@ static bool take_value(reading *r, int row, const json_t *v) {
   if (row < 0 || row >= s->count) return cn_fail(r->g, CN_FORMAT, "%s: the graph gives it more arguments than it has", r->op->name), false;
   void *at = cni_option_at(s, r->args, row);
   if (s->rows[row].kind == CN_OPTION_TENSORS) return read_list(r, v, at);
-  if (s->rows[row].kind == CN_OPTION_TENSOR) return json_is_null(v) || (*(cn_tensor **)at = tensor_from(r, v)) != NULL;
+  if (s->rows[row].kind == CN_OPTION_TENSOR) return json_is_null(v) || (*(cn_tensor **)at = tensor_from(r, s->rows[row].name, v)) != NULL;
   if (s->rows[row].kind == CN_OPTION_STRINGS && !strcmp(s->rows[row].name, "key")) {
     json_t *texts = json_array();
     for (size_t i = 0; json_is_array(v) && i < json_array_size(v); i++) json_array_append_new(texts, key_text(json_array_get(v, i)));
@@ -158,7 +196,13 @@ static int row_of(const cn_op *op, const char *name) {
   const int row = cni_option_find(&op->schema, name);
   for (int i = 0; row < 0 && i < 3; i++)
     if (!strcmp(name, operands[i])) return i;
-  return row < 0 && (!strcmp(name, "x") || !strcmp(name, "xs") || !strcmp(name, "inputs")) ? 0 : row;
+  if (row < 0 && !strcmp(name, "y")) return 1;
+  return row < 0 && (!strcmp(name, "x") || !strcmp(name, "xs") || !strcmp(name, "inputs") || !strcmp(name, "variable")) ? 0 : row;
+}
+
+/* What Keras' operation has and ours has not is passed over as long as it asks for nothing: sparse=false, dtype=None. */
+static bool asks(const reading *r, const char *key, const json_t *v) {
+  return strcmp(key, "name") && (cni_option_find(&r->op->schema, key) >= 0 || !(json_is_null(v) || json_is_false(v)));
 }
 
 static bool read_arguments(reading *r, const json_t *config, const json_t *args, const json_t *kwargs) {
@@ -168,7 +212,7 @@ static bool read_arguments(reading *r, const json_t *config, const json_t *args,
   json_array_foreach(args, i, v) look_for_dtype(r, v);
   json_object_foreach((json_t *)(uintptr_t)kwargs, key, v) look_for_dtype(r, v);
   json_object_foreach((json_t *)(uintptr_t)config, key, v)
-    if (strcmp(key, "name") && json_object_set(r->options, key, v)) return false;
+    if (asks(r, key, v) && json_object_set(r->options, key, v)) return false;
   json_array_foreach(args, i, v) if (!take_value(r, (int)i, v)) return false;
   json_object_foreach((json_t *)(uintptr_t)kwargs, key, v)
     if (!json_is_null(v) && !take_value(r, row_of(r->op, key), v)) return false;

@@ -59,5 +59,8 @@ static cn_model *clone_functional(cn_model *m) {
 
 cn_model *cn_clone_model(cn_model *m) {
   if (!m || !cn_ok(m->base.object.graph)) return NULL;
-  return m->program ? clone_functional(m) : (cn_model *)(void *)clone_layer(&m->base);
+  if (m->program) return clone_functional(m);
+  cn_layer *copy = clone_layer(&m->base);
+  if (copy) copy->trainable = m->base.trainable; /* which a Sequential's config does not bring back */
+  return (cn_model *)(void *)copy;
 }

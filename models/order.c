@@ -5,7 +5,7 @@
 #include "program_private.h"
 
 /* A node that was met, or an input (node NULL where the tensor comes from within a graph). */
-typedef struct item { cn_node *node; int32_t input, part; int64_t depth; } item;
+typedef struct item { cn_node *node; int32_t input, part; int64_t depth, turn; } item;
 typedef struct frame { cn_node *node; int32_t next; } frame;
 typedef struct walker {
   cn_graph *g;
@@ -37,7 +37,7 @@ static int32_t part_of(walker *w, cn_node *n, int32_t input) {
 
 static bool finish_item(walker *w, cn_node *n, int32_t input, int32_t part) {
   if (part < 0 || !room(w, &w->items, w->items_count, &w->items_capacity, sizeof *w->items)) return false;
-  w->items[w->items_count++] = (item){ n, input, part, 0 };
+  w->items[w->items_count++] = (item){ n, input, part, 0, 0 };
   if (n) n->dependent = (uint32_t)w->items_count;
   return true;
 }
@@ -99,19 +99,27 @@ static item *item_of(const walker *w, const cn_tensor *t) {
   return &w->items[t->node->dependent - 1];
 }
 
-static void deepen(const walker *w, const cn_tensor *t, int64_t depth) {
+/* Nodes of one depth run in the order in which the walk over the depths meets them. */
+static void take_turn(item *i, int64_t *turns) {
+  if (!i->turn) i->turn = ++*turns;
+}
+static void deepen(const walker *w, const cn_tensor *t, int64_t depth, int64_t *turns) {
   item *i = item_of(w, t);
-  if (i && i->depth < depth) i->depth = depth;
+  if (!i) return;
+  take_turn(i, turns);
+  if (i->depth < depth) i->depth = depth;
 }
 
 static void find_depths(walker *w) {
+  int64_t turns = 0;
   for (int64_t k = w->items_count; k-- > 0;) {
     item *i = &w->items[k];
+    take_turn(i, &turns);
     cni_part *part = &w->parts[i->part];
     if (part->depth > i->depth) i->depth = part->depth;
     part->depth = i->depth;
-    for (int32_t j = 0; i->input < 0 && j < i->node->nx; j++) deepen(w, i->node->x[j], i->depth + 1);
-    for (int64_t j = 0; i->input < 0 && j < i->node->symbol->sizes_count; j++) deepen(w, i->node->symbol->sizes[j], i->depth + 1);
+    for (int32_t j = 0; i->input < 0 && j < i->node->nx; j++) deepen(w, i->node->x[j], i->depth + 1, &turns);
+    for (int64_t j = 0; i->input < 0 && j < i->node->symbol->sizes_count; j++) deepen(w, i->node->symbol->sizes[j], i->depth + 1, &turns);
   }
 }
 
@@ -123,7 +131,7 @@ static int by_depth(const void *a, const void *b) {
 static int by_turn(const void *a, const void *b) {
   const cni_stage *p = a, *q = b;
   if (p->depth != q->depth) return p->depth > q->depth ? -1 : 1;
-  return p->node->id < q->node->id ? -1 : p->node->id > q->node->id;
+  return p->turn < q->turn ? -1 : p->turn > q->turn;
 }
 
 /* The substitute for a tensor from within a graph: an input of its shape. */
@@ -181,7 +189,8 @@ static bool take_over(walker *w) {
   p->parts_count = w->parts_count;
   for (int64_t k = 0; k < w->items_count; k++)
     if (w->items[k].input < 0)
-      p->steps[p->steps_count++] = (cni_stage){ .node = w->items[k].node, .part = moved[w->items[k].part], .depth = w->items[k].depth };
+      p->steps[p->steps_count++] =
+          (cni_stage){ .node = w->items[k].node, .part = moved[w->items[k].part], .depth = w->items[k].depth, .turn = w->items[k].turn };
     else p->parts[moved[w->items[k].part]].calls = 1;
   qsort(p->steps, (size_t)p->steps_count, sizeof *p->steps, by_turn);
   return true;

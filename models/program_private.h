@@ -17,7 +17,7 @@ typedef struct cni_stage {
   cni_feed *feeds;
   cni_measure *measures;         /* unknown sizes among the args' numbers */
   int32_t feeds_count, measures_count, first /* its outputs are values first, first + 1, ... */, part, call /* its number among the part's */;
-  int64_t depth;
+  int64_t depth, turn;           /* turn: among the steps of one depth */
 } cni_stage;
 
 typedef struct cni_program {

@@ -164,13 +164,13 @@ static bool build_as_written(cn_graph *g, cn_model *m, const json_t *shape) {
   return !m->base.layers_count || cn_model_build(m, &dims);
 }
 
+/* As in Keras, `trainable` is not read: every layer has its own. */
 cn_object *cni_sequential_from_json(cn_graph *g, const json_t *config) {
-  const json_t *trainable = json_object_get(config, "trainable"), *layers = json_object_get(config, "layers");
+  const json_t *layers = json_object_get(config, "layers");
   if (!json_is_array(layers)) return cn_fail(g, CN_FORMAT, "Sequential: the config has no layers"), NULL;
   cn_SequentialOptions o = defaults;
   o.graph = g;
   o.name = json_string_value(json_object_get(config, "name"));
-  o.trainable = !json_is_false(trainable);
   cn_model *m = (cn_model *)(void *)cn_object_new(&cni_sequential_class, &o);
   if (m && read_layers(g, m, layers) && build_as_written(g, m, json_object_get(config, "build_input_shape"))) return &m->base.object;
   cn_model_free(m);

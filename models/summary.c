@@ -110,12 +110,12 @@ static size_t shape_text(const cn_dims *d, char *text, size_t size) {
     if (d->d[i] == CN_UNKNOWN) n += (size_t)snprintf(text + n, size - n, "%sNone", i ? ", " : "");
     else n += (size_t)snprintf(text + n, size - n, "%s%lld", i ? ", " : "", (long long)d->d[i]);
   }
-  return n < size ? n + (size_t)snprintf(text + n, size - n, d->rank == 1 ? ",)" : ")") : n;
+  return n < size ? n + (size_t)snprintf(text + n, size - n, ")") : n;
 }
 
 /* The outputs' shapes of a node: one, or a list. */
 static void node_text(const cn_node *n, char *text, size_t size) {
-  const int64_t outputs = n->symbol->masks_first;
+  const int64_t outputs = n->symbol->masks_first - (n->op ? n->op->kept : 0);
   size_t used = 0;
   if (outputs == 1) shape_text(&n->y[0]->dims, text, size);
   for (int64_t i = 0; outputs > 1 && i < outputs && used < size; i++) {
@@ -202,14 +202,20 @@ static void put_row(table *t, const char *indent, const char *name, const char *
   cells(t, "\xe2\x94\x82", (const char (*)[CELL])cell);
 }
 
-/* "a[0][0], b[0][0]": what the calls of part k of the program are given. */
+static const cni_stage *call_of(const cni_program *p, int64_t part, int32_t call) {
+  for (int64_t s = 0; s < p->steps_count; s++)
+    if (p->steps[s].part == part && p->steps[s].call == call) return &p->steps[s];
+  return NULL;
+}
+
+/* "a[0][0], b[0][0]": what the calls of part k of the program are given, in the order in which they were made. */
 static void connections(const cni_program *p, int64_t k, char *text, size_t size) {
   size_t n = 0;
   snprintf(text, size, "-");
-  for (int64_t s = 0; s < p->steps_count; s++) {
-    if (p->steps[s].part != k) continue;
-    for (int32_t i = 0; i < p->steps[s].feeds_count && n < size; i++) {
-      const int32_t value = p->steps[s].feeds[i].value;
+  for (int32_t c = 0; c < p->parts[k].calls && n < size; c++) {
+    const cni_stage *s = call_of(p, k, c);
+    for (int32_t i = 0; s && i < s->feeds_count && n < size; i++) {
+      const int32_t value = s->feeds[i].value;
       const cni_stage *from = p->steps;
       while (value >= p->inputs_count && (value < from->first || value >= from->first + from->node->ny)) from++;
       const bool input = value < p->inputs_count;
@@ -227,6 +233,7 @@ static void model_rows(table *t, cn_model *m, const cn_summary_args *a, const ch
   for (int64_t k = 0; k < n && cn_ok(t->g); k++) {
     const cni_part *part = m->program ? &m->program->parts[k] : NULL;
     cn_layer *l = part ? part->layer : m->base.layers[k];
+    if (!l && !top) continue; /* as Keras, which lists an inner model's operations nowhere */
     if (!part) advance(l, &c, cell[1], CELL);
     else cni_part_shape_text(m->program, k, cell[1], CELL);
     if (l) snprintf(class_name, sizeof class_name, "%s", l->object.cls->schema.name);

@@ -1,0 +1,120 @@
+/* Functional models as Keras has them: operations by its class names, the order of calls, summaries. */
+#include <stdio.h>
+#include "test_layers.h"
+
+static cn_graph *g;
+static void begin(void) { g = cn_graph_new(.seed = 1); }
+static void end(void) { cn_graph_free(g); }
+TestSuite(functional_keras, .init = begin, .fini = end);
+
+/* The model of one operation on x [?, 2], from its config. */
+static cn_model *model_of(const char *module, const char *class_name, const char *config, const char *operands, const char *kwargs) {
+  char text[2000];
+  static const char tensor[] =
+      "{\"class_name\": \"__keras_tensor__\", \"config\": {\"shape\": [null, 2], \"dtype\": \"float32\", \"keras_history\": [\"x\", 0, 0]}}";
+  snprintf(text, sizeof text,
+           "{\"module\": \"keras.src.models.functional\", \"class_name\": \"Functional\", \"registered_name\": \"Functional\", \"config\": {\"name\": \"f\", "
+           "\"layers\": [{\"module\": \"keras.layers\", \"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, 2], \"dtype\": \"float32\", "
+           "\"name\": \"x\"}, \"name\": \"x\", \"inbound_nodes\": []}, {\"module\": \"keras.src.ops.%s\", \"class_name\": \"%s\", \"config\": {\"name\": "
+           "\"op\"%s}, \"name\": \"op\", \"inbound_nodes\": [{\"args\": [%s%s], \"kwargs\": {%s}}]}], \"input_layers\": [[\"x\", 0, 0]], \"output_layers\": "
+           "[[\"op\", 0, 0]]}}",
+           module, class_name, config, tensor, operands, kwargs);
+  return cn_model_from_config(g, text);
+}
+
+Test(functional_keras, operations) {
+  static const struct {
+    const char *module, *class_name, *config, *operands, *kwargs;
+    double y[2];
+  } all[] = {
+    { "numpy", "Take", ", \"axis\": 1", ", [1, 0]", "", { -4, 3 } },
+    { "numpy", "Cumsum", ", \"axis\": 1, \"dtype\": null", "", "", { 3, -1 } },
+    { "numpy", "TrueDivide", "", ", 2", "", { 1.5, -2 } },
+    { "numpy", "Absolute", "", "", "", { 3, 4 } },
+    { "numpy", "Maximum", "", "", "\"x2\": 1.5", { 3, 1.5 } },
+    { "numpy", "Copy", "", "", "", { 3, -4 } },
+    { "nn", "RMSNorm", ", \"axis\": -1, \"epsilon\": 1e-12", ", null", "", { 0.848528137, -1.13137085 } },
+    { "nn", "LayerNorm", ", \"axis\": -1, \"epsilon\": 1e-12, \"rms_scaling\": false", ", null, null", "", { 1, -1 } },
+    { "math", "Erf", "", "", "", { 0.999977910, -0.999999985 } },
+  };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    char written[128];
+    cn_model *m = model_of(all[i].module, all[i].class_name, all[i].config, all[i].operands, all[i].kwargs);
+    cr_assert(m, "%s: %s", all[i].class_name, cn_error(g));
+    cn_tensor *x = FLOATS(g, CN_DIMS(1, 2), 3, -4), *y = cn_call(g, cn_model_layer(m), x);
+    for (int k = 0; k < 2; k++) CHECK_NEAR(cn_at(y, k), all[i].y[k], 1e-6);
+    const char *config = cn_model_config(m); /* under the name that it was read by, in its module */
+    snprintf(written, sizeof written, "\"module\": \"keras.src.ops.%s\", \"class_name\": \"%s\"", all[i].module, all[i].class_name);
+    cr_assert(config && strstr(config, written), "%s", config);
+  }
+  cr_assert_null(model_of("nn", "Relu", ", \"sparse\": true", "", ""));
+  CHECK_REFUSED(g, CN_VALUE, "relu: no option \"sparse\"");
+}
+
+Test(functional_keras, operations_are_written_by_keras_classes) {
+  cn_tensor *x = cn_Input(g, CN_DIMS(2), .name = "x");
+  cn_tensor *y = cn_isin(g, cn_layer_normalization(g, cn_abs(g, x)), cn_full(g, CN_F32, CN_DIMS(1), 1));
+  const char *config = cn_model_config(cn_Model(g, CN_TENSORS(x), CN_TENSORS(y)));
+  cr_assert(config, "%s", cn_error(g));
+  cr_assert(strstr(config, "\"keras.src.ops.nn\", \"class_name\": \"LayerNorm\"") && strstr(config, "\"class_name\": \"Absolute\"") &&
+                strstr(config, "\"class_name\": \"IsIn\""), "%s", config);
+}
+
+/* Calls of one depth run in the order in which a walk back from the outputs meets them, whenever they were made. Numbers of Keras 3.15.1. */
+Test(functional_keras, order_of_the_calls_of_a_shared_layer) {
+  for (int late = 0; late < 2; late++) {
+    cn_tensor *x = cn_Input(g, CN_DIMS(1)), *other = cn_log1p(g, cn_abs(g, x)), *first, *second;
+    cn_layer *norm = cn_BatchNormalization(g, .momentum = 0.5);
+    if (late) second = cn_call(g, norm, other), first = cn_call(g, norm, x);
+    else first = cn_call(g, norm, x), second = cn_call(g, norm, other);
+    cn_model *m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(cn_hard_sigmoid(g, first), cn_call(g, norm, second)));
+    cr_assert(cn_call(g, cn_model_layer(m), FLOATS(g, CN_DIMS(2, 1), 1, 3), .training = true), "%s", cn_error(g));
+    cn_tensor *moving[2];
+    cr_assert_eq(cn_non_trainable_weights(norm, moving, 2), 2);
+    CHECK_NEAR(cn_item(moving[0]), 0.6299651, 1e-6);
+    CHECK_NEAR(cn_item(moving[1]), 0.88588583, 1e-6);
+  }
+}
+
+static void collect(void *user, const char *text) {
+  char *all = user;
+  strncat(all, text, 8191 - strlen(all));
+}
+static const char *summary_of(cn_model *m, bool nested) {
+  static char text[8192];
+  *text = 0;
+  cn_set_output_callback(g, collect, text);
+  cn_summary(m, .line_length = 110, .expand_nested = nested);
+  cn_set_output_callback(g, NULL, NULL);
+  return text;
+}
+
+Test(functional_keras, summaries) {
+  cn_tensor *in = cn_Input(g, CN_DIMS(2), .name = "in");
+  cn_model *inner = cn_Model(g, CN_TENSORS(in), CN_TENSORS(cn_call(g, cn_Dense(g, 2, .name = "within"), cn_square(g, in))), .name = "inner");
+  cn_layer *shared = cn_Dense(g, 2, .name = "shared");
+  cn_tensor *a = cn_Input(g, CN_DIMS(2), .name = "a"), *b = cn_call(g, cn_model_layer(inner), a), *c = cn_call(g, shared, b), *d = cn_call(g, shared, a),
+            *e = cn_sort(g, cn_gelu(g, d, .approximate = false)), *f = cn_argmax(g, e, .axis = 1);
+  cn_model *m = cn_Model(g, CN_TENSORS(a), CN_TENSORS(c, f));
+  const char *flat = summary_of(m, false);
+  CHECK_OK(g);
+  cr_assert_null(strstr(flat, "[("), "the indices of sort and the slope of gelu are no outputs of a model:\n%s", flat);
+  cr_assert(strstr(flat, "(None) ") && !strstr(flat, "(None,) "), "%s", flat);
+  const char *first = strstr(flat, "inner[0][0]"), *second = first ? strstr(first, "a[0][0]") : NULL;
+  cr_assert(second, "a layer's calls stand in the order in which they were made:\n%s", flat);
+  const char *nested = summary_of(m, true);
+  cr_assert(strstr(nested, "within (Dense)") && strstr(nested, "in (InputLayer)") && !strstr(nested, "square"), "%s", nested);
+}
+
+/* As in Keras the layers within bring back what is trained. */
+Test(functional_keras, a_frozen_sequential_in_a_config) {
+  cn_model *m = cn_Sequential(g, "s");
+  cn_push(m, cn_Dense(g, 2));
+  cn_model_build(m, CN_DIMS(CN_UNKNOWN, 3));
+  cn_layer_set_trainable(cn_model_layer(m), false);
+  cn_model *again = cn_model_from_config(g, cn_model_config(m)), *copy = cn_clone_model(m);
+  cr_assert(again && copy, "%s", cn_error(g));
+  cr_assert(cn_model_layer(again)->trainable && !cn_model_layer_at(again, 0)->trainable);
+  cr_assert_eq(cn_trainable_weights(cn_model_layer(again), NULL, 0), 0);
+  cr_assert(!cn_model_layer(copy)->trainable && !cn_model_layer_at(copy, 0)->trainable);
+}

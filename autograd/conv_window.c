@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 #include "conv_private.h"
+#include "../core/options_private.h"
 #include "slope_private.h"
 
 #define LARGEST ((int64_t)INT32_MAX) /* of a stride, dilation or padding */
@@ -34,8 +35,7 @@ static cn_code per_axis(cn_graph *g, const char *name, const int64_t *v, int64_t
 }
 
 static cn_code size_per_axis(cn_graph *g, const char *name, const cn_size *s, int axes, int64_t *to) {
-  const int64_t n = !s->d[1] ? 1 : !s->d[2] ? 2 : 3;
-  return per_axis(g, name, s->d, n, axes, 1, to);
+  return per_axis(g, name, s->d, cni_size_given(s), axes, 1, to);
 }
 
 typedef enum { VALID, SAME, CAUSAL } padding;

@@ -16,13 +16,13 @@ static bool is_required(const cn_schema *s, int row) {
   if (kind == CN_OPTION_INT) return *(const int64_t *)standard == CN_REQUIRED;
   if (kind == CN_OPTION_REAL) return *(const double *)standard == CN_REQUIRED_REAL;
   if (kind == CN_OPTION_SIZE) return ((const cn_size *)standard)->d[0] == 0;
-  return s->rows[row].check == CN_CHECK_REQUIRED;
+  return s->rows[row].check == CN_CHECK_REQUIRED || s->rows[row].check == CN_CHECK_REQUIRED_LIST;
 }
 
 void cni_describe_row(cni_writer *w, const cn_schema *s, int i) {
-  static const char *const ranges[] = { "", ", positive", ", not negative", ", in [0, 1)", ", in [0, 1]" };
+  static const char *const ranges[] = { "", ", positive", ", not negative", ", in [0, 1)", ", in [0, 1]", "" };
   const cn_row *row = &s->rows[i];
-  cni_write(w, "  %s: %s%s, ", row->name, kind_text(row), row->check <= CN_CHECK_UNIT ? ranges[row->check] : "");
+  cni_write(w, "  %s: %s%s, ", row->name, kind_text(row), row->check <= CN_CHECK_NUMBER ? ranges[row->check] : "");
   if (is_required(s, i)) cni_write(w, "required");
   else cni_write(w, "default "), cni_write_option(w, s, i, s->defaults);
   cni_write(w, "%s%s\n", row->doc && *row->doc ? ": " : "", row->doc ? row->doc : "");

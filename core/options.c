@@ -44,9 +44,10 @@ static const range ranges[] = {
   [CN_CHECK_NONNEGATIVE] = { 0, INFINITY, false, false, "must not be negative" },
   [CN_CHECK_FRACTION] = { 0, 1, false, true, "must be in [0, 1)" },
   [CN_CHECK_UNIT] = { 0, 1, false, false, "must be in [0, 1]" },
+  [CN_CHECK_NUMBER] = { -INFINITY, INFINITY, false, false, "must be a number" },
 };
 
-static const range *range_of(cn_check check) { return &ranges[check <= CN_CHECK_UNIT ? check : CN_CHECK_ANY]; }
+static const range *range_of(cn_check check) { return &ranges[check <= CN_CHECK_NUMBER ? check : CN_CHECK_ANY]; }
 
 static bool in_range(const range *r, double v) {
   if (!r->text) return true;
@@ -89,7 +90,7 @@ static bool check_size(const checked *c) {
   const int64_t *v = ((const cn_size *)c->value)->d, *standard = ((const cn_size *)c->standard)->d;
   if (v[0] == CN_NONE) return standard[0] == CN_NONE || !range_of(c->row->check)->text || not_none(c);
   if (v[0] == 0 && standard[0] == 0) return required(c);
-  for (int i = 0; i < 3; i++)
+  for (int i = 0; i < 3 && v[i] != CN_NONE; i++)
     if ((i == 0 || v[i] != 0) && !integer_in_range(c, v[i])) return false;
   return true;
 }
@@ -98,7 +99,7 @@ static bool check_size(const checked *c) {
 static bool check_list(const checked *c) {
   const cn_tensors *v = c->value;
   if (v->n > 0 && !v->v) return cni_option_fail(c->g, c->s, "%s has no values, but a count of %" PRId64, c->row->name, v->n);
-  return c->row->check != CN_CHECK_REQUIRED || v->v || required(c);
+  return (c->row->check != CN_CHECK_REQUIRED && c->row->check != CN_CHECK_REQUIRED_LIST) || v->v || required(c);
 }
 
 static bool check_ints(const checked *c) {

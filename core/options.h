@@ -26,6 +26,7 @@ typedef enum {
   CN_CHECK_NONNEGATIVE,
   CN_CHECK_FRACTION /* 0 <= v < 1 */,
   CN_CHECK_UNIT /* 0 <= v <= 1 */,
+  CN_CHECK_NUMBER /* any but None */,
   CN_CHECK_ACTIVATION,
   CN_CHECK_INITIALIZER,
   CN_CHECK_REGULARIZER,
@@ -40,6 +41,7 @@ typedef enum {
   CN_CHECK_DATA_FORMAT /* channels_last, channels_first or None */,
   CN_CHECK_LIST /* a single number is no list */,
   CN_CHECK_ONE_OR_LIST /* a list of one number is none: in text and JSON it gets CN_NONE behind it */,
+  CN_CHECK_REQUIRED_LIST /* as LIST, and must be given */,
   CN_CHECK_REQUIRED /* text, lists, layers, tensors: must be given */
 } cn_check;
 

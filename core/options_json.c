@@ -38,12 +38,10 @@ static const json_t *elements(const json_t *v) {
   return json_is_array(v) ? v : NULL;
 }
 
+/* As in Keras, 2.0 is none. */
 static bool read_integer(const json_t *v, int64_t *out) {
-  const double real = json_real_value(v); /* 0 for what is no real */
-  if (json_is_integer(v)) *out = json_integer_value(v);
-  else if (json_is_real(v) && real == nearbyint(real) && fabs(real) < 0x1p63) *out = (int64_t)real;
-  else return false;
-  return true;
+  *out = json_integer_value(v);
+  return json_is_integer(v);
 }
 
 static bool read_real(const json_t *v, double *out) {
@@ -131,7 +129,7 @@ static bool set_nothing(const reader *r, const json_t *v, void *at) {
   return json_is_null(v) || cni_option_fail(r->g, r->s, "%s cannot be given in a config", r->row->name);
 }
 
-/* Lists. A single value is a list of one; lists inside a list are flattened. */
+/* Lists. A single value is a list of one; lists inside a list are flattened: they must be equally long. */
 
 typedef bool (*element_setter)(const reader *r, const json_t *v, void *list, int64_t i);
 
@@ -143,10 +141,13 @@ static int64_t count_elements(const json_t *v) {
 }
 
 static bool each_element(const reader *r, const json_t *v, void *list, int64_t *n, element_setter set) {
-  const json_t *inner = elements(v);
+  const json_t *inner = elements(v), *first = inner ? elements(json_array_get(inner, 0)) : NULL;
   if (!inner) return set(r, v, list, (*n)++);
-  for (size_t i = 0; i < json_array_size(inner); i++)
-    if (!each_element(r, json_array_get(inner, i), list, n, set)) return false;
+  for (size_t i = 0; i < json_array_size(inner); i++) {
+    const json_t *row = json_array_get(inner, i), *others = elements(row);
+    if (!first != !others || json_array_size(first) != json_array_size(others)) return wrong(r, v, "no list of lists of one length");
+    if (!each_element(r, row, list, n, set)) return false;
+  }
   return true;
 }
 
@@ -197,7 +198,8 @@ static bool set_size_element(const reader *r, const json_t *v, void *list, int64
 }
 
 static bool set_ints(const reader *r, const json_t *v, void *at) {
-  if (r->row->check == CN_CHECK_LIST && !json_is_null(v) && !elements(v)) return wrong(r, v, "no list");
+  const bool lists_only = r->row->check == CN_CHECK_LIST || r->row->check == CN_CHECK_REQUIRED_LIST;
+  if (lists_only && !json_is_null(v) && !elements(v)) return wrong(r, v, "no list");
   if (!set_list(r, v, at, sizeof(int64_t), set_ints_element)) return false;
   if (r->row->check == CN_CHECK_ONE_OR_LIST && elements(v)) cni_option_mark_list(at);
   return true;
@@ -211,8 +213,12 @@ static bool set_layers(const reader *r, const json_t *v, void *at) { return set_
 
 static bool set_size(const reader *r, const json_t *v, void *at) {
   int64_t n = 0;
-  *(cn_size *)at = (cn_size){ { json_is_null(v) ? CN_NONE : 0 } };
-  return json_is_null(v) || each_element(r, v, at, &n, set_size_element);
+  cn_size *out = at;
+  *out = (cn_size){ { json_is_null(v) ? CN_NONE : 0 } };
+  if (json_is_null(v)) return true;
+  if (!each_element(r, v, at, &n, set_size_element)) return false;
+  if (n == 1 && elements(v)) out->d[1] = CN_NONE; /* a list of one number is no number for all axes */
+  return true;
 }
 
 static bool set_value(const reader *r, const json_t *v, void *at) {
@@ -304,6 +310,7 @@ static json_t *layer_json(const written *w) { return cni_object_json(w->g, *(con
 
 static json_t *size_json(const written *w) {
   const int64_t *d = ((const cn_size *)w->at)->d;
+  if (d[1] == CN_NONE) return json_pack("[I]", (json_int_t)d[0]);
   if (d[1] == 0) return d[0] == 0 ? json_null() : integer_json(d[0]);
   return d[2] == 0 ? json_pack("[I, I]", (json_int_t)d[0], (json_int_t)d[1]) : json_pack("[I, I, I]", (json_int_t)d[0], (json_int_t)d[1], (json_int_t)d[2]);
 }

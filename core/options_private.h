@@ -94,4 +94,7 @@ cn_object *cni_object_from_json(cn_graph *g, cn_kind kind, const json_t *config,
  * object's own options is freed with it. NULL with cn_ok: None, or a function (ref.fn/fn2; a registered name is resolved into ref->fn, ref->fn2, ref->user). */
 cn_object *cni_ref_resolve(cn_graph *g, cn_kind kind, cn_ref *ref, const cni_factory *f);
 
+/* How many numbers stand in a size. CN_NONE behind the first tells a list of one number, which config objects can hold, from a number for all axes. */
+static inline int cni_size_given(const cn_size *s) { return !s->d[1] || s->d[1] == CN_NONE ? 1 : !s->d[2] ? 2 : 3; }
+
 #endif

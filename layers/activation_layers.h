@@ -27,7 +27,7 @@ CN_LAYER_DECLARE(LeakyReLU, CN_LEAKY_RELU_LAYER)
 CN_LAYER_DECLARE(PReLU, CN_PRELU)
 
 /* x > 0 ? x : alpha (e^x - 1). Keras' ELU. */
-#define CN_ELU_LAYER(X, S) X(S, double, alpha, 1.0, ANY, "factor below 0")
+#define CN_ELU_LAYER(X, S) X(S, double, alpha, 1.0, NUMBER, "factor below 0")
 CN_LAYER_DECLARE(ELU, CN_ELU_LAYER)
 
 /* e^x / sum of e^x over the axes. A mask (the explicit one of the call, of a shape that broadcasts to the input's, or the input's) takes elements out: their

@@ -38,10 +38,10 @@ CN_LAYER_DECLARE(Activation, CN_ACTIVATION)
 #define CN_FLATTEN(X, S) CN_DATA_FORMAT_(X, S)
 CN_LAYER_DECLARE(Flatten, CN_FLATTEN)
 
-/* x * scale + offset, in the layer's dtype whatever the input's. Keras' Rescaling; lists give one value for each channel of the last axis. */
+/* x * scale + offset, in the layer's dtype whatever the input's. Keras' Rescaling. */
 #define CN_RESCALING(X, S)                                              \
-  X(S, double, scale, CN_REQUIRED_REAL, ANY, "factor")                  \
-  X(S, double, offset, 0.0, ANY, "added after scaling")
+  X(S, double, scale, CN_REQUIRED_REAL, NUMBER, "factor")                  \
+  X(S, double, offset, 0.0, NUMBER, "added after scaling")
 CN_LAYER_DECLARE(Rescaling, CN_RESCALING)
 
 /* x with the steps that are mask_value in every feature set to 0, and the mask [n, t, ...] of the others: any(x != mask_value) along the last axis. Keras'

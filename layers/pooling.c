@@ -3,9 +3,9 @@
 #include "layer_private.h"
 
 bool cni_size_fits(const cn_layer *l, const char *name, cn_size size, int spatial) {
-  int given = 1;
-  while (given < 3 && size.d[given]) given++;
-  return given == 1 || given == spatial || (cn_fail(l->object.graph, CN_VALUE, "%s must be 1 number or %d, got %d", name, spatial, given), false);
+  const int given = cni_size_given(&size);
+  const bool number = given == 1 && size.d[1] != CN_NONE;
+  return number || given == spatial || (cn_fail(l->object.graph, CN_VALUE, "%s must be 1 number or %d, got %d", name, spatial, given), false);
 }
 
 const char *cni_padding(const cn_layer *l, const char *given, const char *also) {

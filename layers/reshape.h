@@ -9,12 +9,12 @@ extern "C" {
 
 /* [n, ...] -> [n, target_shape...], the same elements in the same order. One entry may be -1: what is left. A product that differs from the input's is a SHAPE
  * error. Keras' Reshape. */
-#define CN_RESHAPE(X, S) X(S, cn_ints, target_shape, CN_EMPTY_INTS, REQUIRED, "sizes without the batch axis; one may be -1")
+#define CN_RESHAPE(X, S) X(S, cn_ints, target_shape, CN_EMPTY_INTS, REQUIRED_LIST, "sizes without the batch axis; one may be -1")
 CN_LAYER_DECLARE(Reshape, CN_RESHAPE)
 
 /* Axis i of the output, i = 1, 2, ..., is axis dims[i - 1] of the input; the batch axis stays. The input's rank must be that of dims and one. Keras' Permute.
  */
-#define CN_PERMUTE(X, S) X(S, cn_ints, dims, CN_EMPTY_INTS, REQUIRED, "axes, counted from 1")
+#define CN_PERMUTE(X, S) X(S, cn_ints, dims, CN_EMPTY_INTS, REQUIRED_LIST, "axes, counted from 1")
 CN_LAYER_DECLARE(Permute, CN_PERMUTE)
 
 /* [n, d] -> [n, times, d]. Keras' RepeatVector. */

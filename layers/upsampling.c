@@ -87,10 +87,8 @@ static bool upsampling_init(cn_object *self, cn_size size, const char *data_form
   upsampling *u = (upsampling *)(void *)self;
   u->spatial = spatial;
   u->first = cni_channels_first(data_format) ? 2 : 1;
-  int given = 1;
-  while (given < 3 && size.d[given]) given++;
-  if (given != 1 && given != spatial) return cn_fail(self->graph, CN_VALUE, "size must be 1 number or %d, got %d", spatial, given), false;
-  for (int i = 0; i < spatial; i++) u->factor[i] = size.d[given == 1 ? 0 : i];
+  if (!cni_size_fits(&u->base, "size", size, spatial)) return false;
+  for (int i = 0; i < spatial; i++) u->factor[i] = size.d[i] ? size.d[i] : size.d[0];
   return find_method(u, method);
 }
 

@@ -7,6 +7,11 @@ static void begin(void) { g = cn_graph_new(.seed = 1); }
 static void end(void) { cn_graph_free(g); }
 TestSuite(functional_keras, .init = begin, .fini = end);
 
+static bool shaped_as(const cn_tensor *x, const cn_dims *dims) {
+  const cn_dims have = x ? cn_dims_of(x) : (cn_dims){ -1, { 0 } };
+  return cn_dims_equal(&have, dims);
+}
+
 /* The model of one operation on x [?, 2], from its config. */
 static cn_model *model_of(const char *module, const char *class_name, const char *config, const char *operands, const char *kwargs) {
   char text[2000];
@@ -117,4 +122,28 @@ Test(functional_keras, a_frozen_sequential_in_a_config) {
   cr_assert(cn_model_layer(again)->trainable && !cn_model_layer_at(again, 0)->trainable);
   cr_assert_eq(cn_trainable_weights(cn_model_layer(again), NULL, 0), 0);
   cr_assert(!cn_model_layer(copy)->trainable && !cn_model_layer_at(copy, 0)->trainable);
+}
+
+/* What Keras takes and refuses among numbers and lists. */
+Test(functional_keras, numbers_and_lists_of_configs) {
+  static const char *const refused[][2] = {
+    { "{\"class_name\": \"Conv2D\", \"config\": {\"filters\": 2, \"kernel_size\": [3]}}", "kernel_size must be 1 number or 2, got 1" },
+    { "{\"class_name\": \"MaxPooling2D\", \"config\": {\"strides\": [2]}}", "strides must be 1 number or 2, got 1" },
+    { "{\"class_name\": \"UpSampling3D\", \"config\": {\"size\": [2]}}", "size must be 1 number or 3, got 1" },
+    { "{\"class_name\": \"Reshape\", \"config\": {\"target_shape\": 3}}", "Reshape: target_shape: 3 is no list" },
+    { "{\"class_name\": \"Reshape\", \"config\": {}}", "Reshape: target_shape is required" },
+    { "{\"class_name\": \"Dense\", \"config\": {\"units\": 2.0}}", "Dense: units: 2.0 is no integer" },
+    { "{\"class_name\": \"Rescaling\", \"config\": {\"scale\": null}}", "Rescaling: scale must be a number, got nan" },
+    { "{\"class_name\": \"Cropping2D\", \"config\": {\"cropping\": [[1, 1, 1], [1]]}}", "Cropping2D: cropping: [[1,1,1],[1]] is no list of lists of one length" },
+  };
+  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+    cr_assert_null(cn_layer_from_config(g, refused[i][0]), "%s", refused[i][0]);
+    cr_assert(strstr(cn_error(g), refused[i][1]), "%s", cn_error(g));
+    cn_graph_clear(g);
+  }
+  cn_layer *l = cn_layer_from_config(g, "{\"class_name\": \"Conv1D\", \"config\": {\"filters\": 1, \"kernel_size\": [2], \"strides\": [2]}}");
+  cr_assert(l, "%s", cn_error(g));
+  cr_assert(shaped_as(cn_call(g, l, cn_zeros(g, CN_F32, CN_DIMS(1, 6, 1))), CN_DIMS(1, 3, 1)), "%s", cn_error(g));
+  const char *config = cn_layer_config(l);
+  cr_assert(config && strstr(config, "\"kernel_size\": [2]"), "%s", config);
 }

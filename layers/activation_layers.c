@@ -50,12 +50,15 @@ CN_LAYER(PReLU, prelu, CN_PRELU, .build = prelu_build, .call = prelu_call, .outp
 /* ---- Softmax ---- */
 static bool softmax_init(cn_object *self) {
   return cn_layer_init(self) &&
-         (((const cn_SoftmaxOptions *)self->options)->axis.n > 0 || (cn_fail(self->graph, CN_VALUE, "axis must name at least one axis"), false));
+         (((const cn_SoftmaxOptions *)self->options)->axis.n != 0 || (cn_fail(self->graph, CN_VALUE, "axis must name at least one axis"), false));
 }
 
 cn_tensor *cni_masked_softmax(cn_graph *g, cn_tensor *x, cn_ints axis, cn_tensor *mask) {
   if (mask && mask->dtype != CN_BOOL) mask = cn_greater(g, mask, cn_scalar_like(g, mask, 0.5));
   if (mask) x = cn_where(g, mask, x, cn_scalar_like(g, x, -1e9));
+  int64_t every[CN_MAX_RANK];
+  for (int i = 0; axis.n < 0 && x && i < x->dims.rank; i++) every[i] = i;
+  if (axis.n < 0 && x) axis = (cn_ints){ every, x->dims.rank };
   cn_tensor *y = axis.n == 1 ? cn_softmax(g, x, axis.v[0]) : cn_exp(g, cn_subtract(g, x, cn_logsumexp(g, x, .axis = axis, .keepdims = true)));
   return mask && y ? cn_multiply(g, y, cn_cast(g, mask, .dtype = cn_dtype_name((cn_dtype)y->dtype))) : y;
 }

@@ -32,7 +32,7 @@ CN_LAYER_DECLARE(ELU, CN_ELU_LAYER)
 
 /* e^x / sum of e^x over the axes. A mask (the explicit one of the call, of a shape that broadcasts to the input's, or the input's) takes elements out: their
  * output is 0, and all 0 where nothing is left. Keras' Softmax. */
-#define CN_SOFTMAX_LAYER(X, S) X(S, cn_ints, axis, CN_INTS(-1), ANY, "axes of one distribution")
+#define CN_SOFTMAX_LAYER(X, S) X(S, cn_ints, axis, CN_INTS(-1), ANY, "axes of one distribution; None: all, the batch's too")
 CN_LAYER_DECLARE(Softmax, CN_SOFTMAX_LAYER)
 
 /* x > theta ? x : 0. tf.keras' ThresholdedReLU, which Keras 3 has no more. */

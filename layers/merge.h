@@ -29,7 +29,7 @@ CN_LAYER_DECLARE(Concatenate, CN_CONCATENATE)
  * is left. Negative axes count from the end. With normalize both are divided by their norm along the axis first: x / sqrt(max(sum x^2, 1e-14)). No mask. Keras'
  * Dot. */
 #define CN_DOT(X, S)                                                                                \
-  X(S, cn_ints, axes, CN_EMPTY_INTS, REQUIRED, "axis of both inputs, or one of each; not 0")        \
+  X(S, cn_ints, axes, CN_EMPTY_INTS, ONE_OR_LIST, "required; axis of both inputs, or one of each; not 0")        \
   X(S, bool, normalize, false, ANY, "whether the result is the cosine of the angle")
 CN_LAYER_DECLARE(Dot, CN_DOT)
 

@@ -53,8 +53,10 @@ CN_LAYER(Concatenate, cn_layer, CN_CONCATENATE, .call = concatenate_call, .outpu
 /* ---- Dot ---- */
 static bool dot_init(cn_object *self) {
   const cn_ints axes = ((const cn_DotOptions *)self->options)->axes;
-  return cn_layer_init(self) &&
-         (axes.n == 1 || axes.n == 2 || (cn_fail(self->graph, CN_VALUE, "axes must be 1 number or 2, got %lld", (long long)axes.n), false));
+  if (!cn_layer_init(self)) return false;
+  if (!axes.v) return cn_fail(self->graph, CN_VALUE, "axes is required"), false;
+  if (axes.n == 2 && axes.v[1] == CN_NONE) return cn_fail(self->graph, CN_VALUE, "axes must be 1 number or 2, got a list of 1"), false;
+  return axes.n == 1 || axes.n == 2 || (cn_fail(self->graph, CN_VALUE, "axes must be 1 number or 2, got %lld", (long long)axes.n), false);
 }
 
 /* The contracted axis of each input; false after an error. */

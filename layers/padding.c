@@ -13,7 +13,10 @@ static bool border_init(cn_object *self, const char *what, cn_ints v, const char
   border *b = (border *)(void *)self;
   b->spatial = spatial;
   b->first = cni_channels_first(data_format) ? 2 : 1;
+  if (v.n == 2 && v.v[1] == CN_NONE) v.n = spatial == 1 ? 1 : 0; /* one number in a list */
   const bool pairs = v.n == 2 * spatial, each = !pairs && v.n == spatial;
+  for (int64_t i = 0; i < v.n; i++)
+    if (v.v[i] < 0) return cn_fail(self->graph, CN_VALUE, "%s must not be negative, got %lld", what, (long long)v.v[i]), false;
   if (!pairs && !each && v.n != 1)
     return cn_fail(self->graph, CN_VALUE, "%s must have 1%s or %d numbers, got %lld", what,
                    spatial == 1   ? ""

@@ -18,7 +18,7 @@ CN_LAYER_DECLARE(Reshape, CN_RESHAPE)
 CN_LAYER_DECLARE(Permute, CN_PERMUTE)
 
 /* [n, d] -> [n, times, d]. Keras' RepeatVector. */
-#define CN_REPEAT_VECTOR(X, S) X(S, int64_t, n, CN_REQUIRED, NONNEGATIVE, "times")
+#define CN_REPEAT_VECTOR(X, S) X(S, int64_t, n, CN_REQUIRED, POSITIVE, "times")
 CN_LAYER_DECLARE(RepeatVector, CN_REPEAT_VECTOR)
 
 #ifndef __cplusplus

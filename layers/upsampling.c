@@ -55,7 +55,7 @@ static void lanczos3(double *w, int64_t n, int64_t i, double scale) { lanczos(w,
 static void lanczos5(double *w, int64_t n, int64_t i, double scale) { lanczos(w, n, i, scale, 5); }
 
 static const interpolation interpolations[] = {
-  { "nearest", NULL }, { "bilinear", bilinear }, { "bicubic", bicubic }, { "lanczos3", lanczos3 }, { "lanczos5", lanczos5 }
+  { "nearest", NULL }, { "area", NULL }, { "bilinear", bilinear }, { "bicubic", bicubic }, { "lanczos3", lanczos3 }, { "lanczos5", lanczos5 }
 };
 
 /* The matrix [n factor, n] of an axis of n samples. */

@@ -17,7 +17,7 @@ CN_LAYER_DECLARE(UpSampling1D, CN_UP_SAMPLING_1D)
 #define CN_UP_SAMPLING_2D(X, S)                                                                           \
   X(S, cn_size, size, { { 2 } }, POSITIVE, "times, of rows and columns")                                  \
   CN_DATA_FORMAT_(X, S)                                                                                \
-  X(S, const char *, interpolation, "nearest", ANY, "nearest, bilinear, bicubic, lanczos3 or lanczos5")
+  X(S, const char *, interpolation, "nearest", ANY, "nearest (or area), bilinear, bicubic, lanczos3 or lanczos5")
 CN_LAYER_DECLARE(UpSampling2D, CN_UP_SAMPLING_2D)
 
 /* The same as nearest with three spatial axes. Keras' UpSampling3D. */

@@ -124,6 +124,21 @@ Test(functional_keras, a_frozen_sequential_in_a_config) {
   cr_assert(!cn_model_layer(copy)->trainable && !cn_model_layer_at(copy, 0)->trainable);
 }
 
+/* Pooling with too large a window gives nothing where there are values, and is refused in a graph. */
+Test(functional_keras, windows_larger_than_an_axis) {
+  cn_layer *l = cn_MaxPooling3D(g, .pool_size = { { 2 } });
+  cr_assert(shaped_as(cn_call(g, l, cn_zeros(g, CN_F32, CN_DIMS(1, 4, 1, 4, 1))), CN_DIMS(1, 2, 0, 2, 1)), "%s", cn_error(g));
+  cr_assert_null(cn_call(g, cn_MaxPooling3D(g, .pool_size = { { 2 } }, .name = "p"), cn_Input(g, CN_DIMS(4, 1, 4, 1))));
+  CHECK_REFUSED(g, CN_SHAPE, "max_pool: the window is larger than axis 2 of [?,4,1,4,1] (in p)");
+}
+
+Test(functional_keras, softmax_over_all_axes) {
+  cn_layer *l = cn_layer_from_config(g, "{\"class_name\": \"Softmax\", \"config\": {\"axis\": null}}");
+  cr_assert(l, "%s", cn_error(g));
+  cn_tensor *y = cn_call(g, l, cn_zeros(g, CN_F32, CN_DIMS(2, 2)));
+  for (int i = 0; i < 4; i++) CHECK_NEAR(cn_at(y, i), 0.25, 1e-7);
+}
+
 /* What Keras takes and refuses among numbers and lists. */
 Test(functional_keras, numbers_and_lists_of_configs) {
   static const char *const refused[][2] = {
@@ -132,6 +147,10 @@ Test(functional_keras, numbers_and_lists_of_configs) {
     { "{\"class_name\": \"UpSampling3D\", \"config\": {\"size\": [2]}}", "size must be 1 number or 3, got 1" },
     { "{\"class_name\": \"Reshape\", \"config\": {\"target_shape\": 3}}", "Reshape: target_shape: 3 is no list" },
     { "{\"class_name\": \"Reshape\", \"config\": {}}", "Reshape: target_shape is required" },
+    { "{\"class_name\": \"RepeatVector\", \"config\": {\"n\": 0}}", "RepeatVector: n must be positive, got 0" },
+    { "{\"class_name\": \"Dot\", \"config\": {\"axes\": [1]}}", "axes must be 1 number or 2, got a list of 1" },
+    { "{\"class_name\": \"Dot\", \"config\": {}}", "axes is required" },
+    { "{\"class_name\": \"ZeroPadding2D\", \"config\": {\"padding\": [1]}}", "padding must have 1, 2 or 4 numbers, got 0" },
     { "{\"class_name\": \"Dense\", \"config\": {\"units\": 2.0}}", "Dense: units: 2.0 is no integer" },
     { "{\"class_name\": \"Rescaling\", \"config\": {\"scale\": null}}", "Rescaling: scale must be a number, got nan" },
     { "{\"class_name\": \"Cropping2D\", \"config\": {\"cropping\": [[1, 1, 1], [1]]}}", "Cropping2D: cropping: [[1,1,1],[1]] is no list of lists of one length" },

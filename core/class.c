@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include "options_private.h"
 
 #define NAME_SIZE 128
@@ -37,14 +38,12 @@ const char *cni_snake_case(const char *class_name, char *text, size_t size) {
   return text;
 }
 
-static bool lower_equal(const char *class_name, const char *name) {
-  while (*name && tolower((unsigned char)*class_name) == *name) class_name++, name++;
-  return *class_name == '\0' && *name == '\0';
-}
+/* Kinds whose names Keras does not look up, or looks up in any case: its optimizers. */
+static bool any_case(cn_kind kind) { return kind == CN_KIND_OPTIMIZER || kind == CN_KIND_LAYER || kind == CN_KIND_SCHEDULE || kind == CN_KIND_CALLBACK; }
 
 bool cni_class_named(const cn_class *cls, const char *name) {
   char snake[NAME_SIZE];
-  if (strcmp(cls->schema.name, name) == 0 || lower_equal(cls->schema.name, name)) return true;
+  if (strcmp(cls->schema.name, name) == 0 || (any_case(cls->kind) && strcasecmp(cls->schema.name, name) == 0)) return true;
   if (strcmp(cni_snake_case(cls->schema.name, snake, sizeof snake), name) == 0) return true;
   for (const char *const *alias = cls->aliases; alias && *alias; alias++)
     if (strcmp(*alias, name) == 0) return true;
@@ -95,7 +94,7 @@ static void offer_class(guess *u, const cn_class *cls) {
   lower[n] = 0;
   offer(u, cls->schema.name);
   offer(u, cni_snake_case(cls->schema.name, snake, sizeof snake));
-  offer(u, lower);
+  if (any_case(cls->kind)) offer(u, lower);
   for (const char *const *alias = cls->aliases; alias && *alias; alias++) offer(u, *alias);
 }
 

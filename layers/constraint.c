@@ -37,8 +37,7 @@ static const cn_constraint_methods max_norm_methods = { max_norm }, min_max_norm
 CN_OBJECT(constraint, CONSTRAINT, MaxNorm, CN_CONSTRAINT_MAX_NORM, .methods = &max_norm_methods)
 CN_OBJECT(constraint, CONSTRAINT, MinMaxNorm, CN_CONSTRAINT_MIN_MAX_NORM, .methods = &min_max_norm_methods)
 CN_OBJECT(constraint, CONSTRAINT, UnitNorm, CN_CONSTRAINT_UNIT_NORM, .methods = &unit_norm_methods)
-static const char *const non_neg_names[] = { "nonneg", NULL };
-CN_OBJECT(constraint, CONSTRAINT, NonNeg, CN_NO_OPTIONS, .methods = &non_neg_methods, .aliases = non_neg_names)
+CN_OBJECT(constraint, CONSTRAINT, NonNeg, CN_NO_OPTIONS, .methods = &non_neg_methods)
 const cn_class *const cni_constraint_classes[] = { &cn_class_constraint_MaxNorm, &cn_class_constraint_MinMaxNorm, &cn_class_constraint_UnitNorm,
                                                    &cn_class_constraint_NonNeg, NULL };
 

@@ -66,6 +66,6 @@ CNI_LOSS(MeanAbsolutePercentageError, CN_LOSS_PLAIN, percentage_error, cni_loss_
 CNI_LOSS(MeanSquaredLogarithmicError, CN_LOSS_PLAIN, squared_logarithmic_error, cni_loss_init, true, false, "msle", "MSLE")
 CNI_LOSS(CosineSimilarity, CN_LOSS_AXIS, cosine_similarity, cni_loss_init, false, false, "cosine_similarity")
 CNI_LOSS(Huber, CN_LOSS_HUBER, huber, cni_loss_init, true, false, "huber")
-CNI_LOSS(LogCosh, CN_LOSS_PLAIN, log_cosh, cni_loss_init, true, false, "log_cosh", "logcosh")
+CNI_LOSS(LogCosh, CN_LOSS_PLAIN, log_cosh, cni_loss_init, true, false, "log_cosh")
 CNI_LOSS(Poisson, CN_LOSS_PLAIN, poisson, cni_loss_init, true, false, "poisson")
 CNI_LOSS(KLDivergence, CN_LOSS_PLAIN, divergence, cni_loss_init, false, false, "kl_divergence", "kld", "KLD")

@@ -95,9 +95,9 @@ OF_LOSS(MeanSquaredLogarithmicError, MeanSquaredLogarithmicError, "msle", "MSLE"
 OF_LOSS(Hinge, Hinge, "hinge")
 OF_LOSS(SquaredHinge, SquaredHinge, "squared_hinge")
 OF_LOSS(CategoricalHinge, CategoricalHinge, "categorical_hinge")
-OF_LOSS(KLDivergence, KLDivergence, "kl_divergence", "kld", "KLD")
+OF_LOSS(KLDivergence, KLDivergence, "kl_divergence")
 OF_LOSS(Poisson, Poisson, "poisson")
-OF_LOSS(LogCoshError, LogCosh, "log_cosh_error", "logcosh")
+OF_LOSS(LogCoshError, LogCosh, "log_cosh_error")
 
 CNI_METRIC_NAMES(MeanMetricWrapper, "mean_metric_wrapper")
 CNI_METRIC_NAMES(BinaryCrossentropy, "bce", "BCE")

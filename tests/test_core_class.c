@@ -72,6 +72,9 @@ Test(class, found_by_every_name) {
   for (size_t i = 0; i < 3; i++) cr_assert_eq(cni_class_find(&g, CN_KIND_LAYER, names[i], NULL), &widget_class);
   cr_assert_eq(cni_class_find(&g, CN_KIND_LAYER, "HeavyWidget", widget_list), &widget_class);
   cr_assert_eq(cni_class_find(&g, CN_KIND_REGULARIZER, "ridge", function_list), &l2_class);
+  cr_assert_eq(cni_class_find(&g, CN_KIND_LAYER, "HEAVYWIDGET", NULL), &widget_class); /* as Keras its optimizers; but not others: */
+  cr_assert_null(cni_class_find(&g, CN_KIND_ACTIVATION, "RELU", function_list));
+  cni_error_clear(&g);
   cr_assert_null(cni_class_find(&g, CN_KIND_ACTIVATION, "rellu", function_list));
   CHECK_ERROR(&g, "unknown activation \"rellu\"; did you mean \"relu\"?");
   cr_assert_null(cni_class_find(&g, CN_KIND_REGULARIZER, "relu", function_list));

@@ -41,7 +41,10 @@ CN_SCHEMA_DATA_(relu, relu_options, TEST_RELU)
 
 static const char *const l2_aliases[] = { "ridge", NULL };
 static const cn_class l2_class = { .kind = CN_KIND_REGULARIZER, .schema = CN_SCHEMA_(l2, "L2", l2_options), .aliases = l2_aliases, .size = sizeof(cn_object) };
-static const cn_class relu_class = { .kind = CN_KIND_ACTIVATION, .schema = CN_SCHEMA_(relu, "ReLU", relu_options), .size = sizeof(cn_object) };
+static const char *const relu_names[] = { "relu", NULL };
+static const cn_class relu_class = {
+  .kind = CN_KIND_ACTIVATION, .schema = CN_SCHEMA_(relu, "ReLU", relu_options), .size = sizeof(cn_object), .aliases = relu_names
+};
 static const cn_class widget_class = { .kind = CN_KIND_LAYER, .schema = CN_SCHEMA_(widget, "HeavyWidget", widget_options), .size = sizeof(cn_object) };
 static const cn_class *const widget_list[] = { &widget_class, NULL }, *const function_list[] = { &l2_class, &relu_class, NULL };
 static const cn_class_list test_builtin[] = { widget_list, function_list, NULL };

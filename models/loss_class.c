@@ -7,7 +7,6 @@ CNI_VALUES(binary_crossentropy) {
   const cn_loss_BinaryCrossentropyOptions *o = self->options;
   if (!cni_loss_shapes(g, self, &t, &p)) return NULL;
   t = cni_smoothed(g, t, o->label_smoothing, 2);
-  if (!t || !cni_broadcast_both(g, &t, &p)) return NULL;
   cn_tensor *v = cn_binary_crossentropy(g, t, p, .from_logits = o->from_logits);
   return v && v->dims.rank ? cn_mean(g, v, .axis = CN_INTS(o->axis)) : v;
 }

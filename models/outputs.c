@@ -125,7 +125,8 @@ static bool metric_by_name(const place *p, const char *name) {
   if (!metric) return false;
   char *plain = cni_strdup(p->m->base.object.graph, name);
   if (plain) cni_text_name(name, plain, strlen(name) + 1);
-  const bool added = plain && cni_metric_add(p->m, p->c, metric, strpbrk(plain, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") ? metric->name : plain, p->output, p->weighted);
+  const bool object = plain && strchr(name, '(') && strpbrk(plain, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"); /* else its name is what the caller wrote, as in Keras */
+  const bool added = plain && cni_metric_add(p->m, p->c, metric, object ? metric->name : plain, p->output, p->weighted);
   cni_free(p->m->base.object.graph, plain);
   if (!added) cn_object_free(&metric->object);
   return added;

@@ -149,6 +149,11 @@ static bool batch_fits(cn_model *m, const cn_batch *b) {
     return cn_fail(g, CN_VALUE, "%s has %lld outputs, the data has no targets", m->base.name, (long long)c->outputs_count), false;
   if (nw > 1 && nw != c->outputs_count)
     return cn_fail(g, CN_VALUE, "%s has %lld outputs, the data has weights for %lld", m->base.name, (long long)c->outputs_count, (long long)nw), false;
+  const cn_tensor *shared = nw == 1 && c->outputs_count > 1 && cni_given(cni_ws(b).v[0]) ? cni_ws(b).v[0] : NULL;
+  char text[160];
+  if (shared && shared->dims.rank && shared->count != shared->dims.d[0])
+    return cn_fail(g, CN_SHAPE, "%s has %lld outputs: weights for all of them are one a sample, got %s", m->base.name, (long long)c->outputs_count,
+                   cn_dims_text(&shared->dims, text, sizeof text)), false;
   return true;
 }
 

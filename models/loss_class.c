@@ -68,10 +68,11 @@ CNI_VALUES(binary_focal) {
   if (!cni_loss_shapes(g, self, &t, &p)) return NULL;
   t = cni_smoothed(g, t, o->label_smoothing, 2);
   if (o->from_logits) p = cn_sigmoid(g, p);
-  if (!t || !p || !cni_broadcast_both(g, &t, &p)) return NULL;
+  cn_tensor *each = cn_binary_crossentropy(g, t, p); /* refuses shapes that differ */
+  if (!each) return NULL;
   cn_tensor *others = cn_shift(g, cn_negative(g, t), 1), *hit = cn_add(g, cn_multiply(g, t, p), cn_multiply(g, others, cn_shift(g, cn_negative(g, p), 1)));
   cn_tensor *focus = cn_power(g, cn_shift(g, cn_negative(g, hit), 1), cn_scalar_like(g, p, o->gamma));
-  cn_tensor *v = cn_multiply(g, focus, cn_binary_crossentropy(g, t, p));
+  cn_tensor *v = cn_multiply(g, focus, each);
   if (o->apply_class_balancing) v = cn_multiply(g, v, cn_add(g, cn_scale(g, t, o->alpha), cn_scale(g, others, 1 - o->alpha)));
   return v && v->dims.rank ? cn_mean(g, v, .axis = CN_INTS(o->axis)) : v;
 }

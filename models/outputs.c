@@ -264,18 +264,27 @@ static bool spread(cn_model *m, cni_compiled *c, const json_t *v, const char *wh
   return true;
 }
 
+static bool by_output(const json_t *v) { return json_is_object(v) && !json_object_get(v, "class_name"); }
+
 /* Keras counts one loss where a single one is given for all outputs. */
 static bool weights_fit(cn_model *m, const json_t *config) {
   const json_t *loss = json_object_get(config, "loss"), *weights = json_object_get(config, "loss_weights");
-  if (!json_is_array(weights) || !loss || json_is_array(loss) || (json_is_object(loss) && !json_object_get(loss, "class_name")) ||
-      json_array_size(weights) == 1)
-    return true;
-  cn_fail(m->base.object.graph, CN_VALUE, "compile: there are 1 loss and %zu loss_weights", json_array_size(weights));
+  const size_t n = json_is_array(weights) ? json_array_size(weights) : json_is_object(weights) ? json_object_size(weights) : 1;
+  if (!loss || json_is_array(loss) || by_output(loss) || n == 1) return true;
+  cn_fail(m->base.object.graph, CN_VALUE, "compile: there are 1 loss and %zu loss_weights", n);
   return false;
 }
 
+/* Losses by output name every output; None for one without. */
+static bool names_all(cn_model *m, const cni_compiled *c, const json_t *loss) {
+  for (int64_t i = 0; by_output(loss) && i < c->outputs_count; i++)
+    if (!json_object_get(loss, c->outputs[i].name))
+      return cn_fail(m->base.object.graph, CN_VALUE, "compile: the losses name no output \"%s\"", c->outputs[i].name), false;
+  return true;
+}
+
 bool cni_outputs_from_json(cn_model *m, cni_compiled *c, const json_t *config) {
-  if (!weights_fit(m, config)) return false;
+  if (!weights_fit(m, config) || !names_all(m, c, json_object_get(config, "loss"))) return false;
   return spread(m, c, json_object_get(config, "loss"), "loss", take_loss, false, true) &&
          spread(m, c, json_object_get(config, "loss_weights"), "loss_weights", take_weight, false, true) &&
          spread(m, c, json_object_get(config, "metrics"), "metrics", take_metrics, false, false) &&

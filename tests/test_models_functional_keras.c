@@ -166,3 +166,48 @@ Test(functional_keras, numbers_and_lists_of_configs) {
   const char *config = cn_layer_config(l);
   cr_assert(config && strstr(config, "\"kernel_size\": [2]"), "%s", config);
 }
+
+/* ---- compile and what it is given ---- */
+static cn_model *two_outputs(void) {
+  cn_tensor *x = cn_Input(g, CN_DIMS(3));
+  return cn_Model(g, CN_TENSORS(x), CN_TENSORS(cn_call(g, cn_Dense(g, 2, .name = "p"), x), cn_call(g, cn_Dense(g, 1, .name = "q"), x)));
+}
+
+Test(functional_keras, losses_and_weights_of_two_outputs) {
+  cn_model *m = two_outputs();
+  cr_assert_not(cn_compile_from_config(m, "{\"optimizer\": \"sgd\", \"loss\": {\"p\": \"mse\"}}"));
+  CHECK_REFUSED(g, CN_VALUE, "compile: the losses name no output \"q\"");
+  cr_assert_not(cn_compile_from_config(m, "{\"optimizer\": \"sgd\", \"loss\": \"mse\", \"loss_weights\": {\"p\": 1, \"q\": 2}}"));
+  CHECK_REFUSED(g, CN_VALUE, "compile: there are 1 loss and 2 loss_weights");
+  cr_assert(cn_compile_from_config(m, "{\"optimizer\": \"sgd\", \"loss\": {\"p\": \"mse\", \"q\": null}}"), "%s", cn_error(g));
+  cr_assert(cn_compile_from_config(m, "{\"optimizer\": \"sgd\", \"loss\": \"mse\"}"), "%s", cn_error(g));
+  cn_tensor *x = cn_ones(g, CN_F32, CN_DIMS(4, 3)), *ys[] = { cn_ones(g, CN_F32, CN_DIMS(4, 2)), cn_ones(g, CN_F32, CN_DIMS(4, 1)) },
+            *each = cn_ones(g, CN_F32, CN_DIMS(4, 1)), *more = cn_ones(g, CN_F32, CN_DIMS(4, 4));
+  cr_assert(isfinite(cn_train_on_lists(m, &(const cn_batch){ .x = x, .ys = { ys, 2 }, .sample_weight = each, .size = 4 })), "%s", cn_error(g));
+  cr_assert(isnan(cn_train_on_lists(m, &(const cn_batch){ .x = x, .ys = { ys, 2 }, .sample_weight = more, .size = 4 })));
+  CHECK_REFUSED(g, CN_SHAPE, "functional has 2 outputs: weights for all of them are one a sample, got [4,4]");
+}
+
+Test(functional_keras, metrics_are_called_what_was_written) {
+  cn_model *m = cn_Sequential(g, "s");
+  cn_push(m, cn_Dense(g, 1));
+  cn_dataset *d = cn_dataset_from_arrays(g, CN_F32, CN_DIMS(2, 1), (const float[]){ 1, 2 }, CN_F32, CN_DIMS(2, 1), (const float[]){ 0, 1 });
+  static const char *const names[][2] = { { "[\"AUC\", \"mse\"]", "AUC" }, { "[\"auc\"]", "auc" }, { "[\"MSE\"]", "MSE" }, { "[\"R2Score\"]", "R2Score" } };
+  for (int i = 0; i < 4; i++) {
+    char config[160];
+    snprintf(config, sizeof config, "{\"optimizer\": \"sgd\", \"loss\": \"mse\", \"metrics\": %s}", names[i][0]);
+    cr_assert(cn_compile_from_config(m, config), "%s", cn_error(g));
+    const cn_history *h = cn_fit(m, d, .epochs = 1, .verbose = 0);
+    cr_assert(h && isfinite(cn_history_at(h, names[i][1], 0)), "%s: %s", names[i][1], cn_error(g));
+  }
+}
+
+Test(functional_keras, binary_crossentropies_want_one_shape) {
+  static const char *const names[] = { "binary_crossentropy", "binary_focal_crossentropy" };
+  for (int i = 0; i < 2; i++) {
+    cn_tensor *y = cn_zeros(g, CN_F32, CN_DIMS(4, 2)), *p = cn_full(g, CN_F32, CN_DIMS(4, 1), 0.5);
+    cr_assert_null(cn_loss_values(g, &(const cn_ref){ .object = (cn_object *)cn_loss_from(g, names[i]) }, y, p));
+    cr_assert(strstr(cn_error(g), "target [4,2] does not fit output [4,1]"), "%s", cn_error(g));
+    cn_graph_clear(g);
+  }
+}

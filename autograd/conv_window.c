@@ -35,7 +35,9 @@ static cn_code per_axis(cn_graph *g, const char *name, const int64_t *v, int64_t
 }
 
 static cn_code size_per_axis(cn_graph *g, const char *name, const cn_size *s, int axes, int64_t *to) {
-  return per_axis(g, name, s->d, cni_size_given(s), axes, 1, to);
+  const int given = cni_size_given(s);
+  if (!cni_size_covers(s, axes)) return cn_fail(g, CN_VALUE, "%s has %d numbers for %d axes", name, given, axes);
+  return per_axis(g, name, s->d, given, axes, 1, to);
 }
 
 typedef enum { VALID, SAME, CAUSAL } padding;

@@ -1,4 +1,5 @@
 /* Cutting and folding, declared in ops_blocks.h. */
+#include "../core/options_private.h"
 #include "ops_image_private.h"
 
 /* ---- array_split ---- */
@@ -108,11 +109,12 @@ CN_OP(space_to_depth, CN_LIST_BLOCK, .outputs = 1, .infer = space_to_depth_infer
 /* ---- unfold, fold ---- */
 /* Patches of an image with its padding: height and width of both, and how many places there are. */
 typedef struct patches { int64_t kernel[2], dilation[2], stride[2], padding[2], size[2], places[2]; } patches;
-static int64_t nth(cn_size s, int i) { return s.d[i] ? s.d[i] : s.d[0]; }
 static bool patches_of(const cn_call *c, cn_size kernel, cn_size dilation, cn_ints padding, cn_size stride, int64_t h, int64_t w, patches *p) {
   if (padding.n > 2) return cn_fail(c->graph, CN_VALUE, "padding must be one number or two"), false;
+  if (!cni_size_covers(&kernel, 2) || !cni_size_covers(&dilation, 2) || !cni_size_covers(&stride, 2))
+    return cn_fail(c->graph, CN_VALUE, "kernel_size, dilation and stride must be one number or two"), false;
   for (int i = 0; i < 2; i++) {
-    p->kernel[i] = nth(kernel, i), p->dilation[i] = nth(dilation, i), p->stride[i] = nth(stride, i);
+    p->kernel[i] = cni_size_at(&kernel, i), p->dilation[i] = cni_size_at(&dilation, i), p->stride[i] = cni_size_at(&stride, i);
     p->padding[i] = padding.n > 0 ? padding.v[padding.n == 2 ? i : 0] : 0;
     p->size[i] = i ? w : h;
     if (p->kernel[i] > INT32_MAX || p->dilation[i] > INT32_MAX || p->stride[i] > INT32_MAX || p->padding[i] > INT32_MAX || p->size[i] > INT32_MAX)
@@ -132,7 +134,7 @@ static bool unfold_patches(const cn_call *c, patches *p) {
 }
 static bool fold_patches(const cn_call *c, patches *p) {
   const cn_fold_args *o = c->args;
-  return patches_of(c, o->kernel_size, o->dilation, o->padding, o->stride, nth(o->output_size, 0), nth(o->output_size, 1), p);
+  return patches_of(c, o->kernel_size, o->dilation, o->padding, o->stride, cni_size_at(&o->output_size, 0), cni_size_at(&o->output_size, 1), p);
 }
 static cn_code unfold_infer(const cn_call *c) {
   const cn_dims *d = &c->x[0]->dims;
@@ -218,7 +220,8 @@ CN_OP(unfold, CN_LIST_UNFOLD, .outputs = 1, .infer = unfold_infer, .compose = un
                           "f[1,2,5,5], kernel_size=2, dilation=2, padding=[0,1]", "f[1,1,3,3], kernel_size=3, stride=[1,2]", "f[0,1,3,3], kernel_size=2"),
       .rejects = CN_TEXTS("f[2,4,5], kernel_size=2 => x must have rank 4, got rank 3",
                           "f[1,1,2,2], kernel_size=3 => kernel_size does not fit axis 2 of the image", "f[1,1,3,3] => kernel_size",
-                          "i[1,1,3,3]@0:9, kernel_size=2 => float32 and float64", "f[1,1,3,3], kernel_size=2, padding=-1 => padding must not be negative"));
+                          "i[1,1,3,3]@0:9, kernel_size=2 => float32 and float64", "f[1,1,3,3], kernel_size=2, padding=-1 => padding must not be negative",
+                          "f[1,1,3,3], kernel_size=[2] => kernel_size, dilation and stride must be one number or two"));
 CN_OP(fold, CN_LIST_FOLD, .outputs = 1, .infer = fold_infer, .compose = fold_compose, .reference = fold_reference,
       .samples = CN_TEXTS("f[1,8,12], output_size=[4,5], kernel_size=2", "f[2,6,9], output_size=[5,4], kernel_size=[3,2], padding=1, stride=2",
                           "f[1,8,15], output_size=5, kernel_size=2, dilation=2, padding=[0,1]", "f[0,4,4], output_size=3, kernel_size=2"),

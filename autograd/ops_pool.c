@@ -1,5 +1,6 @@
 #include "ops_pool.h"
 #include <math.h>
+#include "../core/options_private.h"
 #include "../core/threads_private.h"
 #include "ops.h"
 #include "ops_layout_private.h"
@@ -7,8 +8,6 @@
 
 /* The input as [n, in, c], the result as [n, out, c]; fewer spatial axes are filled up in front with ones; channels first: c = 1. */
 typedef struct geometry { int64_t n, c, in[3], out[3], pool[3], stride[3], before[3]; bool adaptive; } geometry;
-
-static int64_t entry(const cn_size *s, int i) { return s->d[i] ? s->d[i] : s->d[0]; }
 
 /* The options of the operations that have the same name for them. */
 typedef struct options { cn_size pool, stride; const char *padding, *format; bool adaptive; } options;
@@ -36,10 +35,12 @@ static bool pooled_dims(const cn_call *c, const options *o, const cn_dims *x, cn
   if (r < 1 || r > 3) return cn_fail(c->graph, CN_SHAPE, "needs rank 3, 4 or 5, got %s", cn_dims_text(x, text, sizeof text)), false;
   if (strcmp(o->padding, "valid") != 0 && strcmp(o->padding, "same") != 0)
     return cn_fail(c->graph, CN_VALUE, "padding must be \"valid\" or \"same\", got \"%s\"", o->padding), false;
+  if (!cni_size_covers(&o->pool, r) || !cni_size_covers(&o->stride, r))
+    return cn_fail(c->graph, CN_VALUE, "sizes and strides must be 1 number or %d", r), false;
   *y = *x;
   for (int i = 0; i < r; i++) {
     const int axis = i + (cni_channels_first(o->format) ? 2 : 1);
-    y->d[axis] = out_size(o, x->d[axis], entry(&o->pool, i), entry(&o->stride, i));
+    y->d[axis] = out_size(o, x->d[axis], cni_size_at(&o->pool, i), cni_size_at(&o->stride, i));
     if (y->d[axis] == 0 && x->d[axis] > 0 && (c->x[0]->flags & CNI_SYMBOLIC)) /* as Keras, which gives nothing where there are values */
       return cn_fail(c->graph, CN_SHAPE, "the window is larger than axis %d of %s", axis, cn_dims_text(x, text, sizeof text)), false;
     if (o->adaptive && x->d[axis] == 0) return cn_fail(c->graph, CN_SHAPE, "axis %d has no elements", axis), false;
@@ -53,8 +54,8 @@ static geometry geometry_of(const options *o, const cn_dims *x) {
   for (int i = 0; i < r; i++) {
     const int k = i + 3 - r;
     s.in[k] = x->d[first + i];
-    s.pool[k] = entry(&o->pool, i);
-    s.stride[k] = entry(&o->stride, i);
+    s.pool[k] = cni_size_at(&o->pool, i);
+    s.stride[k] = cni_size_at(&o->stride, i);
     s.out[k] = out_size(o, s.in[k], s.pool[k], s.stride[k]);
     if (o->adaptive || strcmp(o->padding, "same") != 0) continue;
     const int64_t missing = (s.out[k] - 1) * s.stride[k] - s.in[k] + s.pool[k]; /* the last window begins inside: no overflow in this order */
@@ -327,7 +328,7 @@ static void unpool_reference(const cn_reference *r) {
       "f[1,3,2]" form ", pool_size=9223372036854775807, strides=1, padding='same'", "f[3,9,8,17]" form ", pool_size=3, strides=2, padding='same'"
 #define REJECTS(x) .rejects = CN_TEXTS(x "[1,4,1], pool_size=0 => pool_size must be positive, got 0", x "[1,4,1] => pool_size is required", x "[1,4,1], pool_size=-1 => pool_size must be positive, got -1", x "[1,4], pool_size=2 => needs rank 3, 4 or 5, got [1,4]", \
       x "[1,4,1], pool_size=2, padding='full' => padding must be \"valid\" or \"same\", got \"full\"", x "[1,4,1], pool_size=2, strides=-1 => strides must be positive, got -1", "i[1,4,1]@0:3, pool_size=2 => works on float32 and float64", \
-      x "[1,4,1], pool_size=2, data_format='last' => data_format")
+      x "[1,4,1], pool_size=2, data_format='last' => data_format", x "[1,4,4,1], pool_size=[2] => sizes and strides must be 1 number or 2")
 #define ADAPTIVE(form) "f[2,6,2]" form ", output_size=2", "f[1,7,2]" form ", output_size=3", "f[1,4,5,2]" form ", output_size=[2,3]", "f[1,2,3,5]" form ", output_size=2, data_format='channels_first'", "f[1,2,3,4,1]" form ", output_size=[1,2,3]", "f[1,3,1]" form ", output_size=5"
 #define ADAPTIVE_REJECTS .rejects = CN_TEXTS("f[1,4,1] => output_size is required", "f[1,4], output_size=2 => needs rank 3, 4 or 5", "f[1,0,2], output_size=2 => axis 1 has no elements", "i[1,4,1]@0:3, output_size=2 => works on float32 and float64")
 CN_OP(max_pool, CN_LIST_POOL, .outputs = 2, .kept = 1, .infer = max_infer, .forward = max_forward, .vjp = max_vjp, .backward = max_backward,

@@ -276,9 +276,8 @@ static bool equal_string(const void *a, const void *b) { return same_text(*(cons
 static bool equal_pointer(const void *a, const void *b) { return *(void *const *)a == *(void *const *)b; }
 
 static bool equal_size(const void *a, const void *b) {
-  const int64_t *x = ((const cn_size *)a)->d, *y = ((const cn_size *)b)->d;
   for (int i = 0; i < 3; i++)
-    if ((x[i] ? x[i] : x[0]) != (y[i] ? y[i] : y[0])) return false;
+    if (cni_size_at(a, i) != cni_size_at(b, i)) return false;
   return true;
 }
 

@@ -213,11 +213,10 @@ static bool set_layers(const reader *r, const json_t *v, void *at) { return set_
 
 static bool set_size(const reader *r, const json_t *v, void *at) {
   int64_t n = 0;
-  cn_size *out = at;
-  *out = (cn_size){ { json_is_null(v) ? CN_NONE : 0 } };
+  *(cn_size *)at = (cn_size){ { json_is_null(v) ? CN_NONE : 0 } };
   if (json_is_null(v)) return true;
   if (!each_element(r, v, at, &n, set_size_element)) return false;
-  if (n == 1 && elements(v)) out->d[1] = CN_NONE; /* a list of one number is no number for all axes */
+  if (elements(v)) cni_size_mark_list(at);
   return true;
 }
 

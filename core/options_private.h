@@ -94,7 +94,14 @@ cn_object *cni_object_from_json(cn_graph *g, cn_kind kind, const json_t *config,
  * object's own options is freed with it. NULL with cn_ok: None, or a function (ref.fn/fn2; a registered name is resolved into ref->fn, ref->fn2, ref->user). */
 cn_object *cni_ref_resolve(cn_graph *g, cn_kind kind, cn_ref *ref, const cni_factory *f);
 
-/* How many numbers stand in a size. CN_NONE behind the first tells a list of one number, which config objects can hold, from a number for all axes. */
+/* Sizes. CN_NONE behind the first tells a list of one number, as texts and configs hold it, from a number for all axes. */
+static inline void cni_size_mark_list(cn_size *s) {
+  if (!s->d[1]) s->d[1] = CN_NONE;
+}
+/* How many numbers were given. */
 static inline int cni_size_given(const cn_size *s) { return !s->d[1] || s->d[1] == CN_NONE ? 1 : !s->d[2] ? 2 : 3; }
+static inline int64_t cni_size_at(const cn_size *s, int i) { return i && s->d[i] && s->d[i] != CN_NONE ? s->d[i] : s->d[0]; }
+/* One number for all axes, or one for each. */
+static inline bool cni_size_covers(const cn_size *s, int axes) { return cni_size_given(s) == axes || !s->d[1]; }
 
 #endif

@@ -228,7 +228,10 @@ static bool set_layers(const reader *r, slice v, void *at) { return set_list(r, 
 static bool set_size(const reader *r, slice v, void *at) {
   int64_t n = 0;
   *(cn_size *)at = (cn_size){ { is_none(v) ? CN_NONE : 0 } };
-  return is_none(v) || each_element(r, v, at, &n, set_size_element);
+  if (is_none(v)) return true;
+  if (!each_element(r, v, at, &n, set_size_element)) return false;
+  if (is_list(v)) cni_size_mark_list(at);
+  return true;
 }
 
 static bool set_value(const reader *r, slice v, void *at) {

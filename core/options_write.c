@@ -68,15 +68,15 @@ static void write_layer(cni_writer *w, const void *at) { write_object(w, *(const
 static void write_pointer(cni_writer *w, const void *at) { cni_write(w, *(const void *const *)at ? "<pointer>" : "none"); }
 
 static void write_size(cni_writer *w, const void *at) {
-  const int64_t *d = ((const cn_size *)at)->d;
-  int n = 1;
-  while (n < 3 && d[n] != 0) n++;
-  if (n > 1) cni_write(w, "[");
+  const cn_size *size = at;
+  const int n = cni_size_given(size);
+  const bool list = size->d[1] != 0;
+  if (list) cni_write(w, "[");
   for (int i = 0; i < n; i++) {
     if (i > 0) cni_write(w, ", ");
-    write_integer(w, d[i]);
+    write_integer(w, size->d[i]);
   }
-  if (n > 1) cni_write(w, "]");
+  if (list) cni_write(w, "]");
 }
 
 /* Every list: a pointer and a count, whose elements one function writes. */

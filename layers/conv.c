@@ -22,7 +22,6 @@ typedef struct conv {
   int64_t fused;                        /* the activation's number in cn_conv_bias, or 0 */
 } conv;
 
-static int64_t size_at(cn_size s, int i) { return s.d[i] ? s.d[i] : s.d[0]; }
 static bool above_one(cn_size s) { return s.d[0] > 1 || s.d[1] > 1 || s.d[2] > 1; }
 
 static bool conv_init(cn_object *self, const settings *given, const char *also) {
@@ -46,7 +45,7 @@ static int channel_axis(const conv *c) { return cni_channels_first(c->s.data_for
 /* [axes..., a, b], the axes those of the kernel. */
 static cn_dims kernel_dims(const settings *s, int64_t a, int64_t b) {
   cn_dims d = { s->spatial + 2, { 0 } };
-  for (int i = 0; i < s->spatial; i++) d.d[i] = size_at(s->kernel_size, i);
+  for (int i = 0; i < s->spatial; i++) d.d[i] = cni_size_at(&s->kernel_size, i);
   d.d[s->spatial] = a;
   d.d[s->spatial + 1] = b;
   return d;
@@ -190,8 +189,8 @@ static bool output_padding_fits(cn_object *self) {
     return cn_fail(self->graph, CN_VALUE, "output_padding must be 1 number or %d, got %lld", s->spatial, (long long)p->n), false;
   for (int i = 0; p->n > 0 && i < s->spatial; i++) {
     const int64_t have = p->v[p->n == 1 ? 0 : i];
-    if (have >= size_at(s->strides, i))
-      return cn_fail(self->graph, CN_VALUE, "output_padding must be below strides, got %lld and %lld", (long long)have, (long long)size_at(s->strides, i)),
+    if (have >= cni_size_at(&s->strides, i))
+      return cn_fail(self->graph, CN_VALUE, "output_padding must be below strides, got %lld and %lld", (long long)have, (long long)cni_size_at(&s->strides, i)),
              false;
   }
   return true;

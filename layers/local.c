@@ -29,8 +29,8 @@ static bool init(cn_object *self, int spatial) {
   c->filters = o->filters;
   c->first = cni_channels_first(o->data_format);
   for (int i = 0; i < spatial; i++) {
-    c->kernel_size[i] = o->kernel_size.d[i] ? o->kernel_size.d[i] : o->kernel_size.d[0];
-    c->strides[i] = o->strides.d[i] ? o->strides.d[i] : o->strides.d[0];
+    c->kernel_size[i] = cni_size_at(&o->kernel_size, i);
+    c->strides[i] = cni_size_at(&o->strides, i);
   }
   return true;
 }

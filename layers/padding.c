@@ -13,7 +13,9 @@ static bool border_init(cn_object *self, const char *what, cn_ints v, const char
   border *b = (border *)(void *)self;
   b->spatial = spatial;
   b->first = cni_channels_first(data_format) ? 2 : 1;
-  if (v.n == 2 && v.v[1] == CN_NONE) v.n = spatial == 1 ? 1 : 0; /* one number in a list */
+  const bool listed = v.n == 2 && v.v[1] == CN_NONE; /* one number in a list */
+  if (listed && spatial > 1) return cn_fail(self->graph, CN_VALUE, "%s: a list must have %d or %d numbers, got 1", what, spatial, 2 * spatial), false;
+  v.n -= listed;
   const bool pairs = v.n == 2 * spatial, each = !pairs && v.n == spatial;
   for (int64_t i = 0; i < v.n; i++)
     if (v.v[i] < 0) return cn_fail(self->graph, CN_VALUE, "%s must not be negative, got %lld", what, (long long)v.v[i]), false;

@@ -9,23 +9,23 @@ extern "C" {
 #endif
 
 /* [n, t, c] -> [n, t - before - behind, c]. Cutting off everything is a SHAPE error. Keras' Cropping1D; two numbers are before and behind. */
-#define CN_CROPPING_1D(X, S) X(S, cn_ints, cropping, CN_INTS(1, 1), ONE_OR_LIST, "steps before and behind, or one number for both")
+#define CN_CROPPING_1D(X, S) X(S, cn_ints, cropping, CN_INTS(1, 1), ONE_OR_LIST, "steps before and behind, or one number for both; not negative")
 CN_LAYER_DECLARE(Cropping1D, CN_CROPPING_1D)
 /* [n, h, w, c] -> [n, h', w', c], or with channels_first [n, c, h, w] -> [n, c, h', w']. Keras' Cropping2D. */
-#define CN_CROPPING_2D(X, S) X(S, cn_ints, cropping, CN_INTS(0, 0, 0, 0), ONE_OR_LIST, "1, 2 or 4 numbers: of rows, then columns") CN_DATA_FORMAT_(X, S)
+#define CN_CROPPING_2D(X, S) X(S, cn_ints, cropping, CN_INTS(0, 0, 0, 0), ONE_OR_LIST, "1, 2 or 4 numbers: of rows, then columns; not negative") CN_DATA_FORMAT_(X, S)
 CN_LAYER_DECLARE(Cropping2D, CN_CROPPING_2D)
 /* The same with three spatial axes. Keras' Cropping3D. */
-#define CN_CROPPING_3D(X, S) X(S, cn_ints, cropping, CN_INTS(1, 1, 1, 1, 1, 1), ONE_OR_LIST, "1, 3 or 6 numbers: of each spatial axis") CN_DATA_FORMAT_(X, S)
+#define CN_CROPPING_3D(X, S) X(S, cn_ints, cropping, CN_INTS(1, 1, 1, 1, 1, 1), ONE_OR_LIST, "1, 3 or 6 numbers: of each spatial axis; not negative") CN_DATA_FORMAT_(X, S)
 CN_LAYER_DECLARE(Cropping3D, CN_CROPPING_3D)
 
 /* [n, t, c] -> [n, before + t + behind, c] with zeros around; channels_first: [n, c, t]. Keras' ZeroPadding1D; two numbers are before and behind. */
-#define CN_ZERO_PADDING_1D(X, S) X(S, cn_ints, padding, CN_INTS(1), ONE_OR_LIST, "steps before and behind, or one number for both") CN_DATA_FORMAT_(X, S)
+#define CN_ZERO_PADDING_1D(X, S) X(S, cn_ints, padding, CN_INTS(1), ONE_OR_LIST, "steps before and behind, or one number for both; not negative") CN_DATA_FORMAT_(X, S)
 CN_LAYER_DECLARE(ZeroPadding1D, CN_ZERO_PADDING_1D)
 /* Keras' ZeroPadding2D. */
-#define CN_ZERO_PADDING_2D(X, S) X(S, cn_ints, padding, CN_INTS(1, 1), ONE_OR_LIST, "1, 2 or 4 numbers: of rows, then columns") CN_DATA_FORMAT_(X, S)
+#define CN_ZERO_PADDING_2D(X, S) X(S, cn_ints, padding, CN_INTS(1, 1), ONE_OR_LIST, "1, 2 or 4 numbers: of rows, then columns; not negative") CN_DATA_FORMAT_(X, S)
 CN_LAYER_DECLARE(ZeroPadding2D, CN_ZERO_PADDING_2D)
 /* Keras' ZeroPadding3D. */
-#define CN_ZERO_PADDING_3D(X, S) X(S, cn_ints, padding, CN_INTS(1, 1, 1), ONE_OR_LIST, "1, 3 or 6 numbers: of each spatial axis") CN_DATA_FORMAT_(X, S)
+#define CN_ZERO_PADDING_3D(X, S) X(S, cn_ints, padding, CN_INTS(1, 1, 1), ONE_OR_LIST, "1, 3 or 6 numbers: of each spatial axis; not negative") CN_DATA_FORMAT_(X, S)
 CN_LAYER_DECLARE(ZeroPadding3D, CN_ZERO_PADDING_3D)
 
 #ifndef __cplusplus

@@ -3,9 +3,9 @@
 #include "layer_private.h"
 
 bool cni_size_fits(const cn_layer *l, const char *name, cn_size size, int spatial) {
-  const int given = cni_size_given(&size);
-  const bool number = given == 1 && size.d[1] != CN_NONE;
-  return number || given == spatial || (cn_fail(l->object.graph, CN_VALUE, "%s must be 1 number or %d, got %d", name, spatial, given), false);
+  if (cni_size_covers(&size, spatial)) return true;
+  cn_fail(l->object.graph, CN_VALUE, "%s must be 1 number or %d, got %d", name, spatial, cni_size_given(&size));
+  return false;
 }
 
 const char *cni_padding(const cn_layer *l, const char *given, const char *also) {

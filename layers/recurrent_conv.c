@@ -11,9 +11,8 @@ static int64_t channels_of(const cn_layer *l, const cn_dims *step) { return step
 
 /* [kernel_size..., a, b] for a step of that rank. */
 static cn_dims kernel_dims(const cn_layer *l, int rank, int64_t a, int64_t b) {
-  const cn_size *k = &options_of(l)->kernel_size;
   cn_dims d = { rank, { 0 } };
-  for (int i = 0; i < rank - 2; i++) d.d[i] = k->d[i] ? k->d[i] : k->d[0];
+  for (int i = 0; i < rank - 2; i++) d.d[i] = cni_size_at(&options_of(l)->kernel_size, i);
   d.d[rank - 2] = a;
   d.d[rank - 1] = b;
   return d;

@@ -78,7 +78,8 @@ static cn_tensor *weights_of(cn_graph *g, const interpolation *method, int64_t n
 static bool find_method(upsampling *u, const char *name) {
   for (size_t i = 0; name && i < sizeof interpolations / sizeof *interpolations; i++)
     if (!strcasecmp(name, interpolations[i].name)) return u->method = &interpolations[i], true;
-  return cn_fail(u->base.object.graph, CN_VALUE, "interpolation must be nearest, bilinear, bicubic, lanczos3 or lanczos5, got \"%s\"", name ? name : "None"),
+  return cn_fail(u->base.object.graph, CN_VALUE, "interpolation must be nearest, area, bilinear, bicubic, lanczos3 or lanczos5, got \"%s\"",
+                 name ? name : "None"),
          false;
 }
 
@@ -88,7 +89,7 @@ static bool upsampling_init(cn_object *self, cn_size size, const char *data_form
   u->spatial = spatial;
   u->first = cni_channels_first(data_format) ? 2 : 1;
   if (!cni_size_fits(&u->base, "size", size, spatial)) return false;
-  for (int i = 0; i < spatial; i++) u->factor[i] = size.d[i] ? size.d[i] : size.d[0];
+  for (int i = 0; i < spatial; i++) u->factor[i] = cni_size_at(&size, i);
   return find_method(u, method);
 }
 

@@ -284,8 +284,8 @@ static bool names_all(cn_model *m, const cni_compiled *c, const json_t *loss) {
 }
 
 bool cni_outputs_from_json(cn_model *m, cni_compiled *c, const json_t *config) {
-  if (!weights_fit(m, config) || !names_all(m, c, json_object_get(config, "loss"))) return false;
-  return spread(m, c, json_object_get(config, "loss"), "loss", take_loss, false, true) &&
+  if (!weights_fit(m, config)) return false;
+  return spread(m, c, json_object_get(config, "loss"), "loss", take_loss, false, true) && names_all(m, c, json_object_get(config, "loss")) &&
          spread(m, c, json_object_get(config, "loss_weights"), "loss_weights", take_weight, false, true) &&
          spread(m, c, json_object_get(config, "metrics"), "metrics", take_metrics, false, false) &&
          spread(m, c, json_object_get(config, "weighted_metrics"), "weighted_metrics", take_metrics, true, false) && name_losses(m, c);

@@ -149,7 +149,7 @@ Test(layers_shaping, options_that_do_not_go) {
     { "ZeroPadding3D([1, 2])", "ZeroPadding3D: padding must have 1, 3 or 6 numbers, got 2" },
     { "UpSampling3D([2, 2])", "UpSampling3D: size must be 1 number or 3, got 2" },
     { "UpSampling2D(0)", "UpSampling2D: size must be positive, got 0" },
-    { "UpSampling2D(interpolation=cubic)", "UpSampling2D: interpolation must be nearest, bilinear, bicubic, lanczos3 or lanczos5, got \"cubic\"" },
+    { "UpSampling2D(interpolation=cubic)", "UpSampling2D: interpolation must be nearest, area, bilinear, bicubic, lanczos3 or lanczos5, got \"cubic\"" },
     { "ReLU(max_value=-1)", "ReLU: max_value must not be negative, got -1" },
     { "LeakyReLU(none)", "LeakyReLU: negative_slope must not be negative, got nan" },
     { "GaussianNoise(1.5)", "GaussianNoise: stddev must be in [0, 1], got 1.5" },

@@ -132,6 +132,12 @@ Test(functional_keras, windows_larger_than_an_axis) {
   CHECK_REFUSED(g, CN_SHAPE, "max_pool: the window is larger than axis 2 of [?,4,1,4,1] (in p)");
 }
 
+Test(functional_keras, area_repeats_as_nearest_does) {
+  cn_layer *l = cn_layer_from_config(g, "{\"class_name\": \"UpSampling2D\", \"config\": {\"size\": [2, 1], \"interpolation\": \"area\"}}");
+  cr_assert(l, "%s", cn_error(g));
+  CHECK_TENSOR(cn_call(g, l, FLOATS(g, CN_DIMS(1, 2, 1, 1), 3, 5)), CN_DIMS(1, 4, 1, 1), 0, 3, 3, 5, 5);
+}
+
 Test(functional_keras, softmax_over_all_axes) {
   cn_layer *l = cn_layer_from_config(g, "{\"class_name\": \"Softmax\", \"config\": {\"axis\": null}}");
   cr_assert(l, "%s", cn_error(g));
@@ -150,7 +156,7 @@ Test(functional_keras, numbers_and_lists_of_configs) {
     { "{\"class_name\": \"RepeatVector\", \"config\": {\"n\": 0}}", "RepeatVector: n must be positive, got 0" },
     { "{\"class_name\": \"Dot\", \"config\": {\"axes\": [1]}}", "axes must be 1 number or 2, got a list of 1" },
     { "{\"class_name\": \"Dot\", \"config\": {}}", "axes is required" },
-    { "{\"class_name\": \"ZeroPadding2D\", \"config\": {\"padding\": [1]}}", "padding must have 1, 2 or 4 numbers, got 0" },
+    { "{\"class_name\": \"ZeroPadding2D\", \"config\": {\"padding\": [1]}}", "padding: a list must have 2 or 4 numbers, got 1" },
     { "{\"class_name\": \"Dense\", \"config\": {\"units\": 2.0}}", "Dense: units: 2.0 is no integer" },
     { "{\"class_name\": \"Rescaling\", \"config\": {\"scale\": null}}", "Rescaling: scale must be a number, got nan" },
     { "{\"class_name\": \"Cropping2D\", \"config\": {\"cropping\": [[1, 1, 1], [1]]}}", "Cropping2D: cropping: [[1,1,1],[1]] is no list of lists of one length" },

@@ -102,8 +102,9 @@ static const char *const in_linalg[] = {
   "cholesky", "cholesky_inverse", "det", "eigh", "inv", "lstsq", "lu_factor", "matrix_rank", "norm", "pinv", "qr", "solve", "solve_triangular", "svd"
 };
 static const char *const in_image[] = {
-  "affine_transform", "crop_images", "elastic_transform", "extract_patches", "extract_patches_3d", "gaussian_blur", "hsv_to_rgb", "map_coordinates", "pad_images",
-  "perspective_transform", "resize", "rgb_to_grayscale", "rgb_to_hsv", "scale_and_translate", "sobel_edges", "ssim"
+  "affine_transform", "crop_images", "elastic_transform",     "extract_patches", "extract_patches_3d", "gaussian_blur", "hsv_to_rgb",
+  "map_coordinates",  "pad_images",  "perspective_transform", "resize",          "rgb_to_grayscale",   "rgb_to_hsv",    "scale_and_translate",
+  "sobel_edges",      "ssim"
 };
 
 static bool among(const char *name, const char *const *list, size_t n) {

@@ -88,13 +88,15 @@ static void offer(guess *u, const char *name) {
 }
 
 static void offer_class(guess *u, const cn_class *cls) {
-  char snake[NAME_SIZE], lower[NAME_SIZE];
-  size_t n = 0;
-  for (; cls->schema.name[n] && n + 1 < sizeof lower; n++) lower[n] = (char)tolower((unsigned char)cls->schema.name[n]);
-  lower[n] = 0;
+  char text[NAME_SIZE];
   offer(u, cls->schema.name);
-  offer(u, cni_snake_case(cls->schema.name, snake, sizeof snake));
-  if (any_case(cls->kind)) offer(u, lower);
+  offer(u, cni_snake_case(cls->schema.name, text, sizeof text));
+  if (any_case(cls->kind)) {
+    size_t n = 0;
+    for (; cls->schema.name[n] && n + 1 < sizeof text; n++) text[n] = (char)tolower((unsigned char)cls->schema.name[n]);
+    text[n] = 0;
+    offer(u, text);
+  }
   for (const char *const *alias = cls->aliases; alias && *alias; alias++) offer(u, *alias);
 }
 

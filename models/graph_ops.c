@@ -8,89 +8,27 @@
 /* ---- names ---- */
 /* Keras' class where it is not the operation's name in another spelling; of the second list, which is only read, one of several classes. */
 typedef struct spelling { const char *class_name, *op; } spelling;
-static const spelling classes[] = { { "Absolute", "abs" },
-                                    { "BatchNorm", "batch_normalization" },
-                                    { "CDist", "cdist" },
-                                    { "CTCDecode", "ctc_decode" },
-                                    { "CTCLoss", "ctc_loss" },
-                                    { "Copy", "identity" },
-                                    { "ExtractPatches3D", "extract_patches_3d" },
-                                    { "FFT", "fft" },
-                                    { "FFT2", "fft2" },
-                                    { "HSVToRGB", "hsv_to_rgb" },
-                                    { "IFFT2", "ifft2" },
-                                    { "IRFFT", "irfft" },
-                                    { "ISTFT", "istft" },
-                                    { "IsIn", "isin" },
-                                    { "LayerNorm", "layer_normalization" },
-                                    { "PSNR", "psnr" },
-                                    { "RFFT", "rfft" },
-                                    { "RGBToGrayscale", "rgb_to_grayscale" },
-                                    { "RGBToHSV", "rgb_to_hsv" },
-                                    { "RMSNorm", "rms_normalization" },
-                                    { "SSIM", "ssim" },
-                                    { "STFT", "stft" },
-                                    { "SVD", "svd" },
-                                    { "SearchSorted", "searchsorted" } };
+static const spelling classes[] = {
+  { "Absolute", "abs" }, { "BatchNorm", "batch_normalization" }, { "CDist", "cdist" }, { "CTCDecode", "ctc_decode" }, { "CTCLoss", "ctc_loss" },
+  { "Copy", "identity" }, { "ExtractPatches3D", "extract_patches_3d" }, { "FFT", "fft" }, { "FFT2", "fft2" }, { "HSVToRGB", "hsv_to_rgb" },
+  { "IFFT2", "ifft2" }, { "IRFFT", "irfft" }, { "ISTFT", "istft" }, { "IsIn", "isin" }, { "LayerNorm", "layer_normalization" }, { "PSNR", "psnr" },
+  { "RFFT", "rfft" }, { "RGBToGrayscale", "rgb_to_grayscale" }, { "RGBToHSV", "rgb_to_hsv" }, { "RMSNorm", "rms_normalization" }, { "SSIM", "ssim" },
+  { "STFT", "stft" }, { "SVD", "svd" }, { "SearchSorted", "searchsorted" }
+};
 static const spelling others[] = {
-  { "Amax", "max" }, { "Amin", "min" }, { "BitwiseInvert", "bitwise_not" }, { "BitwiseLeftShift", "left_shift" }, { "BitwiseRightShift", "right_shift" },
-  { "TrueDivide", "divide" }
+  { "Amax", "max" }, { "Amin", "min" }, { "BitwiseInvert", "bitwise_not" }, { "BitwiseLeftShift", "left_shift" },
+  { "BitwiseRightShift", "right_shift" }, { "TrueDivide", "divide" }
 };
 #define COUNT(list) (sizeof list / sizeof *list)
 /* Modules other than numpy. */
-static const char *const in_nn[] = { "adaptive_average_pool",
-                                     "adaptive_max_pool",
-                                     "average_pool",
-                                     "batch_normalization",
-                                     "binary_crossentropy",
-                                     "categorical_crossentropy",
-                                     "celu",
-                                     "conv",
-                                     "conv_transpose",
-                                     "ctc_decode",
-                                     "ctc_loss",
-                                     "depth_to_space",
-                                     "depthwise_conv",
-                                     "dot_product_attention",
-                                     "elu",
-                                     "fold",
-                                     "gelu",
-                                     "glu",
-                                     "hard_shrink",
-                                     "hard_sigmoid",
-                                     "hard_silu",
-                                     "hard_tanh",
-                                     "layer_normalization",
-                                     "leaky_relu",
-                                     "log_sigmoid",
-                                     "log_softmax",
-                                     "max_pool",
-                                     "moments",
-                                     "multi_hot",
-                                     "normalize",
-                                     "one_hot",
-                                     "polar",
-                                     "psnr",
-                                     "relu",
-                                     "relu6",
-                                     "rms_normalization",
-                                     "selu",
-                                     "separable_conv",
-                                     "sigmoid",
-                                     "silu",
-                                     "soft_shrink",
-                                     "softmax",
-                                     "softplus",
-                                     "softsign",
-                                     "space_to_depth",
-                                     "sparse_categorical_crossentropy",
-                                     "sparse_plus",
-                                     "sparse_sigmoid",
-                                     "sparsemax",
-                                     "squareplus",
-                                     "tanh_shrink",
-                                     "threshold",
-                                     "unfold" };
+static const char *const in_nn[] = {
+  "adaptive_average_pool", "adaptive_max_pool", "average_pool", "batch_normalization", "binary_crossentropy", "categorical_crossentropy", "celu",
+  "conv", "conv_transpose", "ctc_decode", "ctc_loss", "depth_to_space", "depthwise_conv", "dot_product_attention", "elu", "fold", "gelu", "glu",
+  "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "layer_normalization", "leaky_relu", "log_sigmoid", "log_softmax", "max_pool", "moments",
+  "multi_hot", "normalize", "one_hot", "polar", "psnr", "relu", "relu6", "rms_normalization", "selu", "separable_conv", "sigmoid", "silu",
+  "soft_shrink", "softmax", "softplus", "softsign", "space_to_depth", "sparse_categorical_crossentropy", "sparse_plus", "sparse_sigmoid", "sparsemax",
+  "squareplus", "tanh_shrink", "threshold", "unfold"
+};
 static const char *const in_core[] = {
   "cast", "saturate_cast", "scatter", "scatter_update", "slice", "slice_update", "stop_gradient", "unstack"
 };
@@ -102,9 +40,8 @@ static const char *const in_linalg[] = {
   "cholesky", "cholesky_inverse", "det", "eigh", "inv", "lstsq", "lu_factor", "matrix_rank", "norm", "pinv", "qr", "solve", "solve_triangular", "svd"
 };
 static const char *const in_image[] = {
-  "affine_transform", "crop_images", "elastic_transform",     "extract_patches", "extract_patches_3d", "gaussian_blur", "hsv_to_rgb",
-  "map_coordinates",  "pad_images",  "perspective_transform", "resize",          "rgb_to_grayscale",   "rgb_to_hsv",    "scale_and_translate",
-  "sobel_edges",      "ssim"
+  "affine_transform", "crop_images", "elastic_transform", "extract_patches", "extract_patches_3d", "gaussian_blur", "hsv_to_rgb", "map_coordinates",
+  "pad_images", "perspective_transform", "resize", "rgb_to_grayscale", "rgb_to_hsv", "scale_and_translate", "sobel_edges", "ssim"
 };
 
 static bool among(const char *name, const char *const *list, size_t n) {

@@ -247,11 +247,13 @@ static bool take_metrics(cn_model *m, cni_compiled *c, int64_t output, const jso
   return metrics_by_json(&p, v);
 }
 
+static bool by_output(const json_t *v) { return json_is_object(v) && !json_object_get(v, "class_name"); }
+
 /* A dict by output, in the outputs' order; a list with an entry for each output; one value: for every output if `all`, else for the only one. */
 static bool spread(cn_model *m, cni_compiled *c, const json_t *v, const char *what, json_taker take, bool weighted, bool all) {
   const char *key;
   json_t *inner;
-  const bool dict = json_is_object(v) && !json_object_get(v, "class_name");
+  const bool dict = by_output(v);
   if (!v || json_is_null(v)) return true;
   if (dict) json_object_foreach((json_t *)(uintptr_t)v, key, inner)
     if (output_named(m, c, key, strlen(key), what) < 0) return false;
@@ -263,8 +265,6 @@ static bool spread(cn_model *m, cni_compiled *c, const json_t *v, const char *wh
   }
   return true;
 }
-
-static bool by_output(const json_t *v) { return json_is_object(v) && !json_object_get(v, "class_name"); }
 
 /* Keras counts one loss where a single one is given for all outputs. */
 static bool weights_fit(cn_model *m, const json_t *config) {

@@ -105,22 +105,31 @@ static void flat_part(void *ctx, int64_t begin, int64_t end) {
   p->f(p->y + (size_t)begin * p->result, p->a + (size_t)(begin * sa) * p->size, p->b + (size_t)(begin * sb) * p->size, end - begin, sa, sb);
 }
 
+/* Without loops over axes, where each input is whole or one number, and few elements. */
+static bool few(cni_binary *f, void *y, int64_t n, const void *a, int64_t na, const void *b, int64_t nb) {
+  if (n >= 2 * CNI_GRAIN || (na != n && na != 1) || (nb != n && nb != 1)) return false;
+  f(y, a, b, n, na == n, nb == n);
+  return true;
+}
+
 void cni_binary_raw(cn_graph *g, cni_binary *f, void *to, size_t result, const cn_dims *y, const void *a, const cn_dims *da, const void *b, const cn_dims *db,
                     size_t size) {
   const int64_t count = y->rank ? cn_dims_count(y) : 1;
-  if (!count) return;
+  if (!count || few(f, to, count, a, cn_dims_count(da), b, cn_dims_count(db))) return;
   pairing p = { f, to, a, b, layout_of(da, db, y), size, result };
   const int64_t n = p.l.d[p.l.rank - 1];
   if (p.l.rank == 1) cni_parallel(g, n, CNI_GRAIN, flat_part, &p);
   else cni_parallel(g, count / n, CNI_GRAIN / n + 1, rows_part, &p);
 }
 
+void cni_binary_into(const cn_call *c, cni_binary *f, void *to, size_t result) {
+  const cn_tensor *a = c->x[0], *b = c->x[1], *y = c->y[0];
+  if (!few(f, to, y->count, a->data, a->count, b->data, b->count))
+    cni_binary_raw(c->graph, f, to, result, &y->dims, a->data, &a->dims, b->data, &b->dims, cn_dtype_size((cn_dtype)a->dtype));
+}
+
 cn_code cni_binary_map(const cn_call *c, cni_binary *f, size_t result) {
-  const cn_tensor *a = c->x[0], *b = c->x[1];
-  cn_tensor *y = c->y[0];
-  const int64_t n = y->count;
-  if (n < 2 * CNI_GRAIN && (a->count == n || a->count == 1) && (b->count == n || b->count == 1)) f(y->data, a->data, b->data, n, a->count == n, b->count == n);
-  else cni_binary_raw(c->graph, f, y->data, result, &y->dims, a->data, &a->dims, b->data, &b->dims, cn_dtype_size((cn_dtype)a->dtype));
+  cni_binary_into(c, f, c->y[0]->data, result);
   return CN_OK;
 }
 

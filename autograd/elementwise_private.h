@@ -12,6 +12,8 @@ cn_code cni_map(const cn_call *c, cni_unary *f, const double *p);
 cn_code cni_map_grad(const cn_call *c, cni_unary_grad *f, const double *p);
 /* y = a op b with broadcasting; result_size: bytes of one element of y. */
 cn_code cni_binary_map(const cn_call *c, cni_binary *f, size_t result_size);
+/* The same to elsewhere. */
+void cni_binary_into(const cn_call *c, cni_binary *f, void *to, size_t result_size);
 /* to [of y's shape] = p op q, each a tensor's data broadcast to y's shape: for backward kernels. */
 void cni_binary_raw(cn_graph *g, cni_binary *f, void *to, size_t result_size, const cn_dims *y, const void *a, const cn_dims *da, const void *b,
                     const cn_dims *db, size_t size);

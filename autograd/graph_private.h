@@ -34,6 +34,7 @@ typedef struct cni_extra {
   uint32_t epoch;                      /* of the extra of a step tensor */
   uint32_t read_epoch;                 /* first_reader is of this epoch */
   int32_t first_reader;                /* tape index of the first node that read the variable since the last reset */
+  int32_t place;                       /* where an optimizer that met it last has it: a guess for the next time */
 } cni_extra;
 
 /* The first 64 bytes serve every call; the value of small tensors and the shape follow. */

@@ -23,6 +23,7 @@ typedef struct cn_call {
   void *const *gy;         /* backward: gradients of the outputs, contiguous, of their shapes; NULL where nothing depends on the output */
   void *const *gx;         /* backward: where to write the gradients of the inputs (not zeroed); NULL where none is wanted */
   bool narrow;             /* backward: gx[0] has the shape that the op's `narrow` gives */
+  void *memo;              /* forward, backward: op->memo bytes of this call's own, zeros at first, where it is run again with the same shapes; or NULL */
 } cn_call;
 
 /* What the naive reference of the sweep gets: everything as double. */
@@ -47,6 +48,7 @@ struct cn_op {
   int16_t outputs;                                     /* number of outputs; 0: as `count` says */
   int16_t kept;                                        /* of the outputs the last ones, which are there for the gradient only */
   uint32_t flags, reads;
+  uint32_t memo;                                       /* bytes in which a repeated call keeps what it found out from its shapes; 0: none */
   bool deep;                                           /* options point at memory that a node must copy */
   bool checked;                                        /* has numbers among its options, which are checked at each call */
   int64_t (*count)(const cn_call *c);                  /* number of outputs where it varies; -1 after cn_fail */

@@ -181,7 +181,7 @@ static cn_code squared_difference_backward(const cn_call *c) {
   void *first = c->gx[0] ? c->gx[0] : c->gx[1];
   const double two = 2, minus = -1;
   if (!first) return CN_OK;
-  cni_binary_raw(c->graph, K->subtract, first, w, &y->dims, c->x[0]->data, &c->x[0]->dims, c->x[1]->data, &c->x[1]->dims, w);
+  cni_binary_into(c, K->subtract, first, w);
   K->multiply(first, first, c->gy[0], y->count, 1, 1);
   K->scale(first, first, y->count, &two);
   if (c->gx[1]) K->scale(c->gx[1], first, y->count, &minus);

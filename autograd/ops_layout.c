@@ -42,6 +42,8 @@ PLANE(uint8_t, one)
 PLANE(uint32_t, four)
 PLANE(uint64_t, eight)
 
+static plane plain_of(size_t width) { return width == 1 ? one_plain : width == 4 ? four_plain : eight_plain; }
+
 typedef struct { cni_loops l; size_t width; plane run; char *to; const char *from; } job;
 
 /* Drops loops of length 1 and joins those that continue each other. False when there is nothing to copy. */
@@ -134,10 +136,7 @@ void cni_copy(cn_graph *g, size_t width, const cni_loops *l, void *to, const voi
     move_loop(&j.l, 0, j.l.rank - 1);
   }
   const bool transposed = find_transposition(&j.l);
-  j.run = width == 1   ? (transposed ? one_transposed : one_plain)
-          : width == 4 ? (transposed ? four_transposed : four_plain)
-          : transposed ? eight_transposed
-                       : eight_plain;
+  j.run = !transposed ? plain_of(width) : width == 1 ? one_transposed : width == 4 ? four_transposed : eight_transposed;
   int64_t planes = 1;
   for (int i = 0; i < j.l.rank - 2; i++) planes *= j.l.n[i];
   const int64_t size = j.l.n[j.l.rank - 2] * j.l.n[j.l.rank - 1];
@@ -312,8 +311,15 @@ cn_tensor *cni_spread(cn_graph *g, cn_tensor *x, const cn_dims *dims) {
   return cn_apply(g, &cn_op_broadcast_to, &a)[0];
 }
 
+bool cni_repeat_plain(size_t width, int64_t count, void *to, int64_t given, const void *from) {
+  if (count >= GRAIN || (count != given && given != 1)) return false;
+  plain_of(width)(to, from, 1, count, 0, 1, 0, count == given);
+  return true;
+}
+
 void cni_repeat(cn_graph *g, size_t width, const cn_dims *dims, void *to, const cn_dims *from_dims, const void *from) {
   int64_t steps[CN_MAX_RANK], from_steps[CN_MAX_RANK];
+  if (cni_repeat_plain(width, cn_dims_count(dims), to, cn_dims_count(from_dims), from)) return;
   cni_strides(from_dims, steps);
   for (int i = 0; i < dims->rank; i++) {
     const int k = i - dims->rank + from_dims->rank;

@@ -24,6 +24,8 @@ void cni_copy(cn_graph *g, size_t width, const cni_loops *l, void *to, const voi
 void cni_gather(cn_graph *g, size_t width, const cn_dims *dims, void *to, const void *from, const int64_t *from_steps);
 /* `to` of shape dims is `from`, contiguous, repeated along axes of size 1 and along those that dims has in front. */
 void cni_repeat(cn_graph *g, size_t width, const cn_dims *dims, void *to, const cn_dims *from_dims, const void *from);
+/* The same by the numbers of elements, where few are a copy or all the same; else false, and nothing is done. */
+bool cni_repeat_plain(size_t width, int64_t count, void *to, int64_t given, const void *from);
 
 /* A reduction's axes as bits. None: all. False after INDEX "axis 3 is out of range for rank 2" or VALUE "axis 0 is given twice". */
 bool cni_axes(cn_graph *g, cn_ints axis, int rank, uint32_t *bits);

@@ -1,4 +1,5 @@
 #include "ops_product.h"
+#include "../core/gemm_memo_private.h"
 #include "elementwise_private.h"
 #include "ops.h"
 #include "slope_private.h"
@@ -28,10 +29,14 @@ static cn_code linear_infer(const cn_call *c) {
   return CN_OK;
 }
 
+typedef union linear_memo { cni_gemm_memo y; struct { cni_gemm_memo x, kernel; } gradient; } linear_memo;
+
 static cn_code linear_forward(const cn_call *c) {
   const cn_tensor *x = c->x[0], *k = c->x[1], *b = c->x[2];
   const int64_t d = k->dims.d[0], units = k->dims.d[1];
-  if (!c->y[0]->count) return CN_OK;
+  const void *bias = cni_given(b) ? b->data : NULL;
+  linear_memo *memo = c->memo;
+  if (!c->y[0]->count || (memo && cni_gemm_again(&memo->y, x->data, k->data, bias, c->y[0]->data))) return CN_OK;
   const cni_gemm_args p = { .dtype = (cn_dtype)x->dtype,
                             .m = rows_of(x),
                             .n = units,
@@ -39,30 +44,36 @@ static cn_code linear_forward(const cn_call *c) {
                             .a = x->data,
                             .b = k->data,
                             .c = c->y[0]->data,
-                            .bias = cni_given(b) ? b->data : NULL,
+                            .bias = bias,
                             .activation = activation_of(c->args),
                             .batch = 1 };
-  return cni_gemm(c->graph, &p);
+  return cni_gemm_first(c->graph, &p, memo ? &memo->y : NULL);
 }
 
-/* dx = d kernel^T, dkernel = x^T d. */
-static cn_code products(const cn_call *c, const void *d) {
+/* d kernel^T */
+static cn_code gradient_of_x(const cn_call *c, const void *d, cni_gemm_memo *memo) {
+  const cn_tensor *k = c->x[1];
+  if (cni_gemm_again(memo, d, k->data, NULL, c->gx[0])) return CN_OK;
+  const cni_gemm_args a = { .dtype = (cn_dtype)k->dtype, .transpose_b = true, .m = rows_of(c->x[0]), .n = k->dims.d[0], .k = k->dims.d[1],
+                            .a = d, .b = k->data, .c = c->gx[0], .batch = 1 };
+  return cni_gemm_first(c->graph, &a, memo);
+}
+
+/* x^T d */
+static cn_code gradient_of_kernel(const cn_call *c, const void *d, cni_gemm_memo *memo) {
   const cn_tensor *x = c->x[0], *k = c->x[1];
-  const int64_t rows = rows_of(x), units = k->dims.d[1];
-  const cni_gemm_args dx = {
-    .dtype = (cn_dtype)x->dtype, .transpose_b = true, .m = rows, .n = k->dims.d[0], .k = units, .a = d, .b = k->data, .c = c->gx[0], .batch = 1
-  };
-  const cni_gemm_args dk = {
-    .dtype = (cn_dtype)x->dtype, .transpose_a = true, .m = k->dims.d[0], .n = units, .k = rows, .a = x->data, .b = d, .c = c->gx[1], .batch = 1
-  };
-  const cn_code code = c->gx[0] ? cni_gemm(c->graph, &dx) : CN_OK;
-  return code == CN_OK && c->gx[1] ? cni_gemm(c->graph, &dk) : code;
+  if (cni_gemm_again(memo, x->data, d, NULL, c->gx[1])) return CN_OK;
+  const cni_gemm_args a = { .dtype = (cn_dtype)k->dtype, .transpose_a = true, .m = k->dims.d[0], .n = k->dims.d[1], .k = rows_of(x),
+                            .a = x->data, .b = d, .c = c->gx[1], .batch = 1 };
+  return cni_gemm_first(c->graph, &a, memo);
 }
 
 static cn_code linear_backward(const cn_call *c) {
+  linear_memo *memo = c->memo;
   cni_slope s;
   cn_code code = cni_slope_take(c, &s, c->x[1]->dims.d[1], activation_of(c->args), c->gx[2]);
-  if (code == CN_OK) code = products(c, s.d);
+  if (code == CN_OK && c->gx[0]) code = gradient_of_x(c, s.d, memo ? &memo->gradient.x : NULL);
+  if (code == CN_OK && c->gx[1]) code = gradient_of_kernel(c, s.d, memo ? &memo->gradient.kernel : NULL);
   cni_slope_drop(c->graph, &s);
   return code;
 }
@@ -88,8 +99,9 @@ static void linear_reference(const cn_reference *r) {
   }
 }
 static double linear_cost(const cn_call *c) { return (double)c->y[0]->count * (2 * (double)c->x[1]->dims.d[0] + 2); }
-CN_OP(linear, CN_LINEAR, .outputs = 1, .cost = linear_cost, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(0), .infer = linear_infer,
-      .forward = linear_forward, .vjp = linear_vjp, .backward = linear_backward, .reference = linear_reference,
+CN_OP(linear, CN_LINEAR, .outputs = 1, .memo = sizeof(linear_memo), .cost = linear_cost,
+      .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(0), .infer = linear_infer, .forward = linear_forward,
+      .vjp = linear_vjp, .backward = linear_backward, .reference = linear_reference,
       .samples = CN_TEXTS("f[3,4], f[4,5], f[5]", "f[3,4], f[4,5]", "f[3,4], f[4,5], f[5], activation=1", "f[3,4], f[4,5], f[5], activation=2",
                           "f[3,4], f[4,5], activation=3", "f[2,3,4], f[4,5], f[5], activation=2", "f[0,4], f[4,5], f[5]", "f[1,1], f[1,1], f[1]",
                           "f[3,0], f[0,2], f[2], activation=3", "f[9,4], f[4,17], activation=1"),

@@ -70,6 +70,7 @@ static void narrow_dims(const cn_call *c, cn_dims *dims) { cni_reduced_dims(&c->
 /* gx = gy repeated over the reduced axes. */
 static void spread(const cn_call *c, const void *gy) {
   cn_dims narrow;
+  if (cni_repeat_plain(cni_width_of(c), c->x[0]->count, c->gx[0], c->y[0]->count, gy)) return;
   narrow_dims(c, &narrow);
   cni_repeat(c->graph, cni_width_of(c), &c->x[0]->dims, c->gx[0], &narrow, gy);
 }

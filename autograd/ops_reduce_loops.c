@@ -55,6 +55,7 @@ typedef void (*reduce_loop)(void *y, const void *x, int64_t outer, int64_t n, in
 #define FLOAT_SUM(T, name, STEP)                                                                                  \
   static double name##_row(const T *x, int64_t n) {                                                               \
     double total = 0;                                                                                             \
+    for (; n > 0 && n < 32; n--, x++) total += (double)STEP((T)0, *x);                                            \
     while (n > 0) {                                                                                               \
       const int64_t part = n < 1024 ? n : 1024, full = part & ~(int64_t)31;                                       \
       T s[32] = { 0 };                                                                                            \
@@ -72,6 +73,10 @@ typedef void (*reduce_loop)(void *y, const void *x, int64_t outer, int64_t n, in
   static void name##_columns(T *y, const T *x, int64_t n, int64_t inner) {                                        \
     T s[64];                                                                                                      \
     double total[64];                                                                                             \
+    if (n == 1) {                                                                                                 \
+      for (int64_t j = 0; j < inner; j++) y[j] = STEP((T)0, x[j]);                                                \
+      return;                                                                                                     \
+    }                                                                                                             \
     for (int64_t j0 = 0; j0 < inner; j0 += 64) {                                                                  \
       const int64_t m = inner - j0 < 64 ? inner - j0 : 64;                                                        \
       for (int64_t j = 0; j < m; j++) total[j] = 0;                                                               \

@@ -93,13 +93,23 @@ static void append_pair(cn_graph *g, action_kind kind, cn_tensor *y, cn_tensor *
   a->x = x;
 }
 
+/* A call as it will be run again. */
+static bool note_call(action *a, const cn_call *c) {
+  const size_t memo = c->op->memo;
+  a->u.call = *c;
+  a->u.call.sig = NULL;
+  if (!memo) return true;
+  if (!(a->u.call.memo = cni_arena_take(c->graph, cni_step_arena(c->graph), memo))) return false;
+  memset(a->u.call.memo, 0, memo);
+  return true;
+}
+
 void cni_capture_call(const cn_call *c) {
   cn_graph *g = c->graph;
   action *a = append(g, c->op->flags & CN_OP_VIEW ? VIEW : CALL);
   if (!a) return;
   if (a->kind == CALL) {
-    a->u.call = *c;
-    a->u.call.sig = NULL;
+    note_call(a, c);
     return;
   }
   a->y = c->y[0];
@@ -114,8 +124,7 @@ void cni_capture_rule(const cn_call *c, cn_tensor *const *gy) {
   const size_t nx = (size_t)c->nx, ny = (size_t)c->ny;
   void **p = cni_arena_take(g, cni_step_arena(g), (nx + 2 * ny) * sizeof *p);
   action *a = p ? append(g, RULE) : NULL;
-  if (!a) return;
-  a->u.call = *c;
+  if (!a || !note_call(a, c)) return;
   a->u.call.gx = memcpy(p, c->gx, nx * sizeof *p);
   a->u.call.gy = memcpy(p + nx, c->gy, ny * sizeof *p);
   a->gy = (cn_tensor *const *)memcpy(p + nx + ny, gy, ny * sizeof *p);

@@ -7,29 +7,35 @@
 
 typedef struct slope { const cni_kernels *k; char *d, *sums; const char *gy, *y; int64_t rows, units, parts; size_t w; int activation; } slope;
 
+/* The rows from `at` bytes on. */
+static void slope_rows(const slope *s, size_t at, char *sums, int64_t rows) {
+  if (!s->activation) s->k->sum(sums, s->gy + at, 1, rows, s->units);
+  else if (sums) s->k->bias_activation_grad(s->d + at, sums, s->gy + at, s->y + at, rows, s->units, s->activation);
+  else s->k->activation_grad(s->d + at, s->gy + at, s->y + at, rows * s->units, s->activation);
+}
+
 /* Each part has the sums of its rows. */
 static void slope_parts(void *ctx, int64_t begin, int64_t end) {
   const slope *s = ctx;
   for (int64_t p = begin; p < end; p++) {
     const int64_t first = s->rows * p / s->parts, rows = s->rows * (p + 1) / s->parts - first;
-    const size_t at = (size_t)(first * s->units) * s->w;
-    char *sums = s->sums ? s->sums + (size_t)(p * s->units) * s->w : NULL;
-    if (!s->activation) s->k->sum(sums, s->gy + at, 1, rows, s->units);
-    else if (sums) s->k->bias_activation_grad(s->d + at, sums, s->gy + at, s->y + at, rows, s->units, s->activation);
-    else s->k->activation_grad(s->d + at, s->gy + at, s->y + at, rows * s->units, s->activation);
+    slope_rows(s, (size_t)(first * s->units) * s->w, s->sums ? s->sums + (size_t)(p * s->units) * s->w : NULL, rows);
   }
 }
 
 static int64_t parts_of(const cn_graph *g, const slope *s) {
-  const int64_t threads = g->core.threads < MOST_PARTS ? g->core.threads : MOST_PARTS, count = s->rows * s->units;
-  if (threads < 2 || count < 2 * CNI_GRAIN || s->rows < 2 * threads) return 1;
+  const int64_t count = s->rows * s->units;
+  if (count < 2 * CNI_GRAIN) return 1;
+  const int64_t threads = g->core.threads < MOST_PARTS ? g->core.threads : MOST_PARTS;
+  if (threads < 2 || s->rows < 2 * threads) return 1;
   return count / CNI_GRAIN < threads ? count / CNI_GRAIN : threads;
 }
 
 static cn_code slope_run(cn_graph *g, slope *s, void *gbias) {
   s->parts = parts_of(g, s);
   s->sums = gbias;
-  if (s->parts == 1 || !gbias) return cni_parallel(g, s->parts, 1, slope_parts, s), CN_OK;
+  if (s->parts == 1) return slope_rows(s, 0, gbias, s->rows), CN_OK;
+  if (!gbias) return cni_parallel(g, s->parts, 1, slope_parts, s), CN_OK;
   cni_buffer *sums = cni_buffer_take(g, (size_t)(s->parts * s->units) * s->w, false);
   if (!sums) return CN_NO_MEMORY;
   s->sums = sums->data;

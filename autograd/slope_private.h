@@ -7,7 +7,7 @@
 typedef struct cni_slope {
   const void *d;                                       /* [rows, units]; gy itself where there is no activation */
   cni_buffer *own;
-  union { char bytes[256]; double align; } small;
+  union { char bytes[2048]; double align; } small;
 } cni_slope;
 
 /* For output 0 and its gradient, as rows of `units` numbers; in the same pass the bias's gradient, d's column sums, where gbias is not NULL. Given back with

@@ -1,8 +1,7 @@
 /* Matrix products: which engine serves which, and how own kernels are divided among threads. */
-#include "gemm_private.h"
+#include "gemm_memo_private.h"
 #include <cblas.h>
 #include <string.h>
-#include "kernels_product_private.h"
 #include "threads_private.h"
 
 #define LARGEST_INT ((int64_t)INT32_MAX)
@@ -19,21 +18,17 @@ static const cni_product_kernels *product_kernels(const cn_graph *g, cn_dtype dt
 static void *offset(void *p, int64_t elements, cn_dtype dtype) { return (char *)p + elements * (dtype == CN_F64 ? 8 : 4); }
 static const void *offset_const(const void *p, int64_t elements, cn_dtype dtype) { return p ? (const char *)p + elements * (dtype == CN_F64 ? 8 : 4) : NULL; }
 
-/* Leading dimensions filled in. */
-static cni_gemm_args complete(const cni_gemm_args *a) {
-  cni_gemm_args c = *a;
-  if (!c.lda) c.lda = c.transpose_a ? c.m : c.k;
-  if (!c.ldb) c.ldb = c.transpose_b ? c.k : c.n;
-  if (!c.ldc) c.ldc = c.n;
-  return c;
-}
+/* One column has a bias of one number, which the kernels for a row do not know: it is left to `finish`, as an activation is. */
+static bool finishes_itself(const cni_gemm_args *a) { return a->n != 1; }
 
-static cni_product as_product(const cni_gemm_args *a) {
+static inline cni_product as_product(const cni_gemm_args *a) {
+  const int64_t lda = cni_lda(a), ldb = cni_ldb(a);
   return (cni_product){ .m = a->m, .n = a->n, .k = a->k,
-                        .a = a->a, .a_row = a->transpose_a ? 1 : a->lda, .a_col = a->transpose_a ? a->lda : 1,
-                        .b = a->b, .b_row = a->transpose_b ? 1 : a->ldb, .b_col = a->transpose_b ? a->ldb : 1,
-                        .c = a->c, .c_row = a->ldc, .c_col = 1,
-                        .bias = a->bias, .accumulate = a->accumulate, .relu = a->activation == CNI_FUSED_RELU };
+                        .a = a->a, .a_row = a->transpose_a ? 1 : lda, .a_col = a->transpose_a ? lda : 1,
+                        .b = a->b, .b_row = a->transpose_b ? 1 : ldb, .b_col = a->transpose_b ? ldb : 1,
+                        .c = a->c, .c_row = cni_ldc(a), .c_col = 1,
+                        .bias = finishes_itself(a) ? a->bias : NULL, .accumulate = a->accumulate,
+                        .relu = finishes_itself(a) && a->activation == CNI_FUSED_RELU };
 }
 
 /* The product of the transposed matrices, c' = b' a'. */
@@ -47,7 +42,7 @@ static cni_product transposed(const cni_product *p) {
 static bool better_transposed(const cni_product_kernels *k, const cni_product *p) {
   if (p->bias) return false;
   if (p->n < k->lanes && p->a_row == 1) return p->m > p->n;
-  const int64_t filled = (p->m + k->lanes - 1) / k->lanes * k->lanes;
+  const int64_t filled = (p->m + k->lanes - 1) & ~(k->lanes - 1);
   return p->b_row == 1 && p->a_col == 1 && p->m <= FEW_ROWS && 4 * p->m >= 3 * filled && p->n > p->m && p->k >= DEEP;
 }
 
@@ -118,13 +113,18 @@ static cn_code by_memory(cn_graph *g, job *j, void (*run)(const cni_product *p),
 
 typedef void (*whole_product)(const cni_product *p);
 
+/* m n k <= limit, without a division. */
+static inline bool is_at_most(int64_t m, int64_t n, int64_t k, int64_t limit) {
+  return m <= limit && n <= limit && k <= limit && m * n <= limit && m * n * k <= limit;
+}
+
 /* The kernel that does p whole on one thread and without scratch memory, or NULL. p is transposed where that serves it better. */
-static whole_product kernel_of(const cni_product_kernels *k, cni_product *p, bool *flipped) {
+static inline whole_product kernel_of(const cni_product_kernels *k, cni_product *p, bool *flipped) {
   *flipped = p->m != 1 && ((p->n == 1 && p->c_row == 1) || ((p->k != 1 || p->b_col != 1) && better_transposed(k, p)));
   if (*flipped) *p = transposed(p);
   if (p->m == 1 && p->c_col == 1) return k->row;
   if (p->k == 1 && p->b_col == 1 && p->c_col == 1) return k->outer;
-  return p->m * p->n <= TWO_THREADS / p->k && k->fits_small(p) ? k->small : NULL;
+  return is_at_most(p->m, p->n, p->k, TWO_THREADS) && k->fits_small(p) ? k->small : NULL;
 }
 
 static cn_code by_own(cn_graph *g, const cni_gemm_args *a) {
@@ -146,7 +146,7 @@ static bool fits_int(const cni_gemm_args *a) {
 static cn_code by_blas(const cni_gemm_args *a) {
   if (!fits_int(a)) return CN_UNSUPPORTED;
   const CBLAS_TRANSPOSE ta = a->transpose_a ? CblasTrans : CblasNoTrans, tb = a->transpose_b ? CblasTrans : CblasNoTrans;
-  const int m = (int)a->m, n = (int)a->n, k = (int)a->k, lda = (int)a->lda, ldb = (int)a->ldb, ldc = (int)a->ldc;
+  const int m = (int)a->m, n = (int)a->n, k = (int)a->k, lda = (int)cni_lda(a), ldb = (int)cni_ldb(a), ldc = (int)cni_ldc(a);
   if (a->dtype == CN_F64) cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1, a->a, lda, a->b, ldb, a->accumulate ? 1 : 0, a->c, ldc);
   else cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1, a->a, lda, a->b, ldb, a->accumulate ? 1 : 0, a->c, ldc);
   return CN_OK;
@@ -157,11 +157,11 @@ typedef struct finish_job { const cni_kernels *kernels; const cni_gemm_args *a; 
 static void finish_rows(void *context, int64_t begin, int64_t end) {
   const finish_job *f = context;
   const cni_gemm_args *a = f->a;
-  if (a->ldc == a->n) {
+  if (cni_ldc(a) == a->n) {
     f->kernels->bias_activation(offset(a->c, begin * a->n, a->dtype), f->bias, end - begin, a->n, f->activation);
     return;
   }
-  for (int64_t i = begin; i < end; i++) f->kernels->bias_activation(offset(a->c, i * a->ldc, a->dtype), f->bias, 1, a->n, f->activation);
+  for (int64_t i = begin; i < end; i++) f->kernels->bias_activation(offset(a->c, i * cni_ldc(a), a->dtype), f->bias, 1, a->n, f->activation);
 }
 
 /* What the engine left to be done to c. */
@@ -188,28 +188,25 @@ cni_gemm_engine cni_gemm_pick(const cn_graph *g, const cni_gemm_args *a) {
   return a->dtype == CN_F32 && !a->transpose_b && cni_onednn_there() ? CNI_GEMM_ONEDNN : CNI_GEMM_BLAS;
 }
 
-/* One column: its bias is one number, which the kernels for a row do not know. */
-static cn_code column_by_own(cn_graph *g, const cni_gemm_args *a) {
-  cni_gemm_args own = *a;
-  own.bias = NULL, own.activation = CNI_FUSED_NONE;
-  const cn_code code = by_own(g, &own);
-  if (code == CN_OK) finish(g, a, a->bias, a->activation);
-  return code;
+static void finish_own(cn_graph *g, const cni_gemm_args *a) {
+  if (finishes_itself(a)) finish(g, a, NULL, a->activation == CNI_FUSED_RELU ? CNI_FUSED_NONE : a->activation);
+  else finish(g, a, a->bias, a->activation);
 }
 
-/* One product, sizes at least 1, leading dimensions complete. */
+/* One product, sizes at least 1. */
 static cn_code product(cn_graph *g, const cni_gemm_args *a, cni_gemm_engine engine) {
-  if (engine == CNI_GEMM_OWN && a->n == 1 && (a->bias || a->activation != CNI_FUSED_NONE)) return column_by_own(g, a);
   const bool own = engine == CNI_GEMM_OWN;
   const cn_code code = own ? by_own(g, a) : engine == CNI_GEMM_ONEDNN ? cni_onednn_gemm(g, a) : by_blas(a);
-  if (code == CN_OK) finish(g, a, own ? NULL : a->bias, own && a->activation == CNI_FUSED_RELU ? CNI_FUSED_NONE : a->activation);
-  return code;
+  if (code != CN_OK) return code;
+  if (own) finish_own(g, a);
+  else finish(g, a, a->bias, a->activation);
+  return CN_OK;
 }
 
 /* c = f(bias) for k = 0. */
 static void without_terms(cn_graph *g, const cni_gemm_args *a) {
   if (a->accumulate) return;
-  for (int64_t i = 0; i < a->m; i++) memset(offset(a->c, i * a->ldc, a->dtype), 0, (size_t)a->n * (a->dtype == CN_F64 ? 8 : 4));
+  for (int64_t i = 0; i < a->m; i++) memset(offset(a->c, i * cni_ldc(a), a->dtype), 0, (size_t)a->n * (a->dtype == CN_F64 ? 8 : 4));
   finish(g, a, a->bias, a->activation);
 }
 
@@ -255,13 +252,31 @@ static bool by_small(cn_graph *g, const cni_gemm_args *a) {
   return true;
 }
 
-cn_code cni_gemm_by(cn_graph *g, const cni_gemm_args *args, cni_gemm_engine engine) {
-  if (args->m <= 0 || args->n <= 0 || args->batch <= 0) return CN_OK;
-  const cni_gemm_args a = complete(args);
-  batch_job j = { g, &a, engine == CNI_GEMM_AUTO ? cni_gemm_pick(g, &a) : engine, CN_OK };
-  if (a.batch == 1) return a.k > 0 ? product(g, &a, j.engine) : (without_terms(g, &a), (cn_code)CN_OK);
-  if (j.engine != CNI_GEMM_OWN || !by_small(g, &a)) some_products(&j, 0, a.batch);
+cn_code cni_gemm_by(cn_graph *g, const cni_gemm_args *a, cni_gemm_engine engine) {
+  if (a->m <= 0 || a->n <= 0 || a->batch <= 0) return CN_OK;
+  batch_job j = { g, a, engine == CNI_GEMM_AUTO ? cni_gemm_pick(g, a) : engine, CN_OK };
+  if (a->batch == 1) return a->k > 0 ? product(g, a, j.engine) : (without_terms(g, a), (cn_code)CN_OK);
+  if (j.engine != CNI_GEMM_OWN || !by_small(g, a)) some_products(&j, 0, a->batch);
   return j.code;
 }
 
-cn_code cni_gemm(cn_graph *g, const cni_gemm_args *a) { return cni_gemm_by(g, a, CNI_GEMM_AUTO); }
+/* A product that is over before a library or a thread could begin: by one of our kernels. */
+static bool little(const cn_graph *g, const cni_gemm_args *a, cni_gemm_memo *memo) {
+  if (a->batch != 1 || a->m <= 0 || a->n <= 0 || a->k <= 0 || !is_at_most(a->m, a->n, a->k, LITTLE) || cni_ldc(a) != a->n) return false;
+  const cni_kernels *k = cni_context_of_const(g)->kernels[a->dtype == CN_F64];
+  const bool whole = finishes_itself(a);
+  memo->p = as_product(a);
+  memo->m = a->m;
+  memo->n = a->n;
+  memo->activation = whole && a->activation == CNI_FUSED_RELU ? CNI_FUSED_NONE : a->activation;
+  memo->finish = memo->activation != CNI_FUSED_NONE || (a->bias && !whole) ? k->bias_activation : NULL;
+  memo->run = kernel_of(k->product, &memo->p, &memo->transposed);
+  return memo->run != NULL;
+}
+
+cn_code cni_gemm_first(cn_graph *g, const cni_gemm_args *a, cni_gemm_memo *memo) {
+  cni_gemm_memo own;
+  if (!memo) memo = &own;
+  return little(g, a, memo) && cni_gemm_again(memo, a->a, a->b, a->bias, a->c) ? CN_OK : cni_gemm_by(g, a, CNI_GEMM_AUTO);
+}
+cn_code cni_gemm(cn_graph *g, const cni_gemm_args *a) { return cni_gemm_first(g, a, NULL); }

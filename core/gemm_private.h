@@ -22,6 +22,9 @@ typedef struct cni_gemm_args {
   int64_t batch;                         /* number of products; 1 for one, 0 does nothing */
   int64_t stride_a, stride_b, stride_c;  /* elements from one product's matrices to the next's; 0 shares an input */
 } cni_gemm_args;
+static inline int64_t cni_lda(const cni_gemm_args *a) { return a->lda ? a->lda : a->transpose_a ? a->m : a->k; }
+static inline int64_t cni_ldb(const cni_gemm_args *a) { return a->ldb ? a->ldb : a->transpose_b ? a->k : a->n; }
+static inline int64_t cni_ldc(const cni_gemm_args *a) { return a->ldc ? a->ldc : a->n; }
 
 /* CN_OK; CN_NO_MEMORY or CN_UNSUPPORTED (a leading dimension above INT32_MAX that no kernel takes) after reporting it. Called outside parallel regions only. */
 cn_code cni_gemm(cn_graph *g, const cni_gemm_args *a);

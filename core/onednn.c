@@ -17,8 +17,8 @@ const char *cni_onednn_version(char *text, size_t size) {
 cn_code cni_onednn_gemm(cn_graph *g, const cni_gemm_args *a) {
   (void)g;
   if (a->dtype != CN_F32) return CN_UNSUPPORTED;
-  const dnnl_status_t status = dnnl_sgemm(a->transpose_a ? 'T' : 'N', a->transpose_b ? 'T' : 'N', a->m, a->n, a->k, 1, a->a, a->lda, a->b, a->ldb,
-      a->accumulate ? 1 : 0, a->c, a->ldc);
+  const dnnl_status_t status = dnnl_sgemm(a->transpose_a ? 'T' : 'N', a->transpose_b ? 'T' : 'N', a->m, a->n, a->k, 1, a->a, cni_lda(a), a->b, cni_ldb(a),
+      a->accumulate ? 1 : 0, a->c, cni_ldc(a));
   return status == dnnl_success ? CN_OK : CN_UNSUPPORTED;
 }
 

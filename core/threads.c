@@ -21,12 +21,12 @@ static int64_t lines(int64_t n) { return (n + LINE - 1) / LINE * LINE; }
 /* What is left of one part; on a line of its own. */
 typedef struct share { _Alignas(LINE) _Atomic int64_t next; int64_t end; } share;
 
-static void take_chunks(share *s, int64_t chunk, void (*body)(void *ctx, int64_t begin, int64_t end), void *ctx) {
+static void take_chunks(share *s, int64_t chunk, cni_loop_body *body, void *ctx) {
   int64_t begin;
   while ((begin = atomic_fetch_add_explicit(&s->next, chunk, memory_order_relaxed)) < s->end) body(ctx, begin, begin + chunk < s->end ? begin + chunk : s->end);
 }
 
-static void in_parts(int parts, int64_t n, int64_t grain, void (*body)(void *ctx, int64_t begin, int64_t end), void *ctx) {
+static void in_parts(int parts, int64_t n, int64_t grain, cni_loop_body *body, void *ctx) {
   int64_t each = (n + parts - 1) / parts, chunk = each / CHUNKS + 1 > grain ? each / CHUNKS + 1 : grain;
   if (each >= LINE) each = lines(each), chunk = lines(chunk);
   share shares[MOST_PARTS];
@@ -42,7 +42,7 @@ static void in_parts(int parts, int64_t n, int64_t grain, void (*body)(void *ctx
 }
 #endif
 
-void cni_parallel(cn_graph *g, int64_t n, int64_t grain, void (*body)(void *ctx, int64_t begin, int64_t end), void *ctx) {
+void cni_parallel_parts(cn_graph *g, int64_t n, int64_t grain, cni_loop_body *body, void *ctx) {
   if (n <= 0) return;
 #ifdef _OPENMP
   const int64_t least = grain < 1 ? 1 : grain;

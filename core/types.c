@@ -31,8 +31,7 @@ int64_t cn_dims_count(const cn_dims *dims) {
   for (int i = 0; i < dims->rank; i++) {
     const int64_t d = dims->d[i];
     if (d < 0) return -1;
-    if (d > 0 && checked > INT64_MAX / 16 / d) return -1;
-    if (d > 0) checked *= d;
+    if (d > 0 && (__builtin_mul_overflow(checked, d, &checked) || checked > INT64_MAX / 16)) return -1;
     count *= d;
   }
   return count;

@@ -101,10 +101,15 @@ static bool table_make(cn_optimizer *o) {
 
 cni_entry *cni_entry_of(const cn_optimizer *o, const cn_tensor *v) {
   const struct cni_optimizer_state *s = o->state;
+  cni_entry *e = v->extra && v->extra->place < s->count ? &s->entries[v->extra->place] : NULL;
+  if (e && e->variable == v && cni_entry_live(e)) return e;
   if (!s->table_size) return NULL;
   for (uint64_t at = place_of(s, v); s->table[at] >= 0; at = (at + 1) & (uint64_t)(s->table_size - 1)) {
-    cni_entry *e = &s->entries[s->table[at]];
-    if (e->variable == v) return cni_entry_live(e) ? e : NULL;
+    e = &s->entries[s->table[at]];
+    if (e->variable != v) continue;
+    if (!cni_entry_live(e)) return NULL;
+    if (v->extra) v->extra->place = s->table[at];
+    return e;
   }
   return NULL;
 }

@@ -28,8 +28,9 @@ typedef struct cni_step {
   int64_t t;                           /* 1 in the first */
   double scale;                        /* of gradients: 1 / loss scale; of accumulators: 1 / gradient_accumulation_steps */
   bool updates;                        /* false: this call only accumulates */
-  bool prepared;
+  bool prepared, constrained;          /* constrained: a variable with a gradient has a projection */
   double p[6];                         /* the class' own */
+  cni_update common;                   /* what the updates of all variables begin with; from prepare on */
 } cni_step;
 
 /* A gradient on its way into an update. */

@@ -7,11 +7,6 @@
 /* ---- passes over one variable ---- */
 static void run(cn_graph *g, cni_update_pass *pass, cni_update *c, int64_t n) { cni_parallel(g, n, CNI_GRAIN, pass, c); }
 
-/* Filled where it stands: a copy of what was just written in other pieces would wait for the stores. */
-static void call_begin(cni_update *c, const cni_entry *e) {
-  *c = (cni_update)CNI_UPDATE_INIT;
-  c->w = e->variable->data;
-}
 
 static void average_into(const struct cni_optimizer_state *s, const cni_entry *e, cni_update *c) {
   if (!e->average) return;
@@ -21,8 +16,8 @@ static void average_into(const struct cni_optimizer_state *s, const cni_entry *e
 
 /* A step of rate 0 and without a gradient: decay, or the moving average alone. */
 static void plain_pass(cn_optimizer *o, const cni_entry *e, double decay, bool average) {
-  cni_update c;
-  call_begin(&c, e);
+  cni_update c = CNI_UPDATE_INIT;
+  c.w = e->variable->data;
   c.decay = decay;
   if (average) average_into(o->state, e, &c);
   run(o->object.graph, cni_kernels_for(o->object.graph, e->dtype)->sgd, &c, e->count);
@@ -63,8 +58,11 @@ static bool clip_scale(const cn_optimizer *o, cni_gradient *x, double *scale) {
 
 static void prepare(cn_optimizer *o) {
   const struct cni_optimizer_rules *r = cni_methods(o)->rules;
-  if (!o->state->step.prepared && r && r->prepare) r->prepare(o, &o->state->step);
-  o->state->step.prepared = true;
+  struct cni_optimizer_state *s = o->state;
+  if (s->step.prepared) return;
+  if (r && r->prepare) r->prepare(o, &s->step);
+  s->step.common = (cni_update){ .rate = s->step.rate, .scale = 1, .clip = s->clipvalue };
+  s->step.prepared = true;
 }
 
 /* Updates one variable with a complete gradient. */
@@ -74,11 +72,9 @@ static bool update_one(cn_optimizer *o, cni_gradient *x, double scale) {
   const struct cni_optimizer_rules *r = cni_methods(o)->rules;
   cni_entry *e = x->entry;
   prepare(o);
-  cni_update c;
-  call_begin(&c, e);
-  c.rate = s->step.rate;
+  cni_update c = s->step.common;
+  c.w = e->variable->data;
   c.decay = decay_of(o, e);
-  c.clip = s->clipvalue;
   if (!clip_scale(o, x, &scale)) return false;
   c.scale = scale;
   average_into(s, e, &c);
@@ -92,9 +88,8 @@ static bool update_one(cn_optimizer *o, cni_gradient *x, double scale) {
   cni_touch(e->variable);
   return ok;
 }
-static bool update(cn_optimizer *o, cni_gradient *x, double scale) {
+static bool update_measured(cn_optimizer *o, cni_gradient *x, double scale) {
   cn_graph *g = o->object.graph;
-  if (!g->profile) return update_one(o, x, scale);
   const cni_entry *e = x->entry;
   const int64_t height = e->variable->dims.rank ? e->variable->dims.d[0] : 1;
   const double began = cni_profile_clock(), width = (double)cn_dtype_size(e->dtype),
@@ -103,6 +98,10 @@ static bool update(cn_optimizer *o, cni_gradient *x, double scale) {
   cni_profile_add(g, o->object.cls->schema.name, CN_PHASE_UPDATE, began, count,
                   3 * count * width); /* of the gradient and the variable; not of the rule's slots */
   return ok;
+}
+
+static inline bool update(cn_optimizer *o, cni_gradient *x, double scale) {
+  return (o->object.graph->profile ? update_measured : update_one)(o, x, scale);
 }
 
 /* ---- the frame of a step ---- */
@@ -129,11 +128,17 @@ static void overwrite(const cni_entry *e) {
   cni_touch(e->variable);
 }
 
+/* e has a gradient in this call. */
+static void meet(cn_optimizer *o, cni_entry *e) {
+  e->met = o->state->calls;
+  o->state->step.constrained |= e->variable->extra->projection.apply != NULL;
+}
+
 static bool end(cn_optimizer *o) {
   struct cni_optimizer_state *s = o->state;
-  const bool overwrites = s->use_ema && s->overwrite && s->step.t % s->overwrite == 0;
+  const bool overwrites = s->use_ema && s->overwrite && s->step.t % s->overwrite == 0, looks = s->use_ema || s->accumulate > 1 || s->step.constrained;
   bool ok = true;
-  for (int64_t i = 0; ok && i < s->count; i++) {
+  for (int64_t i = 0; looks && ok && i < s->count; i++) {
     cni_entry *e = &s->entries[i];
     if (!cni_entry_live(e)) continue;
     if (e->average && e->averaged != s->calls) plain_pass(o, e, 0, true);
@@ -185,7 +190,7 @@ static bool run_step(cn_optimizer *o, cni_gradient *x, int64_t n) {
   struct cni_optimizer_state *s = o->state;
   begin(o);
   for (int64_t i = 0; i < n; i++) {
-    x[i].entry->met = s->calls;
+    meet(o, x[i].entry);
     if (s->accumulate > 1) accumulate(o, &x[i]);
   }
   if (s->step.updates) {
@@ -315,7 +320,7 @@ static bool take_complete(void *user, cn_tensor *variable, cn_tensor *gradient, 
   cni_entry *e = cni_entry_of(o, variable);
   if (!e) return true;
   cni_gradient x = { e, gradient, rows ? *rows : (cn_rows){ NULL, NULL } };
-  e->met = o->state->calls;
+  meet(o, e);
   return update(o, &x, o->state->step.scale);
 }
 

@@ -1,7 +1,7 @@
 /* Matrix products by every engine, against a naive loop in double. */
 #include "test_core.h"
 #include "test_kernels.h"
-#include "../core/gemm_private.h"
+#include "../core/gemm_memo_private.h"
 
 #define GUARD 5 /* numbers between rows and after the end that must stay as they are */
 
@@ -176,5 +176,40 @@ Test(core_gemm, repeats) {
     cr_assert(cni_gemm(&g, &a) == CN_OK);
   }
   cr_assert(memcmp(z[0], z[1], sizeof z[0]) == 0);
+  graph_end(&g, &n);
+}
+
+/* What a little product kept of its first run serves other matrices of the same sizes: the bits of a product of their own. */
+static int check_again(cn_graph *g, cn_dtype dtype, int64_t m, int64_t n, int64_t k, bool ta, bool tb, const fused *f) {
+  enum { MOST = 40 * 40 };
+  static double x[2][MOST], y[2][MOST], bias[2][MOST], z[2][MOST];
+  cni_gemm_memo memo = { .run = NULL };
+  cni_gemm_args a = { .dtype = dtype, .transpose_a = ta, .transpose_b = tb, .activation = f->activation, .m = m, .n = n, .k = k, .batch = 1 };
+  for (uint32_t i = 0; i < 2; i++) {
+    make(dtype, x[i], m * k, 1 + i, -1, 1);
+    make(dtype, y[i], k * n, 3 + i, -1, 1);
+    make(dtype, bias[i], n, 5 + i, -1, 1);
+  }
+  a.a = x[0], a.b = y[0], a.c = z[0], a.bias = f->bias ? bias[0] : NULL;
+  cr_assert(!cni_gemm_again(&memo, x[0], y[0], bias[0], z[0]) && !cni_gemm_again(NULL, x[0], y[0], bias[0], z[0]));
+  cr_assert(cni_gemm_first(g, &a, &memo) == CN_OK);
+  a.a = x[1], a.b = y[1], a.c = z[1], a.bias = f->bias ? bias[1] : NULL;
+  cr_assert(cni_gemm(g, &a) == CN_OK);
+  if (!cni_gemm_again(&memo, x[1], y[1], f->bias ? bias[1] : NULL, z[0])) return 0;
+  for (int64_t i = 0; i < m * n; i++) cr_assert(get(dtype, z[0], i) == get(dtype, z[1], i), "[%ld,%ld,%ld] element %ld", (long)m, (long)n, (long)k, (long)i);
+  return 1;
+}
+
+Test(core_gemm, again) {
+  static const int64_t sizes[][3] = { { 1, 16, 16 }, { 1, 1, 16 }, { 16, 1, 1 }, { 16, 16, 1 }, { 32, 16, 2 }, { 32, 1, 16 }, { 7, 19, 5 }, { 40, 40, 40 } };
+  cn_graph g;
+  counting n;
+  int served = 0;
+  begin(&g, &n, NULL);
+  for (int s = 0; s < COUNT(sizes); s++)
+    for (int t = 0; t < 8; t++)
+      for (int f = 0; f < FUSIONS; f++)
+        if (!fusions[f].accumulate) served += check_again(&g, t & 4 ? CN_F64 : CN_F32, sizes[s][0], sizes[s][1], sizes[s][2], t & 1, t & 2, &fusions[f]);
+  cr_assert(served >= 7 * 8 * (FUSIONS - 1), "%d", served);
   graph_end(&g, &n);
 }

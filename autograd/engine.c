@@ -197,9 +197,10 @@ static bool stays_narrow(const cni_walk *w, const cn_call *c, cn_dims *dims) {
   return true;
 }
 
-static bool fused(const cni_walk *w, const cn_node *n, edges *e) {
+static bool fused(const cni_walk *w, const cn_node *n, const cn_tensor *slope, edges *e) {
   cn_graph *g = w->g;
-  cn_call c = { .graph = g, .op = n->op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny, .gy = e->pgy, .gx = e->pgx };
+  cn_call c = { .graph = g, .op = n->op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny, .gy = e->pgy, .gx = e->pgx,
+                .slope = slope };
   cn_dims narrow;
   const cn_dims *dims = c.op->flags & CN_OP_BROADCASTS ? &c.y[0]->dims : NULL; /* of every gradient; NULL: each has its input's */
   if (c.op->narrow && stays_narrow(w, &c, &narrow)) c.narrow = e->narrow = true, dims = &narrow;
@@ -233,7 +234,7 @@ static bool deliver(cni_walk *w, cn_node *n, edges *e, bool rows) {
 }
 
 /* Runs the node's rule and hands its inputs their gradients. */
-static bool differentiate(cni_walk *w, cn_node *n, edges *e) {
+static bool differentiate(cni_walk *w, cn_node *n, const cn_tensor *slope, edges *e) {
   cn_graph *g = w->g;
   const int64_t mark = g->temps.count;
   const bool rows = e->want[0] && rows_edge(w, n, 0) && is_sparse(w, n->x[0]);
@@ -242,8 +243,11 @@ static bool differentiate(cni_walk *w, cn_node *n, edges *e) {
     ok = cni_piece_add(g, n);
     e->want[0] = false;
     for (int32_t i = 1; i < n->nx; i++) e->want[i] = false;
+  } else if (cni_slope_passes(w, n, e->gy)) {
+    w->slope = n->y[n->ny - 1];
+    e->gx[0] = e->gy[0];
   } else if (!w->record && n->op->backward) {
-    ok = fused(w, n, e);
+    ok = fused(w, n, slope, e);
   } else if (n->op->vjp) {
     n->op->vjp(g, n, e->gy, e->want, e->gx);
     ok = cn_ok(g);
@@ -265,6 +269,8 @@ static bool node_backward(cni_walk *w, cn_node *n) {
   void *few_p[2 * SMALL];
   bool few_b[SMALL], any = false, wants = false;
   edges e = { few_t, few_t + SMALL, few_p, few_p + SMALL, few_b, false };
+  cn_tensor *const slope = w->slope;
+  w->slope = NULL;
   if (n->nx > SMALL || n->ny > SMALL) {
     const size_t nx = (size_t)n->nx, ny = (size_t)n->ny;
     char *p = cni_arena_take(g, cni_step_arena(g), (2 * nx + 2 * ny) * sizeof(void *) + nx);
@@ -279,15 +285,16 @@ static bool node_backward(cni_walk *w, cn_node *n) {
   }
   g->core.where = n->op->name;
   g->current_scope = g->core.path = n->scope;
-  if (any && wants && !differentiate(w, n, &e)) return false;
+  if (any && wants && !differentiate(w, n, slope, &e)) return false;
   for (int32_t i = 0; i < n->nx; i++)
     if (cni_wanted(w, n->x[i]) && !count_reader(w, n->x[i])) return false;
   for (int32_t i = 0; i < n->ny; i++) {
     cn_tensor *y = n->y[i];
-    if (y->flags & (CNI_TARGET | (w->all ? CNI_WATCHED : 0))) continue; /* its slot is a result */
+    if (y == w->slope || (y->flags & (CNI_TARGET | (w->all ? CNI_WATCHED : 0)))) continue; /* its slot is a result */
     cni_slot_drop(g, y);
     if (w->release && n != w->root && !(y->flags & CNI_KEEP)) cni_release(g, y, 0);
   }
+  if (slope && w->release && slope->node != w->root && !(slope->flags & (CNI_KEEP | CNI_TARGET | CNI_WATCHED))) cni_release(g, slope, 0);
   return true;
 }
 

@@ -18,6 +18,7 @@ typedef struct cni_walk {
   const cni_sink *sink;
   const cn_backward_args *steps;         /* with a callback; or NULL. Leaves are completed only when the walk is over, so that a stop changes none */
   int64_t step;                          /* callbacks so far */
+  cn_tensor *slope;                      /* the gradient of the next node's output is still to be multiplied with it; or NULL */
 } cni_walk;
 
 static inline bool cni_wanted(const cni_walk *w, const cn_tensor *x) {
@@ -34,6 +35,9 @@ cn_tensor *cni_sum_to(cn_graph *g, cn_tensor *t, const cn_dims *s);             
 static inline cn_tensor *cni_unbroadcast(cn_graph *g, cn_tensor *t, const cn_tensor *x) {
   return t->dims.rank == x->dims.rank && (!t->dims.rank || cn_dims_equal(&t->dims, &x->dims)) ? t : cni_sum_to(g, t, &x->dims);
 }
+
+/* Whether n's rule, one product, is left to the node before it, which made its input and nothing else has read yet. */
+bool cni_slope_passes(const cni_walk *w, const cn_node *n, cn_tensor *const *gy);
 
 /* engine.c */
 bool cni_result_ok(cn_graph *g, const cn_tensor *y);                            /* live, of a float type; else an error */

@@ -46,3 +46,13 @@ cn_tensor *cni_sum_to(cn_graph *g, cn_tensor *t, const cn_dims *s) {
 void cni_values_widen(cn_graph *g, cn_tensor *y, const cn_tensor *x) {
   cni_repeat(g, cn_dtype_size((cn_dtype)y->dtype), &y->dims, y->data, &x->dims, x->data);
 }
+
+bool cni_slope_passes(const cni_walk *w, const cn_node *n, cn_tensor *const *gy) {
+  const cn_tensor *x = n->x[0];
+  const cn_node *from = x->node;
+  if (!(n->op->flags & CN_OP_GIVES_SLOPE) || w->record || w->steps || w->g->check_finite || !gy[0]) return false;
+  for (int32_t i = 1; i < n->ny; i++)
+    if (gy[i]) return false;
+  if (!from || from->id != n->id - 1 || from->sweep != w->sweep || !(from->op->flags & CN_OP_TAKES_SLOPE) || x->output) return false;
+  return !x->slot && !(x->flags & (CNI_VARIABLE | CNI_TARGET | CNI_WATCHED)) && n->y[n->ny - 1]->buffer;
+}

@@ -24,6 +24,7 @@ typedef struct cn_call {
   void *const *gx;         /* backward: where to write the gradients of the inputs (not zeroed); NULL where none is wanted */
   bool narrow;             /* backward: gx[0] has the shape that the op's `narrow` gives */
   void *memo;              /* forward, backward: op->memo bytes of this call's own, zeros at first, where it is run again with the same shapes; or NULL */
+  const cn_tensor *slope;  /* backward of TAKES_SLOPE: gy[0] is still to be multiplied with it, element by element; NULL: gy[0] is the gradient */
 } cn_call;
 
 /* What the naive reference of the sweep gets: everything as double. */
@@ -35,7 +36,9 @@ enum {
   CN_OP_ROWS = 4,          /* output 0 are rows of input 0 along its first axis, chosen by input 1: the gradient of a variable may stay sparse */
   CN_OP_RANDOM = 8,        /* draws from a stream */
   CN_OP_NO_GRADIENT = 16,  /* no output depends differentiably on any input */
-  CN_OP_DATA_SHAPE = 32    /* output shapes depend on the inputs' values: such a call is inferred at every step */
+  CN_OP_DATA_SHAPE = 32,   /* output shapes depend on the inputs' values: such a call is inferred at every step */
+  CN_OP_GIVES_SLOPE = 64,  /* of one input, elementwise; the last output is its derivative: backward may be left to the operation that made the input */
+  CN_OP_TAKES_SLOPE = 128  /* backward minds call->slope */
 };
 #define CN_READS_X(i) (1u << (i))           /* backward or vjp reads the value of input i (i < 16; bit 15 stands for all from 15 on) */
 #define CN_READS_Y(i) (1u << (16 + (i)))    /* ... of output i */

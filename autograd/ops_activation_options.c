@@ -179,8 +179,8 @@ static void gelu_reference(const cn_reference *r) {
     r->y[1][i] = o->approximate ? 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * SQRT_2_PI * (1 + 3 * 0.044715 * x * x) : 0.5 * (1 + erf(x * M_SQRT1_2)) + x * phi;
   }
 }
-CN_OP(gelu, CN_GELU, .outputs = 2, .kept = 1, .reads = CN_READS_X(0) | CN_READS_Y(1), .infer = gelu_infer, .forward = gelu_forward, .vjp = gelu_vjp,
-      .backward = gelu_backward, .reference = gelu_reference,
+CN_OP(gelu, CN_GELU, .outputs = 2, .kept = 1, .flags = CN_OP_GIVES_SLOPE, .reads = CN_READS_X(0) | CN_READS_Y(1), .infer = gelu_infer,
+      .forward = gelu_forward, .vjp = gelu_vjp, .backward = gelu_backward, .reference = gelu_reference,
       .samples = CN_TEXTS("f[3,4]", "f[3,4], approximate=false", "f[]", "f[0]", "f[5,33]@-9:9, approximate=false"), FLOAT_REJECTS);
 
 /* ---- glu ---- */

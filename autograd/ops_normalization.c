@@ -141,6 +141,15 @@ static cn_code no_rows(const cn_call *c) {
     if (c->gx[i] && c->x[i]->count) memset(c->gx[i], 0, (size_t)c->x[i]->count * cni_width_of(c));
   return CN_OK;
 }
+/* The gradient of y: zeros, or the product where the kernel cannot leave it in gx. */
+static const void *own_slope(const cn_call *c, cni_buffer **own) {
+  const size_t w = cni_width_of(c);
+  const cn_dims *d = &c->x[0]->dims;
+  void *p = cni_borrow(c->graph, (size_t)c->x[0]->count * w, own);
+  if (p && !c->gy[0]) cni_kernels_of(c)->fill(p, c->x[0]->count, 0);
+  else if (p) cni_binary_raw(c->graph, cni_kernels_of(c)->multiply, p, w, d, c->gy[0], d, c->slope->data, d, w);
+  return p;
+}
 static cn_code standardize_backward(const cn_call *c) {
   uint32_t bits;
   cn_graph *g = c->graph;
@@ -148,16 +157,17 @@ static cn_code standardize_backward(const cn_call *c) {
   const cn_tensor *x = c->x[0];
   const cn_dtype dtype = (cn_dtype)x->dtype;
   cni_values from = { NULL, NULL }, slope = { NULL, NULL }, to = { NULL, NULL };
-  cni_buffer *zeros = NULL;
-  const void *gy = c->gy[0];
+  cni_buffer *own = NULL;
+  const void *gy = c->gy[0], *factor = c->slope ? c->slope->data : NULL;
   cn_code code = CN_NO_MEMORY;
   if (!x->count) return no_rows(c);
-  if (!gy && (gy = cni_borrow(g, (size_t)x->count * cni_width_of(c), &zeros))) cni_kernels_of(c)->fill((void *)(uintptr_t)gy, x->count, 0);
+  if (!gy || (factor && (!c->gx[0] || r.packed))) gy = own_slope(c, &own), factor = NULL;
   if (gy && cni_pack(g, &x->dims, dtype, x->data, bits, r, &from) && cni_pack(g, &x->dims, dtype, gy, bits, r, &slope) &&
       (!c->gx[0] || cni_pack_target(g, x->count, dtype, c->gx[0], r, &to))) {
     rows_job j = { .k = cni_kernels_of(c), .s = standard_of(c, r.n), .rows = r.outer, .parts = parts_of(g, r.outer, r.n), .w = cni_width_of(c) };
     j.s.x = from.data;
     j.s.gy = slope.data;
+    j.s.slope = factor;
     j.s.gx = to.data;
     j.s.gmean = c->gy[1];
     j.s.grstd = c->gy[2];
@@ -167,7 +177,7 @@ static cn_code standardize_backward(const cn_call *c) {
   cni_values_drop(g, &to);
   cni_values_drop(g, &slope);
   cni_values_drop(g, &from);
-  if (zeros) cni_buffer_drop(g, zeros, false);
+  if (own) cni_buffer_drop(g, own, false);
   return code;
 }
 
@@ -250,8 +260,9 @@ static void standardize_reference(const cn_reference *r) {
                      "f[5,33], f[33], f[33], axis=[-1], epsilon=0.001", "f[0,3], f[3], f[3]", "f[7,1], f[1], f[1], epsilon=1", "f[600,3], f[3], f[3], epsilon=0.01"
 #define ROWS_COMPOSED "f[3,4], f[4], f[4]", "f[3,4]", "f[2,3,4], f[3,4], f[3,4], axis=[1,2]", "f[2,3,4], f[3], axis=[1], epsilon=0.1"
 #define ROWS_REJECTS "f[2,3], f[3], f[3], axis=[2] => axis 2 is out of range for rank 2", "f[2,3], axis=[1,-1] => axis 1 is given twice", "i[2,3]@0:3 => works on float32 and float64, got int32", "f[2,3], i[3]@0:3 => must be float32 as x"
-CN_OP(standardize, CN_LIST_STANDARDIZE, .outputs = 3, .kept = 2, .infer = standardize_infer, .forward = standardize_forward, .vjp = standardize_vjp,
-      .backward = standardize_backward, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1) | CN_READS_Y(2), .reference = standardize_reference,
+CN_OP(standardize, CN_LIST_STANDARDIZE, .outputs = 3, .kept = 2, .flags = CN_OP_TAKES_SLOPE, .infer = standardize_infer,
+      .forward = standardize_forward, .vjp = standardize_vjp, .backward = standardize_backward,
+      .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1) | CN_READS_Y(2), .reference = standardize_reference,
       .samples = CN_TEXTS(ROWS_SAMPLES, "f[3,4], f[4], f[4], center=false", "f[2,3,4], axis=[0,2], center=false", "f[3], f[], f[], axis=[]"),
       .rejects = CN_TEXTS(ROWS_REJECTS, "f[2,3], f[4] => gamma must have shape [3], got [4]", "f[2,3], f[3], f[2] => beta must have shape [3], got [2]"));
 

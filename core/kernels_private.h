@@ -85,6 +85,7 @@ typedef struct cni_standard {
   const void *x, *gamma, *beta;
   void *gx, *ggamma, *gbeta;             /* each may be NULL */
   const void *gy, *gmean, *grstd;        /* the last two may be NULL */
+  const void *slope;                     /* [rows, n]: gy stands for gy slope, which goes through gx; or NULL */
   int64_t n;
   double epsilon;
   bool center;

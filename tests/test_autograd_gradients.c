@@ -165,6 +165,38 @@ static void every_fused(void) {
 }
 Test(autograd_gradients, fused_are_those_in_operations) { sweep_isas(every_fused); }
 
+/* An activation's product that is left to the rule of the normalization before it; targets from `first` on of x, gamma, beta. */
+static void compare_passed(cn_graph *g, const cn_dims *dims, int64_t axis, int first) {
+  cn_stream stream = { 3, 0 };
+  const cn_dims width = { 1, { dims->d[axis] } };
+  cn_tensor *in[3], *a[3], *b[3];
+  int64_t at = 0;
+  for (int i = 0; i < 3; i++) {
+    in[i] = cn_zeros(g, CN_F64, i ? &width : dims);
+    cn_random_fill_uniform(&stream, CN_F64, in[i]->data, in[i]->count, -2, 2);
+    cn_watch(in[i]);
+  }
+  cn_tensor *y = cn_gelu(g, cn_layer_normalization(g, in[0], in[1], in[2], .axis = CN_INTS(axis)), .approximate = false);
+  cn_tensor *sum = weighted_outputs(g, &y, 1, &stream);
+  cr_assert(cn_gradients(g, sum, CN_NO_TENSOR, in + first, 3 - first, false, a) && cn_gradients(g, sum, CN_NO_TENSOR, in + first, 3 - first, true, b), "%s",
+            cn_error(g));
+  for (int i = 0; i < 3 - first; i++) {
+    const double d = most_apart(a[i], b[i], &at);
+    cr_expect(d <= 1e-11, "gradient %d, element %lld is %.17g passed on, %.17g in operations", first + i, (long long)at, cn_at(a[i], at), cn_at(b[i], at));
+  }
+  cn_graph_clear(g);
+}
+static void every_passed(void) {
+  cn_graph *g = cn_graph_new(.seed = 11);
+  for (int first = 0; first < 3; first++) {
+    compare_passed(g, CN_DIMS(5, 33), 1, first);
+    compare_passed(g, CN_DIMS(7, 4, 6), 1, first);
+    compare_passed(g, CN_DIMS(301, 400), 1, first);
+  }
+  cn_graph_free(g);
+}
+Test(autograd_gradients, slopes_that_are_passed_on) { sweep_isas(every_passed); }
+
 /* ---- mutation control ---- */
 typedef enum { SCALED, NEGATED, DROPPED, ROLLED, UNSUMMED, MUTANTS } mutation;
 static const char *const mutation_names[] = { "scaled by 1.01", "negated", "one input dropped", "last axis rolled", "broadcast sum skipped" };

@@ -1,9 +1,6 @@
 /* Gradients. Two walks over the tape, from the result down: the first marks what the result depends on, counts each leaf's readers and checks that the values
  * that gradients will read are still there (so a refused call has changed nothing); the second computes. A gradient for given targets first marks, upwards,
- * what depends on them.
- *
- * While a walk runs, x->slot is the gradient of x so far. A slot holds a temporary (counted by `uses`), or a tensor that already existed (a rule may return
- * one): only an unshared temporary is added to in place. The slot of a look-up's rows may be narrow: of size 1 along axes of the indices where it repeats. */
+ * what depends on them. */
 #include "engine.h"
 #include "../core/threads_private.h"
 #include "engine_private.h"
@@ -15,73 +12,6 @@
 #define SMALL 16
 
 static inline bool is_leaf(const cn_tensor *x) { return !x->node || (x->flags & CNI_VARIABLE); }
-
-/* ---- slots ---- */
-void cni_slot_drop(cn_graph *g, cn_tensor *x) {
-  cn_tensor *s = x->slot;
-  x->slot = NULL;
-  if (s && (s->flags & CNI_TEMPORARY) && --s->uses == 0) cni_temporary_free(g, s);
-}
-static inline void slot_set(cn_tensor *x, cn_tensor *s) {
-  x->slot = s;
-  if (s->flags & CNI_TEMPORARY) s->uses++;
-}
-static bool alone(const cn_tensor *s) { return (s->flags & CNI_TEMPORARY) && s->uses == 1 && (!s->buffer || s->buffer->uses + s->buffer->step_uses == 1); }
-
-/* Whether the rule that runs made s: its end returns what nothing holds. */
-static bool made_now(const cn_graph *g, const cn_tensor *s) {
-  for (int64_t i = 0; i < g->temps.count; i++)
-    if (g->temps.v[i] == s) return true;
-  return false;
-}
-
-/* A slot that stayed narrow, in x's shape. */
-static bool widen(cn_graph *g, cn_tensor *x) {
-  if (x->slot->count == x->count) return true;
-  cn_tensor *wide = cni_temporary(g, (cn_dtype)x->dtype, &x->dims);
-  if (!wide) return false;
-  cni_values_widen(g, wide, x->slot);
-  if (g->capture) cni_capture_widen(wide, x->slot);
-  cni_slot_drop(g, x);
-  return slot_set(x, wide), true;
-}
-
-/* x's slot, which holds something, += c. False after an error. */
-static bool slot_add(const cni_walk *w, cn_tensor *x, cn_tensor *c) {
-  cn_graph *g = w->g;
-  if (!widen(g, x)) return false;
-  if (w->record) return (x->slot = cn_add(g, x->slot, c)) != NULL;
-  if (!alone(x->slot)) {
-    cn_tensor *own = cni_temporary(g, (cn_dtype)x->dtype, &x->dims);
-    if (!own) return false;
-    if (own->count) memcpy(own->data, x->slot->data, (size_t)own->count * cn_dtype_size((cn_dtype)own->dtype));
-    if (g->capture) cni_capture_copy(own, x->slot);
-    if (made_now(g, x->slot)) x->slot->uses--; /* it goes back with the rule's other temporaries */
-    else cni_slot_drop(g, x);
-    slot_set(x, own);
-  }
-  cni_values_add(g, x->slot, c);
-  if (g->capture) cni_capture_add(x->slot, c);
-  return !g->check_finite || cni_check_finite(g, x->slot, "the sum of the gradients");
-}
-
-static inline bool give(const cni_walk *w, cn_tensor *x, cn_tensor *c) { return x->slot ? slot_add(w, x, c) : (slot_set(x, c), true); }
-
-/* A step tensor with the value of a slot, sharing its memory. */
-cn_tensor *cni_publish(cn_graph *g, cn_tensor *s) {
-  cni_capture_spoil(g);
-  if (!(s->flags & CNI_TEMPORARY)) return s;
-  const bool in_rule = g->in_rule;
-  g->in_rule = false;
-  cn_tensor *t = s->buffer ? cni_view_header(g, (cn_dtype)s->dtype, &s->dims) : cni_tensor_new(g, (cn_dtype)s->dtype, &s->dims, false);
-  g->in_rule = in_rule;
-  if (!t) return NULL;
-  if (!s->buffer) return memcpy(t->data, s->data, (size_t)t->count * cn_dtype_size((cn_dtype)t->dtype)), t;
-  cni_buffer_use(g, s->buffer, true);
-  t->buffer = s->buffer;
-  t->data = s->data;
-  return t;
-}
 
 /* ---- rows ---- */
 static bool rows_edge(const cni_walk *w, const cn_node *n, int32_t i) {
@@ -183,18 +113,35 @@ static bool complete(const cni_walk *w, cn_tensor *x) {
 }
 
 /* ---- one node ---- */
-typedef struct edges { cn_tensor **gy, **gx; void **pgy, **pgx; bool *want, narrow; } edges;
+typedef struct edges { cn_tensor **gy, **gx; void **pgy, **pgx; bool *want, narrow /* gx[0] is */; } edges;
 
-/* Whether the gradient of a look-up's rows may stay as narrow as the rule makes it: its places are found all the same, unless a row itself repeats. */
+/* The look-up to whose rows alone x's gradient goes: their places are found however it repeats along the indices. */
+static const cn_node *look_up_of(const cni_walk *w, const cn_tensor *x) {
+  const cn_node *from = x->node;
+  if (w->steps || w->record || x->slot || (x->flags & (CNI_TARGET | CNI_WATCHED)) || !from || !rows_edge(w, from, 0) || !is_sparse(w, from->x[0])) return NULL;
+  return from;
+}
+
+/* Whether it may stay as narrow as the rule makes it: not where a row itself repeats. */
 static bool stays_narrow(const cni_walk *w, const cn_call *c, cn_dims *dims) {
   const cn_tensor *x = c->x[0];
-  const cn_node *from = x->node;
-  if (w->steps || x->slot || (x->flags & (CNI_TARGET | CNI_WATCHED)) || !from || !rows_edge(w, from, 0) || !is_sparse(w, from->x[0]))
-    return false;
+  const cn_node *from = look_up_of(w, x);
+  if (!from) return false;
   c->op->narrow(c, dims);
   for (int i = from->x[1]->dims.rank; i < x->dims.rank; i++)
     if (dims->d[i] != x->dims.d[i]) return false;
   return true;
+}
+
+/* Leaves the gradient of looked-up rows as input 1's rows and the numbers that they are to be multiplied with, where the rule is that product. */
+static bool stays_factors(const cni_walk *w, const cn_call *c, edges *e) {
+  const cn_tensor *x = c->x[0];
+  cn_tensor *rows = c->x[1], *numbers = e->gy[0];
+  const cn_node *from = look_up_of(w, x);
+  if (!from || !numbers || w->g->check_finite || !c->op->factors(c) || !cni_outlasts_walk(rows) || !cni_outlasts_walk(numbers)) return false;
+  for (int i = from->x[1]->dims.rank; i < x->dims.rank; i++)
+    if (rows->dims.d[i] != x->dims.d[i] || numbers->dims.d[i] != 1) return false;
+  return (e->gx[0] = cni_slot_of_factors(w->g, rows, numbers)) != NULL;
 }
 
 static bool fused(const cni_walk *w, const cn_node *n, const cn_tensor *slope, edges *e) {
@@ -204,10 +151,11 @@ static bool fused(const cni_walk *w, const cn_node *n, const cn_tensor *slope, e
   cn_dims narrow;
   const cn_dims *dims = c.op->flags & CN_OP_BROADCASTS ? &c.y[0]->dims : NULL; /* of every gradient; NULL: each has its input's */
   if (c.op->narrow && stays_narrow(w, &c, &narrow)) c.narrow = e->narrow = true, dims = &narrow;
+  if (c.op->factors && e->want[0] && stays_factors(w, &c, e)) e->narrow = true;
   for (int64_t i = 0; i < c.ny; i++) e->pgy[i] = e->gy[i] ? e->gy[i]->data : NULL;
   for (int64_t i = 0; i < c.nx; i++) {
     e->pgx[i] = NULL;
-    if (!e->want[i]) continue;
+    if (!e->want[i] || e->gx[i]) continue;
     cn_tensor *gx = e->gx[i] = cni_temporary(g, (cn_dtype)c.x[i]->dtype, dims ? dims : &c.x[i]->dims);
     if (!gx) return false;
     e->pgx[i] = gx->data;
@@ -225,10 +173,10 @@ static bool deliver(cni_walk *w, cn_node *n, edges *e, bool rows) {
   if (w->steps && !cni_step_taken(w, n, e->gy, e->gx, rows)) return false;
   for (int32_t i = 0; i < n->nx; i++) {
     if (!e->want[i] || !e->gx[i]) continue;
-    cn_tensor *x = n->x[i], *gx = e->narrow ? e->gx[i] : cni_unbroadcast(g, e->gx[i], x);
+    cn_tensor *x = n->x[i], *gx = e->narrow && !i ? e->gx[i] : cni_unbroadcast(g, e->gx[i], x);
     if (!gx || (g->check_finite && !cni_check_finite(g, gx, "the gradient"))) return false;
     if (gx->dtype != x->dtype) return cn_fail(g, CN_DTYPE, "the gradient of input %d is %s", (int)i, cn_dtype_name((cn_dtype)gx->dtype)), false;
-    if (!give(w, x, gx)) return false;
+    if (!cni_slot_give(w, x, gx)) return false;
   }
   return true;
 }
@@ -385,7 +333,7 @@ static bool seeds(const cni_walk *w) {
   for (int64_t k = 0; k < w->outputs; k++) {
     if (!is_output(w, k) && !(w->y[k]->flags & CNI_TARGET)) continue;
     cn_tensor *s = seed(w, k);
-    if (!s || !give(w, w->y[k], s)) return false;
+    if (!s || !cni_slot_give(w, w->y[k], s)) return false;
   }
   return true;
 }

@@ -4,7 +4,7 @@
 #include "graph_private.h"
 
 /* Rows of a variable's gradient, from one look-up. */
-typedef struct cni_piece { cn_tensor *variable, *indices, *values; } cni_piece;
+typedef struct cni_piece { cn_tensor *variable, *indices, *values, *numbers /* that the rows are to be multiplied with, or NULL */; } cni_piece;
 
 /* A walk down the tape from some outputs: the gradient of the sum of their elements, each times its weight. */
 typedef struct cni_walk {
@@ -29,7 +29,8 @@ static inline bool cni_wanted(const cni_walk *w, const cn_tensor *x) {
 
 /* gradient_values.c */
 void cni_values_add(cn_graph *g, cn_tensor *y, const cn_tensor *x);       /* y += x, of one shape */
-void cni_values_widen(cn_graph *g, cn_tensor *y, const cn_tensor *x);     /* y = x repeated along its axes of size 1 */
+/* y = x repeated along its axes of size 1; times numbers, or NULL, repeated likewise */
+void cni_values_widen(cn_graph *g, cn_tensor *y, const cn_tensor *x, const cn_tensor *numbers);
 cn_tensor *cni_sum_to(cn_graph *g, cn_tensor *t, const cn_dims *s);             /* t summed over the axes along which s was repeated; NULL after an error */
 /* The one place where broadcasting is undone: t in the shape of x; NULL after an error. */
 static inline cn_tensor *cni_unbroadcast(cn_graph *g, cn_tensor *t, const cn_tensor *x) {
@@ -39,11 +40,17 @@ static inline cn_tensor *cni_unbroadcast(cn_graph *g, cn_tensor *t, const cn_ten
 /* Whether n's rule, one product, is left to the node before it, which made its input and nothing else has read yet. */
 bool cni_slope_passes(const cni_walk *w, const cn_node *n, cn_tensor *const *gy);
 
+/* slots.c */
+bool cni_slot_give(const cni_walk *w, cn_tensor *x, cn_tensor *c);              /* x's slot += c. False after an error */
+void cni_slot_drop(cn_graph *g, cn_tensor *x);
+cn_tensor *cni_publish(cn_graph *g, cn_tensor *slot);                           /* a step tensor with the value of a slot, sharing its memory */
+bool cni_outlasts_walk(const cn_tensor *t);                                     /* no update changes its memory before the walk is over */
+cn_tensor *cni_slot_of_factors(cn_graph *g, cn_tensor *rows, cn_tensor *numbers); /* for a look-up's rows: rows times numbers, which both stay; or NULL */
+static inline cn_tensor *cni_slot_numbers(const cn_tensor *slot) { return slot->flags & CNI_TEMPORARY ? slot->slot : NULL; }
+
 /* engine.c */
 bool cni_result_ok(cn_graph *g, const cn_tensor *y);                            /* live, of a float type; else an error */
 bool cni_walk_back(cni_walk *w);                                                /* leaves the targets' gradients in their slots */
-cn_tensor *cni_publish(cn_graph *g, cn_tensor *slot);                           /* a step tensor with the value of a slot, sharing its memory */
-void cni_slot_drop(cn_graph *g, cn_tensor *x);
 void cni_temporaries_drop(cn_graph *g, int64_t mark);                           /* those made since mark that nothing holds; the others belong to their slots */
 
 /* targets.c */

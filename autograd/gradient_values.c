@@ -1,6 +1,7 @@
 /* Arithmetic on gradients' values: sums of parts, and broadcasting undone. */
 #include "engine_private.h"
 #include "../core/threads_private.h"
+#include "elementwise_private.h"
 #include "ops_layout_private.h"
 #include "ops_reduce.h"
 #include "profile.h"
@@ -43,8 +44,11 @@ cn_tensor *cni_sum_to(cn_graph *g, cn_tensor *t, const cn_dims *s) {
   return sum && !cn_dims_equal(&sum->dims, s) ? cn_reshape(g, sum, .newshape = shape) : sum;
 }
 
-void cni_values_widen(cn_graph *g, cn_tensor *y, const cn_tensor *x) {
-  cni_repeat(g, cn_dtype_size((cn_dtype)y->dtype), &y->dims, y->data, &x->dims, x->data);
+void cni_values_widen(cn_graph *g, cn_tensor *y, const cn_tensor *x, const cn_tensor *numbers) {
+  const size_t width = cn_dtype_size((cn_dtype)y->dtype);
+  cni_binary *const multiply = cni_kernels_for(g, (cn_dtype)y->dtype)->multiply;
+  if (numbers) cni_binary_raw(g, multiply, y->data, width, &y->dims, x->data, &x->dims, numbers->data, &numbers->dims, width);
+  else cni_repeat(g, cn_dtype_size((cn_dtype)y->dtype), &y->dims, y->data, &x->dims, x->data);
 }
 
 bool cni_slope_passes(const cni_walk *w, const cn_node *n, cn_tensor *const *gy) {

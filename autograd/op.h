@@ -68,6 +68,7 @@ struct cn_op {
   cn_code (*backward)(const cn_call *c);               /* a fused kernel with the values of vjp, optional; writes every gx that is not NULL */
   /* optional, for operations with one input whose gradient repeats along axes: its shape with size 1 there, in which backward can write it too */
   void (*narrow)(const cn_call *c, cn_dims *dims);
+  bool (*factors)(const cn_call *c);                   /* optional: whether the gradient of input 0 is gy[0] times input 1, element by element, repeated */
   void (*reference)(const cn_reference *r);            /* a naive loop in double precision that never calls the kernel */
   const char *const *samples;                          /* calls for the sweep, NULL-terminated: "[3,4], [4]" inputs, then options as text; see tests/sweep.h */
   const char *const *rejects;                          /* "[4,3], [5,7] => inner sizes differ": calls that must be refused, and a part of the text */

@@ -163,6 +163,13 @@ static cn_code matmul_backward(const cn_call *c) {
   return CN_OK;
 }
 
+/* A column on the right that is given as a row: gx[0] [.., m, k] = gy [.., m, 1] times b [.., 1, k]. */
+static bool matmul_factors(const cn_call *c) {
+  const cn_matmul_args *o = c->args;
+  const cn_dims *a = &c->x[0]->dims, *b = &c->x[1]->dims;
+  return a->rank > 1 && a->rank == b->rank && !o->transpose_a && o->transpose_b && b->d[b->rank - 2] == 1;
+}
+
 /* Sums a product's gradient [..., rows, columns] over the leading axes that were repeated; a vector's axis of size 1 goes. */
 static cn_tensor *to_shape(cn_graph *g, cn_tensor *t, const cn_tensor *x, bool column) {
   if (t && column) t = cn_squeeze(g, t, .axis = CN_INTS(-1));
@@ -224,7 +231,7 @@ static double matmul_cost(const cn_call *c) {
   return 2 * (double)c->y[0]->count * (double)s.k;
 }
 CN_OP(matmul, CN_MATMUL, .outputs = 1, .cost = matmul_cost, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = matmul_infer, .forward = matmul_forward,
-      .vjp = matmul_vjp, .backward = matmul_backward, .reference = matmul_reference,
+      .vjp = matmul_vjp, .backward = matmul_backward, .factors = matmul_factors, .reference = matmul_reference,
       .samples = CN_TEXTS("f[3,4], f[4,5]", "f[4,3], f[4,5], transpose_a=true", "f[3,4], f[5,4], transpose_b=true",
                           "f[4,3], f[5,4], transpose_a=true, transpose_b=true", "f[4], f[4]", "f[4], f[4,3]", "f[3,4], f[4]", "f[2,3,4], f[4,5]",
                           "f[2,3,4], f[2,4,5]", "f[2,1,3,4], f[3,4,2]", "f[2,4,3], f[1,5,4], transpose_a=true, transpose_b=true", "f[0,3], f[3,2]",

@@ -13,6 +13,7 @@ typedef struct action {
     cn_call call;
     struct { size_t offset, bytes; } view;                 /* in bytes; bytes != 0: an inline value, which is copied */
     double value;
+    cn_tensor *numbers;                                    /* WIDEN: or NULL */
     struct { cni_piece *piece; int64_t count; } rows;
   } u;
   cn_tensor *const *gy;     /* RULE */
@@ -86,11 +87,12 @@ static action *append(cn_graph *g, action_kind kind) {
   return a;
 }
 
-static void append_pair(cn_graph *g, action_kind kind, cn_tensor *y, cn_tensor *x) {
+static action *append_pair(cn_graph *g, action_kind kind, cn_tensor *y, cn_tensor *x) {
   action *a = append(g, kind);
-  if (!a) return;
+  if (!a) return NULL;
   a->y = y;
   a->x = x;
+  return a;
 }
 
 /* A call as it will be run again. */
@@ -139,7 +141,14 @@ void cni_capture_fill(cn_tensor *y, double value) {
 
 void cni_capture_copy(cn_tensor *y, cn_tensor *x) { append_pair(y->graph, COPY, y, x); }
 void cni_capture_add(cn_tensor *y, cn_tensor *x) { append_pair(y->graph, ADD, y, x); }
-void cni_capture_widen(cn_tensor *y, cn_tensor *x) { append_pair(y->graph, WIDEN, y, x); }
+void cni_capture_widen(cn_tensor *y, cn_tensor *x, cn_tensor *numbers) {
+  action *a = append_pair(y->graph, WIDEN, y, x);
+  if (a) a->u.numbers = numbers;
+}
+void cni_capture_view(cn_tensor *y, cn_tensor *x) {
+  action *a = append_pair(y->graph, VIEW, y, x);
+  if (a) a->u.view.offset = a->u.view.bytes = 0;
+}
 void cni_capture_assign(cn_tensor *variable, cn_tensor *x) { append_pair(variable->graph, ASSIGN, variable, x); }
 
 /* The pieces of a variable as they are when its gradient is complete. */
@@ -234,7 +243,7 @@ static bool run_action(cn_graph *g, const action *a, const cni_sink *sink) {
   case FILL: return cni_fill(a->y, a->u.value), true;
   case COPY: return a->y->count ? memcpy(a->y->data, a->x->data, (size_t)a->y->count * cn_dtype_size((cn_dtype)a->y->dtype)) != NULL : true;
   case ADD: return cni_values_add(g, a->y, a->x), true;
-  case WIDEN: return cni_values_widen(g, a->y, a->x), true;
+  case WIDEN: return cni_values_widen(g, a->y, a->x, a->u.numbers), true;
   case ASSIGN: return cn_assign_data(a->y, a->x->data);
   case UPDATE: return sink->apply(sink->user, a->y, a->x, NULL);
   default: return update_rows(g, a, sink);

@@ -35,7 +35,8 @@ void cni_capture_rule(const cn_call *c, cn_tensor *const *gy);                 /
 void cni_capture_fill(cn_tensor *y, double value);
 void cni_capture_copy(cn_tensor *y, cn_tensor *x);
 void cni_capture_add(cn_tensor *y, cn_tensor *x);
-void cni_capture_widen(cn_tensor *y, cn_tensor *x);
+void cni_capture_widen(cn_tensor *y, cn_tensor *x, cn_tensor *numbers);
+void cni_capture_view(cn_tensor *y, cn_tensor *x);
 void cni_capture_update(cn_tensor *variable, cn_tensor *gradient);             /* gradient NULL: the rows that its pieces give */
 void cni_capture_backward(cn_graph *g);                                        /* what follows is the backward half */
 void cni_capture_done(cn_graph *g);                                            /* the backward half is over */

@@ -7,7 +7,7 @@ bool cni_piece_add(cn_graph *g, const cn_node *n) {
   if (g->pieces_count == g->pieces_capacity && !cni_grow(g, (void **)&g->pieces, g->pieces_count, &g->pieces_capacity, sizeof(cni_piece))) return false;
   cn_tensor *values = n->y[0]->slot;
   if (values->flags & CNI_TEMPORARY) values->uses++;
-  g->pieces[g->pieces_count++] = (cni_piece){ n->x[0], n->x[1], values };
+  g->pieces[g->pieces_count++] = (cni_piece){ n->x[0], n->x[1], values, cni_slot_numbers(values) };
   return true;
 }
 
@@ -18,14 +18,20 @@ static int64_t row_of(const cn_tensor *indices, int64_t i, int64_t rows) {
   return k < 0 ? k + rows : k;
 }
 
-typedef struct copying { char *to; const char **from; size_t bytes; } copying;
+typedef struct copying { char *to; const char **from, **number; size_t bytes; cn_dtype dtype; const cni_kernels *k; } copying;
 static void copy_part(void *context, int64_t begin, int64_t end) {
   const copying *c = context;
-  for (int64_t i = begin; i < end; i++) memcpy(c->to + (size_t)i * c->bytes, c->from[i], c->bytes);
+  for (int64_t i = begin; i < end; i++) {
+    char *to = c->to + (size_t)i * c->bytes;
+    const double number = c->number ? cni_number_at(c->number[i], c->dtype) : 1;
+    if (number == 1) memcpy(to, c->from[i], c->bytes);
+    else c->k->scale(to, c->from[i], (int64_t)(c->bytes / cn_dtype_size(c->dtype)), &number);
+  }
 }
 
-/* Whether a piece's values have a row for each index; else they repeat along axes of the indices, where their size is 1. */
+/* Whether a piece's values are a row for each index; else they repeat along axes of the indices, where their size is 1, or are still to be multiplied. */
 static bool has_every_row(const cni_piece *p) {
+  if (p->numbers) return false;
   for (int i = 0; i < p->indices->dims.rank; i++)
     if (p->values->dims.d[i] != p->indices->dims.d[i]) return false;
   return true;
@@ -71,42 +77,55 @@ bool cni_rows_join(cn_graph *g, const cn_tensor *v, cn_rows *rows) {
   if (!(rows->values = cni_temporary(g, (cn_dtype)v->dtype, &flat))) return false;
   cni_buffer *places = NULL;
   cn_tensor *const values = rows->values;
-  copying c = { values->data, cni_borrow(g, (size_t)(rows->indices->count + 1) * sizeof *c.from, &places), row_bytes(v) };
+  const size_t n = (size_t)rows->indices->count;
+  const char **from = cni_borrow(g, (2 * n + 1) * sizeof *from, &places);
   rows->values = NULL;
-  if (!c.from) return false;
-  cni_rows_places(g, v, rows, c.from);
+  if (!from) return false;
+  copying c = { values->data, from, from + n, row_bytes(v), (cn_dtype)v->dtype, cni_kernels_for(g, (cn_dtype)v->dtype) };
+  if (!cni_rows_places(g, v, rows, from, from + n)) c.number = NULL;
   rows->values = values;
   cni_parallel(g, rows->indices->count, 4 * CNI_GRAIN / (int64_t)(c.bytes + 1) + 1, copy_part, &c);
   cni_buffer_drop(g, places, false);
   return true;
 }
 
-/* Where the piece's rows are, index by index; returns what follows in `place`. */
-static const char **piece_places(const cni_piece *p, size_t bytes, const char **place) {
-  const cn_dims *d = &p->indices->dims;
-  const int last = d->rank - 1;
-  const int64_t run = last < 0 ? 1 : d->d[last];
+/* Where t's rows of so many bytes are, index by index; t is of size 1 along axes of the indices where it repeats. */
+static void places_of(const cn_dims *indices, int64_t count, const cn_tensor *t, size_t bytes, const char **place) {
+  const int last = indices->rank - 1;
+  const int64_t run = last < 0 ? 1 : indices->d[last];
   int64_t at[CN_MAX_RANK] = { 0 }, step[CN_MAX_RANK] = { 0 }, rows = 1, row = 0;
-  for (int k = last; k >= 0; rows *= p->values->dims.d[k--]) step[k] = p->values->dims.d[k] == d->d[k] ? rows : 0;
+  for (int k = last; k >= 0; rows *= t->dims.d[k--]) step[k] = t->dims.d[k] == indices->d[k] ? rows : 0;
   const size_t each = last < 0 ? 0 : (size_t)step[last] * bytes;
-  for (int64_t done = 0; done < p->indices->count; done += run) {
-    const char *from = (const char *)p->values->data + (size_t)row * bytes;
+  for (int64_t done = 0; done < count; done += run) {
+    const char *from = (const char *)t->data + (size_t)row * bytes;
     for (int64_t i = 0; i < run; i++) *place++ = from + (size_t)i * each;
     for (int k = last - 1; k >= 0; k--) {
       row += step[k];
-      if (++at[k] < d->d[k]) break;
-      row -= step[k] * d->d[k];
+      if (++at[k] < indices->d[k]) break;
+      row -= step[k] * indices->d[k];
       at[k] = 0;
     }
   }
-  return place;
 }
 
-void cni_rows_places(const cn_graph *g, const cn_tensor *v, const cn_rows *rows, const char **place) {
-  const size_t bytes = row_bytes(v);
+bool cni_rows_places(const cn_graph *g, const cn_tensor *v, const cn_rows *rows, const char **place, const char **number) {
+  static const double one = 1;
+  static const float one_f32 = 1;
+  const size_t bytes = row_bytes(v), width = cn_dtype_size((cn_dtype)v->dtype);
+  bool any = false;
   for (int64_t i = 0; rows->values && i < rows->indices->count; i++) place[i] = (const char *)rows->values->data + (size_t)i * bytes;
-  for (int64_t p = 0; !rows->values && p < g->pieces_count; p++)
-    if (g->pieces[p].variable == v) place = piece_places(&g->pieces[p], bytes, place);
+  for (int64_t p = 0; !rows->values && p < g->pieces_count; p++) any |= g->pieces[p].variable == v && g->pieces[p].numbers;
+  for (int64_t p = 0; !rows->values && p < g->pieces_count; p++) {
+    const cni_piece *q = &g->pieces[p];
+    const int64_t n = q->indices->count;
+    if (q->variable != v) continue;
+    places_of(&q->indices->dims, n, q->values, bytes, place);
+    if (q->numbers) places_of(&q->indices->dims, n, q->numbers, width, number);
+    for (int64_t i = 0; any && !q->numbers && i < n; i++) number[i] = v->dtype == CN_F64 ? (const char *)&one : (const char *)&one_f32;
+    place += n;
+    number += n;
+  }
+  return any;
 }
 
 void cni_pieces_drop(cn_graph *g, const cn_tensor *v) {

@@ -57,7 +57,7 @@ struct cni_optimizer_state {
   int64_t excluded_count, excluded_capacity;
   int32_t *chain;                      /* next occurrence of the same row, or -1 */
   int64_t *touched;                    /* rows with a gradient */
-  const char **place;                  /* where each occurrence's values are */
+  const char **place, **number;        /* where each occurrence's values are, and what they are to be multiplied with */
   int64_t chain_capacity;
   uint64_t calls;
   cni_step step;

@@ -9,7 +9,9 @@ typedef struct job {
   cni_update call;
   cni_update_pass *pass;
   const cni_kernels *k;
-  const char *const *place;            /* occurrence -> its values [width] */
+  const char *const *place;            /* occurrence -> its values [width], */
+  const char *const *number;           /* and the number that they are to be multiplied with; NULL: always 1 */
+  cn_dtype dtype;
   int64_t width, size /* of an element */;
   int32_t *heads;                      /* row -> first occurrence; -1: none, and again so once the row is done */
   const int32_t *chain;                /* -> next one; -1 ends */
@@ -19,9 +21,11 @@ typedef struct job {
 } job;
 
 static const char *occurrence(const job *j, int32_t i, int64_t column) { return j->place[i] + column * j->size; }
+static double number_of(const job *j, int32_t i) { return j->number ? cni_number_at(j->number[i], j->dtype) : 1; }
 
-/* The pass over n elements from `offset` on; c is the caller's copy of the call. */
-static void pass_at(const job *j, cni_update *c, int64_t offset, int64_t n, const void *g, const void *squares) {
+/* The pass over n elements from `offset` on, with the gradient g times a number; c is the caller's copy of the call. */
+static void pass_at(const job *j, cni_update *c, int64_t offset, int64_t n, const void *g, double number, const void *squares) {
+  c->scale = j->call.scale * number;
   c->w = (char *)j->call.w + offset * j->size;
   for (int i = 0; i < 3; i++)
     if (j->call.slot[i]) c->slot[i] = (char *)j->call.slot[i] + offset * j->size;
@@ -33,13 +37,19 @@ static void pass_at(const job *j, cni_update *c, int64_t offset, int64_t n, cons
 
 /* A part of one row, columns of it, into a block: sum and squares [columns]. */
 static void gather(const job *j, int32_t i, int64_t column, int64_t columns, void *sum, void *squares) {
-  double room[BLOCK];
+  double room[BLOCK], scaled[BLOCK];
   const size_t bytes = (size_t)(columns * j->size);
   if (i < 0) memset(sum, 0, bytes);
-  else memcpy(sum, occurrence(j, i, column), bytes);
   if (squares) memset(squares, 0, bytes);
   for (int32_t at = i; at >= 0; at = j->chain[at]) {
     const void *v = occurrence(j, at, column);
+    const double number = number_of(j, at);
+    if (number != 1 && at != i && !squares) {
+      j->k->axpy(sum, v, columns, number);
+      continue;
+    }
+    if (number != 1) j->k->scale(at == i ? sum : scaled, v, columns, &number), v = at == i ? sum : scaled;
+    else if (at == i) memcpy(sum, v, bytes);
     if (at != i) j->k->accumulate(sum, v, columns);
     if (squares && j->magnitudes) j->k->abs(room, v, columns, NULL), j->k->accumulate(squares, room, columns);
     else if (squares) j->k->multiply_add(squares, v, v, columns);
@@ -55,11 +65,11 @@ static void block(const job *j, cni_update *c, int64_t row, int64_t rows, int64_
   bool any = false, again = false;
   for (int64_t r = row; r < row + rows; r++) any |= j->heads[r] >= 0, again |= repeats(j, r);
   if (!any) {
-    pass_at(j, c, row * j->width + column, n, NULL, NULL);
+    pass_at(j, c, row * j->width + column, n, NULL, 1, NULL);
     return;
   }
   if (rows == 1 && !again) {
-    pass_at(j, c, row * j->width + column, n, occurrence(j, j->heads[row], column), NULL);
+    pass_at(j, c, row * j->width + column, n, occurrence(j, j->heads[row], column), number_of(j, j->heads[row]), NULL);
     return;
   }
   again = again && !j->sums;
@@ -67,7 +77,7 @@ static void block(const job *j, cni_update *c, int64_t row, int64_t rows, int64_
     const int64_t at = (r - row) * columns * j->size;
     gather(j, j->heads[r], column, columns, (char *)sum + at, again ? (char *)squares + at : NULL);
   }
-  pass_at(j, c, row * j->width + column, n, sum, again ? squares : NULL);
+  pass_at(j, c, row * j->width + column, n, sum, 1, again ? squares : NULL);
 }
 
 static void one_row(const job *j, cni_update *c, int64_t row) {
@@ -126,8 +136,8 @@ static bool chains_room(cn_optimizer *o, cni_entry *e, int64_t n) {
   if (chain) s->chain = chain;
   int64_t *touched = chain ? cni_realloc(g, s->touched, (size_t)n * sizeof *touched) : NULL;
   if (touched) s->touched = touched;
-  const char **place = touched ? cni_realloc(g, s->place, (size_t)n * sizeof *place) : NULL;
-  if (place) s->place = place;
+  const char **place = touched ? cni_realloc(g, s->place, 2 * (size_t)n * sizeof *place) : NULL;
+  if (place) s->place = place, s->number = place + n;
   if (!place) return false;
   s->chain_capacity = n;
   return true;
@@ -157,13 +167,15 @@ bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_updat
   if (clips && !(cni_rows_join(g, e->variable, rows) && (rows->values = cni_scaled(g, rows->values, c->scale, c->clip))))
     return false; /* each row as given is clipped */
   if (!chains_room(o, e, n)) return false;
-  cni_rows_places(g, e->variable, rows, s->place);
+  const bool numbers = cni_rows_places(g, e->variable, rows, s->place, s->number);
   const int64_t *touched;
   const int64_t count = chains_make(s, e, rows->indices->data, n, &touched);
   job j = { .call = *c,
            .pass = pass,
            .k = cni_kernels_for(g, e->dtype),
            .place = s->place,
+           .number = numbers ? s->number : NULL,
+           .dtype = e->dtype,
            .width = width,
            .size = (int64_t)cn_dtype_size(e->dtype),
            .heads = e->heads,

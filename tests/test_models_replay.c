@@ -71,20 +71,28 @@ Test(models_replay, steps_are_those_of_recording) {
   for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++) follow(optimizers[i]);
 }
 
-/* Rows that a mask weighs; rows that are averaged (whose gradient stays one row a sample); those that another layer reads too. */
-typedef enum { MASKED, AVERAGED, READ_TWICE, READINGS } reading;
+/* Rows that a mask weighs; rows that are averaged (whose gradient stays one row a sample); those that another layer reads too. Rows that are multiplied with one
+ * of each sample (whose gradient stays two factors), which comes from another table, from themselves, or is the batch. */
+typedef enum { MASKED, AVERAGED, READ_TWICE, BY_OTHERS, BY_THEMSELVES, BY_BATCH, READINGS } reading;
+static cn_tensor *scores(cn_graph *g, cn_tensor *x, cn_tensor *rows, reading r) {
+  cn_tensor *other = r == BY_BATCH ? x : r == BY_THEMSELVES ? rows : cn_call(g, cn_Embedding(g, 20, 4, .name = "other"), x);
+  if (r != BY_BATCH) other = cn_call(g, cn_Dense(g, 5), cn_call(g, cn_GlobalAveragePooling1D(g), other));
+  return cn_squeeze(g, cn_matmul(g, rows, cn_expand_dims(g, other, .axis = CN_INTS(1)), .transpose_b = true), .axis = CN_INTS(-1));
+}
 static cn_model *embedder(cn_graph *g, reading r) {
-  cn_model *m = r == READ_TWICE ? NULL : cn_Sequential(g, "e");
-  cn_layer *table = cn_Embedding(g, 10, 4, .mask_zero = r == MASKED, .name = "embedding"), *head = cn_Dense(g, 1);
+  cn_model *m = r >= READ_TWICE ? NULL : cn_Sequential(g, "e");
+  cn_layer *table = cn_Embedding(g, 10, 5, .mask_zero = r == MASKED, .name = "embedding"), *head = cn_Dense(g, 1);
   if (m) {
     cn_push(m, table);
     cn_push(m, cn_GlobalAveragePooling1D(g));
     cn_push(m, head);
     cn_model_build(m, CN_DIMS(CN_UNKNOWN, 5));
   } else {
-    cn_tensor *x = cn_Input(g, CN_DIMS(5), .dtype = "int32"), *rows = cn_call(g, table, x);
-    cn_tensor *top = cn_call(g, cn_GlobalMaxPooling1D(g), rows), *mean = cn_call(g, cn_GlobalAveragePooling1D(g), rows);
-    cn_tensor *y = cn_call(g, head, cn_concatenate(g, CN_TENSORS(top, mean), .axis = -1));
+    cn_tensor *x = cn_Input(g, CN_DIMS(5), .dtype = r == BY_BATCH ? "float32" : "int32"), *rows = cn_call(g, table, x);
+    cn_tensor *read = r != READ_TWICE ? scores(g, x, rows, r)
+                                      : cn_concatenate(g, CN_TENSORS(cn_call(g, cn_GlobalMaxPooling1D(g), rows), cn_call(g, cn_GlobalAveragePooling1D(g), rows)),
+                                                       .axis = -1);
+    cn_tensor *y = cn_call(g, head, read);
     m = cn_Model(g, CN_TENSORS(x), CN_TENSORS(y), .name = "e");
   }
   cn_compile(m, .optimizer = "adam(0.05)", .loss = "binary_crossentropy(from_logits=true)");
@@ -92,11 +100,11 @@ static cn_model *embedder(cn_graph *g, reading r) {
   return m;
 }
 
-static cn_tensor *tokens(cn_graph *g, uint32_t step, int32_t bad) {
-  int32_t x[4 * 5];
-  for (uint32_t i = 0; i < 20; i++) x[i] = (int32_t)((i * i + 3 * step) % 10);
+static cn_tensor *tokens(cn_graph *g, uint32_t step, int32_t bad, reading r) {
+  double x[4 * 5];
+  for (uint32_t i = 0; i < 20; i++) x[i] = (i * i + 3 * step) % 10;
   if (bad) x[7] = bad;
-  return cn_array(g, CN_I32, CN_DIMS(4, 5), x);
+  return cn_array_from_doubles(g, r == BY_BATCH ? CN_F32 : CN_I32, CN_DIMS(4, 5), x);
 }
 static cn_tensor *targets(cn_graph *g) { return FLOATS(g, CN_DIMS(4, 1), 0, 1, 1, 0); }
 
@@ -107,11 +115,11 @@ static void rows_and_a_refused_step(reading r) {
     double loss[2];
     for (int k = 0; k < 2; k++) {
       if (step == 8) {
-        cr_assert(isnan(cn_train_on_batch(m[k], tokens(g[k], step, 10), targets(g[k]), NULL)));
+        cr_assert(isnan(cn_train_on_batch(m[k], tokens(g[k], step, 10, r), targets(g[k]), NULL)));
         cr_assert_str_eq(cn_error(g[k]), "take_rows: index 10 is out of range for axis 0 of size 10 (in e/embedding)");
         cn_graph_clear(g[k]);
       }
-      loss[k] = cn_train_on_batch(m[k], tokens(g[k], step, 0), targets(g[k]), NULL);
+      loss[k] = cn_train_on_batch(m[k], tokens(g[k], step, 0, r), targets(g[k]), NULL);
       CHECK_OK(g[k]);
     }
     cr_assert_eq(loss[0], loss[1], "step %d", (int)step);

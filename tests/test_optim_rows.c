@@ -98,6 +98,54 @@ Test(optim_rows, rows_of_sums_are_found_where_they_stand) {
     }
 }
 
+/* The gradient of rows that are multiplied with one row stays two factors, as long as nothing else reads them and no update changes the other row before. */
+typedef enum { LOOKED_UP, SHARED_BY_ALL, VARIABLE, VIEW_OF_VARIABLE, DATA, OWN_ROWS, FACTORS } factor;
+static cn_tensor *other_row(cn_graph *g, factor f, cn_tensor *const *v, cn_tensor *x) {
+  static const int64_t index[] = { 4, 4, 0 };
+  static const double numbers[] = { 0.5, -1, 2, 0, 0.25 };
+  switch (f) {
+    case LOOKED_UP: return cn_take(g, v[1], cn_array(g, CN_I64, CN_DIMS(3, 1), index), .axis = 0);
+    case SHARED_BY_ALL: return cn_sin(g, cn_reshape(g, v[2], CN_INTS(1, 1, 5)));
+    case VARIABLE: return v[3];
+    case VIEW_OF_VARIABLE: return cn_reshape(g, v[2], CN_INTS(1, 1, 5));
+    case DATA: return cn_array(g, CN_F64, CN_DIMS(1, 1, 5), numbers);
+    default: return cn_mean(g, x, .axis = CN_INTS(1), .keepdims = true);
+  }
+}
+static cn_tensor *factor_loss(cn_graph *g, factor f, cn_tensor *const *v, bool wide) {
+  static const int64_t index[] = { 3, 1, 3, 0, 5, 1, 1, 4, 2, 2, 3, 5 };
+  cn_tensor *x = cn_take(g, v[0], cn_array(g, CN_I64, CN_DIMS(3, 4), index), .axis = 0);
+  if (wide) x = cn_multiply(g, x, cn_ones(g, cn_dtype_of(x), &x->dims));
+  cn_tensor *other = other_row(g, f, v, x);
+  return cn_sum(g, cn_square(g, cn_sin(g, cn_matmul(g, x, other, .transpose_b = true))));
+}
+static void factors(factor f, const char *text) {
+  cn_graph *g = cn_graph_new(.seed = 1);
+  cn_optimizer *o[] = { cn_optimizer_from(g, text), cn_optimizer_from(g, text) };
+  cn_tensor *v[2][4];
+  for (int k = 0; k < 2; k++) {
+    for (int i = 0; i < 2; i++) v[k][i] = table(g, CN_F64, 6, 5);
+    v[k][2] = cn_variable(g, CN_F64, CN_DIMS(5), cn_data(v[k][0]));
+    v[k][3] = cn_variable(g, CN_F64, CN_DIMS(1, 1, 5), cn_data(v[k][1]));
+    cr_assert(cn_optimizer_build(o[k], v[k], 4), "%s", cn_error(g));
+  }
+  for (int step = 0; step < 5; step++)
+    for (int k = 0; k < 2; k++) {
+      cr_assert(cn_optimizer_minimize(o[k], factor_loss(g, f, v[k], k == 1), true), "%s", cn_error(g));
+      cn_graph_reset(g);
+    }
+  for (int i = 0; i < 4; i++) cr_assert(largest_difference(v[0][i], v[1][i]) < 1e-12, "case %d, %s, variable %d", (int)f, text, i);
+  cr_assert(cn_backward(g, cn_add(g, factor_loss(g, f, v[0], false), factor_loss(g, f, v[1], true))));
+  cr_assert(largest_difference(cn_grad(v[0][0]), cn_grad(v[1][0])) < 1e-12, "case %d, kept", (int)f);
+  cn_graph_free(g);
+}
+Test(optim_rows, rows_of_products_stay_factors) {
+  static const char *const texts[] = { "SGD(0.1)", "SGD(0.1, momentum=0.9)", "Adam(0.01)", "Adamax(0.01, clipnorm=0.3)", "Lamb(0.01)", "Adagrad(0.1)",
+                                       "Adagrad(0.1, clipvalue=0.05)", "Adam(0.01, global_clipnorm=0.1)", "SGD(0.1, gradient_accumulation_steps=2)" };
+  for (factor f = LOOKED_UP; f < FACTORS; f++)
+    for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) factors(f, texts[t]);
+}
+
 /* As Keras, where the scaling makes a sparse gradient dense: the square of a row's sum, not the sum of squares. */
 Test(optim_rows, global_clipnorm_sums_rows_first) {
   const char *const texts[] = { "Adam(0.01, global_clipnorm=0.5)", "Adagrad(0.1, global_clipnorm=0.5)", "Adamax(0.01, global_clipnorm=9)" };

@@ -1,0 +1,91 @@
+/* Slots: while a walk runs, x->slot is the gradient of x so far. A slot holds a temporary (counted by `uses`), or a tensor that already existed (a rule may
+ * return one): only an unshared temporary is added to in place. The slot of a look-up's rows may be narrow: of size 1 along axes of the indices where it
+ * repeats; and it may be factors: its own slot holds the numbers that the rows are to be multiplied with. */
+#include "engine_private.h"
+#include "ops_binary.h"
+#include "replay_private.h"
+
+void cni_slot_drop(cn_graph *g, cn_tensor *x) {
+  cn_tensor *s = x->slot;
+  x->slot = NULL;
+  if (s && (s->flags & CNI_TEMPORARY) && --s->uses == 0) cni_temporary_free(g, s);
+}
+static inline void slot_set(cn_tensor *x, cn_tensor *s) {
+  x->slot = s;
+  if (s->flags & CNI_TEMPORARY) s->uses++;
+}
+static bool alone(const cn_tensor *s) { return (s->flags & CNI_TEMPORARY) && s->uses == 1 && (!s->buffer || s->buffer->uses + s->buffer->step_uses == 1); }
+
+/* Whether the rule that runs made s: its end returns what nothing holds. */
+static bool made_now(const cn_graph *g, const cn_tensor *s) {
+  for (int64_t i = 0; i < g->temps.count; i++)
+    if (g->temps.v[i] == s) return true;
+  return false;
+}
+
+/* A view may be of a variable; a temporary tells by its memory. */
+bool cni_outlasts_walk(const cn_tensor *t) {
+  if (!t->buffer || ((t->flags & CNI_TEMPORARY) && t->buffer->uses)) return false;
+  while (t->node && (t->node->op->flags & CN_OP_VIEW)) t = t->node->x[0];
+  return t->epoch != CNI_PERSISTENT;
+}
+
+cn_tensor *cni_slot_of_factors(cn_graph *g, cn_tensor *rows, cn_tensor *numbers) {
+  cn_tensor *t = cni_view_header(g, (cn_dtype)rows->dtype, &rows->dims);
+  if (!t) return NULL;
+  cni_buffer_use(g, rows->buffer, true);
+  t->buffer = rows->buffer;
+  t->data = rows->data;
+  slot_set(t, numbers);
+  if (g->capture) cni_capture_view(t, rows);
+  return t;
+}
+
+/* A slot that stayed narrow or factors, in x's shape. */
+static bool widen(cn_graph *g, cn_tensor *x) {
+  cn_tensor *numbers = cni_slot_numbers(x->slot);
+  if (x->slot->count == x->count && !numbers) return true;
+  cn_tensor *wide = cni_temporary(g, (cn_dtype)x->dtype, &x->dims);
+  if (!wide) return false;
+  cni_values_widen(g, wide, x->slot, numbers);
+  if (g->capture) cni_capture_widen(wide, x->slot, numbers);
+  cni_slot_drop(g, x);
+  return slot_set(x, wide), true;
+}
+
+/* x's slot, which holds something, += c. False after an error. */
+static bool slot_add(const cni_walk *w, cn_tensor *x, cn_tensor *c) {
+  cn_graph *g = w->g;
+  if (!widen(g, x)) return false;
+  if (w->record) return (x->slot = cn_add(g, x->slot, c)) != NULL;
+  if (!alone(x->slot)) {
+    cn_tensor *own = cni_temporary(g, (cn_dtype)x->dtype, &x->dims);
+    if (!own) return false;
+    if (own->count) memcpy(own->data, x->slot->data, (size_t)own->count * cn_dtype_size((cn_dtype)own->dtype));
+    if (g->capture) cni_capture_copy(own, x->slot);
+    if (made_now(g, x->slot)) x->slot->uses--; /* it goes back with the rule's other temporaries */
+    else cni_slot_drop(g, x);
+    slot_set(x, own);
+  }
+  cni_values_add(g, x->slot, c);
+  if (g->capture) cni_capture_add(x->slot, c);
+  return !g->check_finite || cni_check_finite(g, x->slot, "the sum of the gradients");
+}
+
+bool cni_slot_give(const cni_walk *w, cn_tensor *x, cn_tensor *c) { return x->slot ? slot_add(w, x, c) : (slot_set(x, c), true); }
+
+/* A step tensor with the value of a slot, sharing its memory. */
+cn_tensor *cni_publish(cn_graph *g, cn_tensor *s) {
+  cni_capture_spoil(g);
+  if (!(s->flags & CNI_TEMPORARY)) return s;
+  const bool in_rule = g->in_rule;
+  g->in_rule = false;
+  cn_tensor *t = s->buffer ? cni_view_header(g, (cn_dtype)s->dtype, &s->dims) : cni_tensor_new(g, (cn_dtype)s->dtype, &s->dims, false);
+  g->in_rule = in_rule;
+  if (!t) return NULL;
+  if (!s->buffer) return memcpy(t->data, s->data, (size_t)t->count * cn_dtype_size((cn_dtype)t->dtype)), t;
+  cni_buffer_use(g, s->buffer, true);
+  t->buffer = s->buffer;
+  t->data = s->data;
+  return t;
+}

@@ -38,13 +38,14 @@ static int64_t multiplications(const cni_conv *c) { return cni_conv_y_count(c) *
 
 /* Measured by bench/micro-conv (AMD EPYC, Zen 3, 2 cores, AVX2, peak 207 GFLOP/s, a virtual machine; oneDNN 2.6.3), GFLOP/s with two threads, own / oneDNN:
  *                                forward      input's gradient   kernel's gradient
- *   1 > 32, 28 x 28, batch 64     67 / 125         35 /   8           66 /  91
- *   3 > 64, 32 x 32, 32          131 / 168         72 /  28           91 / 155
- *   32 > 64, 13 x 13, 64         166 / 169        141 / 171          133 / 125
- *   64 > 64, 32 x 32, 32         118 / 121        133 / 124          125 / 118
- *   64 > 64, stride 2            160 / 139        143 / 160          131 /  84
- *   64 > 64, 4 groups             58 / 119         51 / 102           50 /  67
- *   128 channels alone            37 / 101         30 /  55           43 /  21
+ *   1 > 32, 28 x 28, batch 64     51 / 123         28 /  14           76 /  80
+ *   3 > 64, 32 x 32, 32          139 / 166         48 /  23          112 / 142
+ *   32 > 64, 13 x 13, 64         139 / 116        105 / 146          124 /  95
+ *   64 > 64, 32 x 32, 32         147 / 116        147 / 138          123 /  98
+ *   64 > 128, 16 x 16, 32        164 / 152        135 / 153          139 /  90
+ *   64 > 64, stride 2            166 / 147        144 / 151          138 /  89
+ *   64 > 64, 4 groups             52 /  74         52 /  78           48 /  59
+ *   128 channels alone            35 /  74         30 /  87           37 /  23
  * Own kernels add bias and activation on the way, behind oneDNN the activation is one more pass: its own relu would lose NaN. With AVX-512 oneDNN's forward and
  * kernel's gradient are the faster ones. */
 cni_conv_engine cni_conv_pick(const cn_graph *g, const cni_conv *c, cni_conv_kind kind) {

@@ -2,10 +2,15 @@
 #include <string.h>
 #include "conv_private.h"
 #include "kernels_private.h"
+#include "kernels_product_private.h"
 #include "threads_private.h"
 
 #define BLOCK ((int64_t)1 << 18) /* bytes of patches a thread, about half of a second cache, */
 #define LEAST 128                /* but no fewer positions: a product of fewer rows is slow */
+#define BROAD 16                 /* input channels of a group from which they fill registers as the columns of a product */
+#define CROWD 1024               /* positions of a block that is not copied */
+#define TWO_THREADS ((int64_t)1 << 17) /* multiplications from which a second thread pays */
+#define OWN_GRADIENT ((int64_t)1 << 20) /* bytes of a kernel's gradient up to which each thread sums one of its own */
 
 typedef struct job {
   cn_graph *graph;
@@ -41,24 +46,6 @@ static const void *patches_of(job *j, int64_t *lead) {
   if (!j->patches) return at(j->d->x, j->first * j->c->in_channels + j->group * j->inner, j);
   cni_parallel(j->graph, j->last - j->first, CNI_GRAIN / j->depth + 1, fill_part, j);
   return j->patches;
-}
-
-/* y = f(patches kernel + bias) */
-static cn_code forward_block(job *j) {
-  const int64_t channel = j->group * j->columns, all = j->c->out_channels;
-  cni_gemm_args a = { .dtype = (cn_dtype)j->c->dtype,
-                      .m = j->last - j->first,
-                      .n = j->columns,
-                      .k = j->depth,
-                      .b = at(j->d->kernel, channel, j),
-                      .ldb = all,
-                      .c = at(j->d->to, j->first * all + channel, j),
-                      .ldc = all,
-                      .bias = at(j->d->bias, channel, j),
-                      .activation = j->d->activation,
-                      .batch = 1 };
-  a.a = patches_of(j, &a.lda);
-  return cni_gemm(j->graph, &a);
 }
 
 /* gkernel += patches^T gy */
@@ -115,8 +102,7 @@ static cn_code input_block(job *j) {
   return CN_OK;
 }
 
-static cn_code by_patches(job *j, cni_conv_kind kind) {
-  static cn_code (*const blocks[])(job *) = { forward_block, input_block, kernel_block };
+static cn_code by_blocks(job *j, cni_conv_kind kind) {
   const cni_conv *c = j->c;
   const int64_t positions = positions_of(c->out, c->batch), fit = cni_context_of_const(j->graph)->threads * BLOCK / (j->depth * j->width),
                 most = fit < LEAST ? LEAST : fit;
@@ -126,12 +112,143 @@ static cn_code by_patches(job *j, cni_conv_kind kind) {
   cn_code code = CN_OK;
   if (!whole && !buffer) return CN_NO_MEMORY;
   j->patches = buffer ? buffer->data : NULL;
-  for (j->group = 0; j->group < c->groups && code == CN_OK; j->group++)
-    for (j->first = 0; j->first < positions && code == CN_OK; j->first = j->last) {
-      j->last = j->first + block < positions ? j->first + block : positions;
-      code = blocks[kind](j);
-    }
+  for (j->first = 0; j->first < positions && code == CN_OK; j->first = j->last) {
+    j->last = j->first + block < positions ? j->first + block : positions;
+    code = kind == CNI_CONV_INPUT ? input_block(j) : kernel_block(j);
+  }
   if (buffer) cni_buffer_drop(j->graph, buffer, false);
+  return code;
+}
+
+/* ---- by patches, a part of the positions a thread: what it copies it multiplies itself ---- */
+typedef struct crew {
+  const job *j;
+  cni_conv_kind kind;
+  int64_t positions, parts, block;
+  char *memory;                       /* of each part: patches, scratch, and of all but the first a kernel's gradient of its own */
+  int64_t patches, scratch, each;
+} crew;
+
+/* y = f(patches kernel + bias) */
+static cni_product forward_product(const job *j, int64_t rows) {
+  const int64_t channel = j->group * j->columns, all = j->c->out_channels;
+  return (cni_product){ .m = rows, .n = j->columns, .k = j->depth, .a_row = j->patches ? j->depth : j->c->in_channels, .a_col = 1,
+                        .b = at(j->d->kernel, channel, j), .b_row = all, .b_col = 1, .c = at(j->d->to, j->first * all + channel, j), .c_row = all, .c_col = 1,
+                        .bias = at(j->d->bias, channel, j), .relu = j->d->activation == CNI_FUSED_RELU };
+}
+/* gkernel += patches^T gy */
+static cni_product kernel_product(const job *j, int64_t rows) {
+  const int64_t channel = j->group * j->columns, all = j->c->out_channels;
+  return (cni_product){ .m = j->depth, .n = j->columns, .k = rows, .a_row = 1, .a_col = j->patches ? j->depth : j->c->in_channels,
+                        .b = at(j->d->gy, j->first * all + channel, j), .b_row = all, .b_col = 1, .c = at(j->d->to, channel, j), .c_row = all, .c_col = 1 };
+}
+static cni_product product_of(const job *j, cni_conv_kind kind, int64_t rows) {
+  return kind == CNI_CONV_FORWARD ? forward_product(j, rows) : kernel_product(j, rows);
+}
+
+static void run_block(const crew *w, job *j, int64_t part, bool begun, char *memory) {
+  const int64_t rows = j->last - j->first;
+  cni_product p = product_of(j, w->kind, rows);
+  p.a = j->patches ? j->patches : at(j->d->x, j->first * j->c->in_channels + j->group * j->inner, j);
+  if (j->patches) j->k->conv->patches(j->patches, j->d->x, j->c, j->group, j->first, j->last);
+  if (w->kind == CNI_CONV_KERNEL) p.accumulate = begun;
+  if (w->kind == CNI_CONV_KERNEL && part) p.c = memory + w->patches + w->scratch, p.c_row = j->columns;
+  j->k->product->blocks(&p, memory + w->patches);
+  const int activation = w->kind == CNI_CONV_FORWARD && !p.relu ? j->d->activation : CNI_FUSED_NONE;
+  if (activation == CNI_FUSED_NONE) return;
+  if (p.c_row == p.n) j->k->bias_activation(p.c, NULL, rows, p.n, activation);
+  else for (int64_t i = 0; i < rows; i++) j->k->bias_activation((char *)p.c + i * p.c_row * j->width, NULL, 1, p.n, activation);
+}
+
+static void crew_part(void *context, int64_t begin, int64_t end) {
+  const crew *w = context;
+  for (int64_t part = begin; part < end; part++) {
+    const int64_t first = w->positions * part / w->parts, last = w->positions * (part + 1) / w->parts;
+    char *memory = w->memory + part * w->each;
+    job j = *w->j;
+    j.patches = w->patches ? memory : NULL;
+    for (j.first = first; j.first < last; j.first = j.last) {
+      j.last = j.first + w->block < last ? j.first + w->block : last;
+      run_block(w, &j, part, j.first > first, memory);
+    }
+  }
+}
+
+static int64_t lines(size_t bytes) { return (int64_t)((bytes + 63) & ~(size_t)63); }
+
+/* The gradients of the other parts, in order: the same bits at every call. */
+static void join_parts(const crew *w) {
+  const job *j = w->j;
+  for (int64_t part = 1; w->kind == CNI_CONV_KERNEL && part < w->parts; part++)
+    for (int64_t i = 0; i < j->depth; i++)
+      j->k->accumulate(at(j->d->to, i * j->c->out_channels + j->group * j->columns, j),
+                       w->memory + part * w->each + w->patches + w->scratch + i * j->columns * j->width, j->columns);
+}
+
+static cn_code by_crew(job *j, cni_conv_kind kind) {
+  const int64_t positions = positions_of(j->c->out, j->c->batch), threads = cni_context_of_const(j->graph)->threads, fit = BLOCK / (j->depth * j->width),
+                parts = positions * j->depth * j->columns < TWO_THREADS || positions < threads ? 1 : threads, most = (positions + parts - 1) / parts;
+  crew w = { .j = j, .kind = kind, .positions = positions, .parts = parts, .block = patches_are_x(j->c) ? CROWD : fit < LEAST / 2 ? LEAST / 2 : fit };
+  if (w.block > most) w.block = most;
+  w.patches = patches_are_x(j->c) ? 0 : lines((size_t)(w.block * j->depth * j->width));
+  j->patches = (char *)(uintptr_t)(w.patches != 0); /* for the steps of a */
+  const cni_product p = product_of(j, kind, w.block);
+  w.scratch = lines(j->k->product->scratch(&p));
+  w.each = w.patches + w.scratch + (kind == CNI_CONV_KERNEL ? lines((size_t)(j->depth * j->columns * j->width)) : 0);
+  cni_buffer *buffer = cni_buffer_take(j->graph, (size_t)(w.each * parts + 64), false);
+  if (!buffer) return CN_NO_MEMORY;
+  w.memory = buffer->data;
+  cni_parallel(j->graph, parts, 1, crew_part, &w);
+  join_parts(&w);
+  cni_buffer_drop(j->graph, buffer, false);
+  return CN_OK;
+}
+
+static cn_code by_patches(job *j, cni_conv_kind kind) {
+  const bool crew_does = kind == CNI_CONV_FORWARD || (kind == CNI_CONV_KERNEL && j->depth * j->columns * j->width <= OWN_GRADIENT);
+  cn_code code = CN_OK;
+  for (j->group = 0; j->group < j->c->groups && code == CN_OK; j->group++) code = crew_does ? by_crew(j, kind) : by_blocks(j, kind);
+  return code;
+}
+
+/* ---- the input's gradient with strides of 1: a convolution of gy with the kernel turned round ---- */
+static bool turns_round(const cni_conv *c) {
+  if (c->in_channels / c->groups < BROAD) return false;
+  for (int i = 0; i < 3; i++)
+    if (c->stride[i] != 1 || c->pad[i] > c->dilation[i] * (c->kernel[i] - 1)) return false;
+  return true;
+}
+
+/* to [kernel reversed, out_channels / groups, in_channels], from kernel [kernel, in_channels / groups, out_channels]. */
+static void turn_round(const job *j, char *to) {
+  const cni_conv *c = j->c;
+  const int64_t taps = c->kernel[0] * c->kernel[1] * c->kernel[2], tap = j->inner * c->out_channels;
+  for (int64_t t = 0; t < taps && c->groups == 1; t++)
+    j->k->transpose2d(to + (taps - 1 - t) * tap * j->width, at(j->d->kernel, t * tap, j), j->inner, j->columns);
+  for (int64_t t = 0; t < taps && c->groups > 1; t++)
+    for (int64_t g = 0; g < c->groups; g++)
+      for (int64_t i = 0; i < j->inner; i++)
+        for (int64_t o = 0; o < j->columns; o++)
+          memcpy(to + ((taps - 1 - t) * tap + o * c->in_channels + g * j->inner + i) * j->width,
+                 at(j->d->kernel, t * tap + i * c->out_channels + g * j->columns + o, j), (size_t)j->width);
+}
+
+static cn_code input_turned(const job *j) {
+  const cni_conv *c = j->c;
+  cni_conv turned = *c;
+  turned.in_channels = c->out_channels;
+  turned.out_channels = c->in_channels;
+  for (int i = 0; i < 3; i++) {
+    turned.in[i] = c->out[i];
+    turned.out[i] = c->in[i];
+    turned.pad[i] = c->dilation[i] * (c->kernel[i] - 1) - c->pad[i];
+  }
+  cni_buffer *buffer = cni_buffer_take(j->graph, (size_t)(cni_conv_kernel_count(c) * j->width), false);
+  if (!buffer) return CN_NO_MEMORY;
+  turn_round(j, buffer->data);
+  const cni_conv_data d = { .to = j->d->to, .x = j->d->gy, .kernel = buffer->data };
+  const cn_code code = cni_conv_own(j->graph, &turned, CNI_CONV_FORWARD, &d);
+  cni_buffer_drop(j->graph, buffer, false);
   return code;
 }
 
@@ -179,6 +296,7 @@ cn_code cni_conv_own(cn_graph *g, const cni_conv *c, cni_conv_kind kind, const c
   j.depth = c->kernel[0] * c->kernel[1] * c->kernel[2] * j.inner;
   if (!cni_conv_x_count(c) || !cni_conv_y_count(c)) return without_terms(&j, kind), CN_OK;
   if (c->groups > 1 && j.inner == 1) return by_channels(&j, kind);
+  if (kind == CNI_CONV_INPUT && !patches_are_x(c) && turns_round(c)) return input_turned(&j);
   if (kind == CNI_CONV_INPUT && !patches_are_x(c)) memset(d->to, 0, (size_t)(cni_conv_x_count(c) * j.width));
   return by_patches(&j, kind);
 }

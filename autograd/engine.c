@@ -191,7 +191,7 @@ static bool differentiate(cni_walk *w, cn_node *n, const cn_tensor *slope, edges
     ok = cni_piece_add(g, n);
     e->want[0] = false;
     for (int32_t i = 1; i < n->nx; i++) e->want[i] = false;
-  } else if (cni_slope_passes(w, n, e->gy)) {
+  } else if ((n->op->flags & CN_OP_GIVES_SLOPE) && cni_slope_passes(w, n, e->gy)) {
     w->slope = n->y[n->ny - 1];
     e->gx[0] = e->gy[0];
   } else if (!w->record && n->op->backward) {

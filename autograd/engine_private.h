@@ -41,11 +41,20 @@ static inline cn_tensor *cni_unbroadcast(cn_graph *g, cn_tensor *t, const cn_ten
 bool cni_slope_passes(const cni_walk *w, const cn_node *n, cn_tensor *const *gy);
 
 /* slots.c */
-bool cni_slot_give(const cni_walk *w, cn_tensor *x, cn_tensor *c);              /* x's slot += c. False after an error */
-void cni_slot_drop(cn_graph *g, cn_tensor *x);
+bool cni_slot_add(const cni_walk *w, cn_tensor *x, cn_tensor *c);               /* x's slot, which holds something, += c. False after an error */
 cn_tensor *cni_publish(cn_graph *g, cn_tensor *slot);                           /* a step tensor with the value of a slot, sharing its memory */
 bool cni_outlasts_walk(const cn_tensor *t);                                     /* no update changes its memory before the walk is over */
 cn_tensor *cni_slot_of_factors(cn_graph *g, cn_tensor *rows, cn_tensor *numbers); /* for a look-up's rows: rows times numbers, which both stay; or NULL */
+static inline void cni_slot_set(cn_tensor *x, cn_tensor *s) {
+  x->slot = s;
+  if (s->flags & CNI_TEMPORARY) s->uses++;
+}
+static inline void cni_slot_drop(cn_graph *g, cn_tensor *x) {
+  cn_tensor *s = x->slot;
+  x->slot = NULL;
+  if (s && (s->flags & CNI_TEMPORARY) && --s->uses == 0) cni_temporary_free(g, s);
+}
+static inline bool cni_slot_give(const cni_walk *w, cn_tensor *x, cn_tensor *c) { return x->slot ? cni_slot_add(w, x, c) : (cni_slot_set(x, c), true); }
 static inline cn_tensor *cni_slot_numbers(const cn_tensor *slot) { return slot->flags & CNI_TEMPORARY ? slot->slot : NULL; }
 
 /* engine.c */

@@ -5,15 +5,6 @@
 #include "ops_binary.h"
 #include "replay_private.h"
 
-void cni_slot_drop(cn_graph *g, cn_tensor *x) {
-  cn_tensor *s = x->slot;
-  x->slot = NULL;
-  if (s && (s->flags & CNI_TEMPORARY) && --s->uses == 0) cni_temporary_free(g, s);
-}
-static inline void slot_set(cn_tensor *x, cn_tensor *s) {
-  x->slot = s;
-  if (s->flags & CNI_TEMPORARY) s->uses++;
-}
 static bool alone(const cn_tensor *s) { return (s->flags & CNI_TEMPORARY) && s->uses == 1 && (!s->buffer || s->buffer->uses + s->buffer->step_uses == 1); }
 
 /* Whether the rule that runs made s: its end returns what nothing holds. */
@@ -36,7 +27,7 @@ cn_tensor *cni_slot_of_factors(cn_graph *g, cn_tensor *rows, cn_tensor *numbers)
   cni_buffer_use(g, rows->buffer, true);
   t->buffer = rows->buffer;
   t->data = rows->data;
-  slot_set(t, numbers);
+  cni_slot_set(t, numbers);
   if (g->capture) cni_capture_view(t, rows);
   return t;
 }
@@ -50,11 +41,10 @@ static bool widen(cn_graph *g, cn_tensor *x) {
   cni_values_widen(g, wide, x->slot, numbers);
   if (g->capture) cni_capture_widen(wide, x->slot, numbers);
   cni_slot_drop(g, x);
-  return slot_set(x, wide), true;
+  return cni_slot_set(x, wide), true;
 }
 
-/* x's slot, which holds something, += c. False after an error. */
-static bool slot_add(const cni_walk *w, cn_tensor *x, cn_tensor *c) {
+bool cni_slot_add(const cni_walk *w, cn_tensor *x, cn_tensor *c) {
   cn_graph *g = w->g;
   if (!widen(g, x)) return false;
   if (w->record) return (x->slot = cn_add(g, x->slot, c)) != NULL;
@@ -65,14 +55,12 @@ static bool slot_add(const cni_walk *w, cn_tensor *x, cn_tensor *c) {
     if (g->capture) cni_capture_copy(own, x->slot);
     if (made_now(g, x->slot)) x->slot->uses--; /* it goes back with the rule's other temporaries */
     else cni_slot_drop(g, x);
-    slot_set(x, own);
+    cni_slot_set(x, own);
   }
   cni_values_add(g, x->slot, c);
   if (g->capture) cni_capture_add(x->slot, c);
   return !g->check_finite || cni_check_finite(g, x->slot, "the sum of the gradients");
 }
-
-bool cni_slot_give(const cni_walk *w, cn_tensor *x, cn_tensor *c) { return x->slot ? slot_add(w, x, c) : (slot_set(x, c), true); }
 
 /* A step tensor with the value of a slot, sharing its memory. */
 cn_tensor *cni_publish(cn_graph *g, cn_tensor *s) {

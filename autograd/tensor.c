@@ -95,8 +95,10 @@ cn_tensor *cni_view_header(cn_graph *g, cn_dtype dtype, const cn_dims *dims) {
 }
 
 void cni_temporary_free(cn_graph *g, cn_tensor *t) {
-  cn_tensor *held = t->slot;
-  if (held && (held->flags & CNI_TEMPORARY) && --held->uses == 0) cni_temporary_free(g, held);
+  if (t->slot) { /* factors: the numbers */
+    cn_tensor *numbers = t->slot;
+    if ((numbers->flags & CNI_TEMPORARY) && --numbers->uses == 0) cni_temporary_free(g, numbers);
+  }
   if (t->buffer) cni_buffer_drop(g, t->buffer, true);
   if (g->capture) return; /* a replay uses the header again */
   t->buffer = NULL;

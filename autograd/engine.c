@@ -138,9 +138,13 @@ static bool stays_factors(const cni_walk *w, const cn_call *c, edges *e) {
   const cn_tensor *x = c->x[0];
   cn_tensor *rows = c->x[1], *numbers = e->gy[0];
   const cn_node *from = look_up_of(w, x);
-  if (!from || !numbers || w->g->check_finite || !c->op->factors(c) || !cni_outlasts_walk(rows) || !cni_outlasts_walk(numbers)) return false;
-  for (int i = from->x[1]->dims.rank; i < x->dims.rank; i++)
-    if (rows->dims.d[i] != x->dims.d[i] || numbers->dims.d[i] != 1) return false;
+  if (!from || !numbers || numbers->dims.rank != x->dims.rank || w->g->check_finite || !c->op->factors(c)) return false;
+  if (!cni_outlasts_walk(rows) || !cni_outlasts_walk(numbers)) return false;
+  for (int i = 0; i < x->dims.rank; i++) { /* a number for each index, repeated along its row; a row, perhaps of several indices; no sum */
+    const bool index = i < from->x[1]->dims.rank;
+    if (numbers->dims.d[i] != (index ? x->dims.d[i] : 1)) return false;
+    if (rows->dims.d[i] != x->dims.d[i] && !(index && rows->dims.d[i] == 1)) return false;
+  }
   return (e->gx[0] = cni_slot_of_factors(w->g, rows, numbers)) != NULL;
 }
 

@@ -101,7 +101,7 @@ static bool note_call(action *a, const cn_call *c) {
   a->u.call = *c;
   a->u.call.sig = NULL;
   if (!memo) return true;
-  if (!(a->u.call.memo = cni_arena_take(c->graph, cni_step_arena(c->graph), memo))) return false;
+  if (!(a->u.call.memo = cni_arena_take(c->graph, cni_step_arena(c->graph), memo))) return c->graph->capture->state = CNI_REPLAY_SPOILT, false;
   memset(a->u.call.memo, 0, memo);
   return true;
 }

@@ -1,4 +1,4 @@
-/* Sparse gradients: rows of a variable that look-ups read. While backward runs they are kept as pieces {indices, values}, one for each look-up. */
+/* Sparse gradients: rows of a variable that look-ups read. While backward runs they are kept as pieces {indices, values, numbers}, one for each look-up. */
 #include "../core/threads_private.h"
 #include "engine_private.h"
 #include "ops_layout_private.h"

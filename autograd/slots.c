@@ -14,11 +14,11 @@ static bool made_now(const cn_graph *g, const cn_tensor *s) {
   return false;
 }
 
-/* A view may be of a variable; a temporary tells by its memory. */
+/* A view may be of a variable; what no recorded operation made tells by its memory. */
 bool cni_outlasts_walk(const cn_tensor *t) {
-  if (!t->buffer || ((t->flags & CNI_TEMPORARY) && t->buffer->uses)) return false;
+  if (!t->buffer) return false;
   while (t->node && (t->node->op->flags & CN_OP_VIEW)) t = t->node->x[0];
-  return t->epoch != CNI_PERSISTENT;
+  return t->epoch != CNI_PERSISTENT && t->buffer && (t->node || !t->buffer->uses);
 }
 
 cn_tensor *cni_slot_of_factors(cn_graph *g, cn_tensor *rows, cn_tensor *numbers) {
@@ -32,6 +32,13 @@ cn_tensor *cni_slot_of_factors(cn_graph *g, cn_tensor *rows, cn_tensor *numbers)
   return t;
 }
 
+/* x's slot is to hold another: what the rule that runs made goes back with its other temporaries. */
+static void replace(cn_graph *g, cn_tensor *x, cn_tensor *s) {
+  if (made_now(g, x->slot)) x->slot->uses--;
+  else cni_slot_drop(g, x);
+  cni_slot_set(x, s);
+}
+
 /* A slot that stayed narrow or factors, in x's shape. */
 static bool widen(cn_graph *g, cn_tensor *x) {
   cn_tensor *numbers = cni_slot_numbers(x->slot);
@@ -40,8 +47,7 @@ static bool widen(cn_graph *g, cn_tensor *x) {
   if (!wide) return false;
   cni_values_widen(g, wide, x->slot, numbers);
   if (g->capture) cni_capture_widen(wide, x->slot, numbers);
-  cni_slot_drop(g, x);
-  return cni_slot_set(x, wide), true;
+  return replace(g, x, wide), true;
 }
 
 bool cni_slot_add(const cni_walk *w, cn_tensor *x, cn_tensor *c) {
@@ -53,9 +59,7 @@ bool cni_slot_add(const cni_walk *w, cn_tensor *x, cn_tensor *c) {
     if (!own) return false;
     if (own->count) memcpy(own->data, x->slot->data, (size_t)own->count * cn_dtype_size((cn_dtype)own->dtype));
     if (g->capture) cni_capture_copy(own, x->slot);
-    if (made_now(g, x->slot)) x->slot->uses--; /* it goes back with the rule's other temporaries */
-    else cni_slot_drop(g, x);
-    cni_slot_set(x, own);
+    replace(g, x, own);
   }
   cni_values_add(g, x->slot, c);
   if (g->capture) cni_capture_add(x->slot, c);

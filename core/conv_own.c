@@ -6,9 +6,8 @@
 #include "threads_private.h"
 
 #define BLOCK ((int64_t)1 << 18) /* bytes of patches a thread, about half of a second cache, */
-#define LEAST 128                /* but no fewer positions: a product of fewer rows is slow */
+#define LEAST 64                 /* but no fewer positions: a product of fewer rows is slow */
 #define BROAD 16                 /* input channels of a group from which they fill registers as the columns of a product */
-#define CROWD 1024               /* positions of a block that is not copied */
 #define TWO_THREADS ((int64_t)1 << 17) /* multiplications from which a second thread pays */
 #define OWN_GRADIENT ((int64_t)1 << 20) /* bytes of a kernel's gradient up to which each thread sums one of its own */
 
@@ -46,6 +45,16 @@ static const void *patches_of(job *j, int64_t *lead) {
   if (!j->patches) return at(j->d->x, j->first * j->c->in_channels + j->group * j->inner, j);
   cni_parallel(j->graph, j->last - j->first, CNI_GRAIN / j->depth + 1, fill_part, j);
   return j->patches;
+}
+
+/* y = f(patches kernel + bias) */
+static cn_code forward_block(job *j) {
+  const int64_t channel = j->group * j->columns, all = j->c->out_channels;
+  cni_gemm_args a = { .dtype = (cn_dtype)j->c->dtype, .m = j->last - j->first, .n = j->columns, .k = j->depth, .b = at(j->d->kernel, channel, j), .ldb = all,
+                      .c = at(j->d->to, j->first * all + channel, j), .ldc = all, .bias = at(j->d->bias, channel, j), .activation = j->d->activation,
+                      .batch = 1 };
+  a.a = patches_of(j, &a.lda);
+  return cni_gemm(j->graph, &a);
 }
 
 /* gkernel += patches^T gy */
@@ -103,9 +112,10 @@ static cn_code input_block(job *j) {
 }
 
 static cn_code by_blocks(job *j, cni_conv_kind kind) {
+  static cn_code (*const blocks[])(job *) = { forward_block, input_block, kernel_block };
   const cni_conv *c = j->c;
   const int64_t positions = positions_of(c->out, c->batch), fit = cni_context_of_const(j->graph)->threads * BLOCK / (j->depth * j->width),
-                most = fit < LEAST ? LEAST : fit;
+                most = fit < 2 * LEAST ? 2 * LEAST : fit;
   const bool whole = patches_are_x(c);
   const int64_t block = whole || most > positions ? positions : most;
   cni_buffer *buffer = whole ? NULL : cni_buffer_take(j->graph, (size_t)(block * j->depth * j->width), false);
@@ -114,7 +124,7 @@ static cn_code by_blocks(job *j, cni_conv_kind kind) {
   j->patches = buffer ? buffer->data : NULL;
   for (j->first = 0; j->first < positions && code == CN_OK; j->first = j->last) {
     j->last = j->first + block < positions ? j->first + block : positions;
-    code = kind == CNI_CONV_INPUT ? input_block(j) : kernel_block(j);
+    code = blocks[kind](j);
   }
   if (buffer) cni_buffer_drop(j->graph, buffer, false);
   return code;
@@ -132,14 +142,14 @@ typedef struct crew {
 /* y = f(patches kernel + bias) */
 static cni_product forward_product(const job *j, int64_t rows) {
   const int64_t channel = j->group * j->columns, all = j->c->out_channels;
-  return (cni_product){ .m = rows, .n = j->columns, .k = j->depth, .a_row = j->patches ? j->depth : j->c->in_channels, .a_col = 1,
+  return (cni_product){ .m = rows, .n = j->columns, .k = j->depth, .a = j->patches, .a_row = j->depth, .a_col = 1,
                         .b = at(j->d->kernel, channel, j), .b_row = all, .b_col = 1, .c = at(j->d->to, j->first * all + channel, j), .c_row = all, .c_col = 1,
                         .bias = at(j->d->bias, channel, j), .relu = j->d->activation == CNI_FUSED_RELU };
 }
 /* gkernel += patches^T gy */
 static cni_product kernel_product(const job *j, int64_t rows) {
   const int64_t channel = j->group * j->columns, all = j->c->out_channels;
-  return (cni_product){ .m = j->depth, .n = j->columns, .k = rows, .a_row = 1, .a_col = j->patches ? j->depth : j->c->in_channels,
+  return (cni_product){ .m = j->depth, .n = j->columns, .k = rows, .a = j->patches, .a_row = 1, .a_col = j->depth,
                         .b = at(j->d->gy, j->first * all + channel, j), .b_row = all, .b_col = 1, .c = at(j->d->to, channel, j), .c_row = all, .c_col = 1 };
 }
 static cni_product product_of(const job *j, cni_conv_kind kind, int64_t rows) {
@@ -149,8 +159,7 @@ static cni_product product_of(const job *j, cni_conv_kind kind, int64_t rows) {
 static void run_block(const crew *w, job *j, int64_t part, bool begun, char *memory) {
   const int64_t rows = j->last - j->first;
   cni_product p = product_of(j, w->kind, rows);
-  p.a = j->patches ? j->patches : at(j->d->x, j->first * j->c->in_channels + j->group * j->inner, j);
-  if (j->patches) j->k->conv->patches(j->patches, j->d->x, j->c, j->group, j->first, j->last);
+  j->k->conv->patches(j->patches, j->d->x, j->c, j->group, j->first, j->last);
   if (w->kind == CNI_CONV_KERNEL) p.accumulate = begun;
   if (w->kind == CNI_CONV_KERNEL && part) p.c = memory + w->patches + w->scratch, p.c_row = j->columns;
   j->k->product->blocks(&p, memory + w->patches);
@@ -166,7 +175,7 @@ static void crew_part(void *context, int64_t begin, int64_t end) {
     const int64_t first = w->positions * part / w->parts, last = w->positions * (part + 1) / w->parts;
     char *memory = w->memory + part * w->each;
     job j = *w->j;
-    j.patches = w->patches ? memory : NULL;
+    j.patches = memory;
     for (j.first = first; j.first < last; j.first = j.last) {
       j.last = j.first + w->block < last ? j.first + w->block : last;
       run_block(w, &j, part, j.first > first, memory);
@@ -176,44 +185,51 @@ static void crew_part(void *context, int64_t begin, int64_t end) {
 
 static int64_t lines(size_t bytes) { return (int64_t)((bytes + 63) & ~(size_t)63); }
 
-/* The gradients of the other parts, in order: the same bits at every call. */
-static void join_parts(const crew *w) {
+/* Adds the gradients of the other parts, in order: the same bits at every call. */
+static void join_rows(void *context, int64_t begin, int64_t end) {
+  const crew *w = context;
   const job *j = w->j;
-  for (int64_t part = 1; w->kind == CNI_CONV_KERNEL && part < w->parts; part++)
-    for (int64_t i = 0; i < j->depth; i++)
+  for (int64_t part = 1; part < w->parts; part++)
+    for (int64_t i = begin; i < end; i++)
       j->k->accumulate(at(j->d->to, i * j->c->out_channels + j->group * j->columns, j),
                        w->memory + part * w->each + w->patches + w->scratch + i * j->columns * j->width, j->columns);
 }
 
 static cn_code by_crew(job *j, cni_conv_kind kind) {
-  const int64_t positions = positions_of(j->c->out, j->c->batch), threads = cni_context_of_const(j->graph)->threads, fit = BLOCK / (j->depth * j->width),
-                parts = positions * j->depth * j->columns < TWO_THREADS || positions < threads ? 1 : threads, most = (positions + parts - 1) / parts;
-  crew w = { .j = j, .kind = kind, .positions = positions, .parts = parts, .block = patches_are_x(j->c) ? CROWD : fit < LEAST / 2 ? LEAST / 2 : fit };
-  if (w.block > most) w.block = most;
-  w.patches = patches_are_x(j->c) ? 0 : lines((size_t)(w.block * j->depth * j->width));
-  j->patches = (char *)(uintptr_t)(w.patches != 0); /* for the steps of a */
+  const int64_t positions = positions_of(j->c->out, j->c->batch), threads = cni_context_of_const(j->graph)->threads,
+                parts = positions * j->depth * j->columns < TWO_THREADS ? 1 : threads,
+                most = (positions + parts - 1) / parts, fit = BLOCK / (j->depth * j->width), block = fit < LEAST ? LEAST : fit;
+  crew w = { .j = j, .kind = kind, .positions = positions, .parts = parts, .block = block < most ? block : most };
+  w.patches = lines((size_t)(w.block * j->depth * j->width));
   const cni_product p = product_of(j, kind, w.block);
   w.scratch = lines(j->k->product->scratch(&p));
   w.each = w.patches + w.scratch + (kind == CNI_CONV_KERNEL ? lines((size_t)(j->depth * j->columns * j->width)) : 0);
-  cni_buffer *buffer = cni_buffer_take(j->graph, (size_t)(w.each * parts + 64), false);
+  cni_buffer *buffer = cni_buffer_take(j->graph, (size_t)(w.each * parts), false);
   if (!buffer) return CN_NO_MEMORY;
   w.memory = buffer->data;
   cni_parallel(j->graph, parts, 1, crew_part, &w);
-  join_parts(&w);
+  if (kind == CNI_CONV_KERNEL && parts > 1) cni_parallel(j->graph, j->depth, CNI_GRAIN / j->columns + 1, join_rows, &w);
   cni_buffer_drop(j->graph, buffer, false);
   return CN_OK;
 }
 
+/* A crew where there are patches to copy, enough positions for all, and room for a gradient each. */
+static bool suits_crew(const job *j, cni_conv_kind kind) {
+  const int64_t threads = cni_context_of_const(j->graph)->threads;
+  if (kind == CNI_CONV_INPUT || patches_are_x(j->c) || positions_of(j->c->out, j->c->batch) < threads * LEAST) return false;
+  return kind == CNI_CONV_FORWARD || j->depth * j->columns * j->width <= OWN_GRADIENT;
+}
+
 static cn_code by_patches(job *j, cni_conv_kind kind) {
-  const bool crew_does = kind == CNI_CONV_FORWARD || (kind == CNI_CONV_KERNEL && j->depth * j->columns * j->width <= OWN_GRADIENT);
   cn_code code = CN_OK;
-  for (j->group = 0; j->group < j->c->groups && code == CN_OK; j->group++) code = crew_does ? by_crew(j, kind) : by_blocks(j, kind);
+  for (j->group = 0; j->group < j->c->groups && code == CN_OK; j->group++) code = suits_crew(j, kind) ? by_crew(j, kind) : by_blocks(j, kind);
   return code;
 }
 
-/* ---- the input's gradient with strides of 1: a convolution of gy with the kernel turned round ---- */
+/* ---- the input's gradient with strides of 1: a convolution of gy with the kernel turned round ----
+ * Not where gy is much smaller than x: most of it would be products with zeros. At the border those zeros meet all taps: one that is not finite makes NaN. */
 static bool turns_round(const cni_conv *c) {
-  if (c->in_channels / c->groups < BROAD) return false;
+  if (c->in_channels / c->groups < BROAD || positions_of(c->in, 1) > 2 * positions_of(c->out, 1)) return false;
   for (int i = 0; i < 3; i++)
     if (c->stride[i] != 1 || c->pad[i] > c->dilation[i] * (c->kernel[i] - 1)) return false;
   return true;

@@ -18,8 +18,8 @@ static const cni_product_kernels *product_kernels(const cn_graph *g, cn_dtype dt
 static void *offset(void *p, int64_t elements, cn_dtype dtype) { return (char *)p + elements * (dtype == CN_F64 ? 8 : 4); }
 static const void *offset_const(const void *p, int64_t elements, cn_dtype dtype) { return p ? (const char *)p + elements * (dtype == CN_F64 ? 8 : 4) : NULL; }
 
-/* One column has a bias of one number, which the kernels for a row do not know: it is left to `finish`, as an activation is. */
-static bool finishes_itself(const cni_gemm_args *a) { return a->n != 1; }
+/* Own kernels add the bias and are relu too, but for one column: its bias is one number, which the kernels for a row do not know. */
+static bool adds_bias(const cni_gemm_args *a) { return a->n != 1; }
 
 static inline cni_product as_product(const cni_gemm_args *a) {
   const int64_t lda = cni_lda(a), ldb = cni_ldb(a);
@@ -27,8 +27,8 @@ static inline cni_product as_product(const cni_gemm_args *a) {
                         .a = a->a, .a_row = a->transpose_a ? 1 : lda, .a_col = a->transpose_a ? lda : 1,
                         .b = a->b, .b_row = a->transpose_b ? 1 : ldb, .b_col = a->transpose_b ? ldb : 1,
                         .c = a->c, .c_row = cni_ldc(a), .c_col = 1,
-                        .bias = finishes_itself(a) ? a->bias : NULL, .accumulate = a->accumulate,
-                        .relu = finishes_itself(a) && a->activation == CNI_FUSED_RELU };
+                        .bias = adds_bias(a) ? a->bias : NULL, .accumulate = a->accumulate,
+                        .relu = adds_bias(a) && a->activation == CNI_FUSED_RELU };
 }
 
 /* The product of the transposed matrices, c' = b' a'. */
@@ -189,7 +189,7 @@ cni_gemm_engine cni_gemm_pick(const cn_graph *g, const cni_gemm_args *a) {
 }
 
 static void finish_own(cn_graph *g, const cni_gemm_args *a) {
-  if (finishes_itself(a)) finish(g, a, NULL, a->activation == CNI_FUSED_RELU ? CNI_FUSED_NONE : a->activation);
+  if (adds_bias(a)) finish(g, a, NULL, a->activation == CNI_FUSED_RELU ? CNI_FUSED_NONE : a->activation);
   else finish(g, a, a->bias, a->activation);
 }
 
@@ -264,7 +264,7 @@ cn_code cni_gemm_by(cn_graph *g, const cni_gemm_args *a, cni_gemm_engine engine)
 static bool little(const cn_graph *g, const cni_gemm_args *a, cni_gemm_memo *memo) {
   if (a->batch != 1 || a->m <= 0 || a->n <= 0 || a->k <= 0 || !is_at_most(a->m, a->n, a->k, LITTLE) || cni_ldc(a) != a->n) return false;
   const cni_kernels *k = cni_context_of_const(g)->kernels[a->dtype == CN_F64];
-  const bool whole = finishes_itself(a);
+  const bool whole = adds_bias(a);
   memo->p = as_product(a);
   memo->m = a->m;
   memo->n = a->n;

@@ -7,7 +7,6 @@
 /* ---- passes over one variable ---- */
 static void run(cn_graph *g, cni_update_pass *pass, cni_update *c, int64_t n) { cni_parallel(g, n, CNI_GRAIN, pass, c); }
 
-
 static void average_into(const struct cni_optimizer_state *s, const cni_entry *e, cni_update *c) {
   if (!e->average) return;
   c->ema = e->average->data;

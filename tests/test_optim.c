@@ -249,7 +249,7 @@ Test(optim, optimizers_share_variables) {
   cn_tensor *v = cn_variable(g, CN_F32, CN_DIMS(1), NULL), *w = cn_variable(g, CN_F32, CN_DIMS(1), NULL);
   cn_optimizer *a = cn_optimizer_SGD(g, 1), *b = cn_optimizer_SGD(g, 10);
   cr_assert(cn_optimizer_build(a, &v, 1));
-  cn_tensor *both[] = { v, w };
+  cn_tensor *both[] = { w, v }; /* v has another place than in a */
   cr_assert(cn_optimizer_build(b, both, 2));
   cr_assert(cn_optimizer_minimize(a, cn_sum(g, cn_add(g, v, w)), true));
   cr_assert(cn_at(v, 0) == -1 && cn_at(w, 0) == 0, "only its own");
@@ -258,6 +258,12 @@ Test(optim, optimizers_share_variables) {
   cn_set_trainable(v, false);
   cr_assert(cn_optimizer_minimize(b, cn_sum(g, cn_add(g, v, w)), true));
   cr_assert(cn_at(v, 0) == -11 && cn_at(w, 0) == -20, "a frozen one stays");
+  cn_set_trainable(v, true);
+  for (int i = 0; i < 2; i++) {
+    cr_assert(cn_optimizer_minimize(a, cn_sum(g, cn_add(g, v, w)), true));
+    cr_assert(cn_optimizer_minimize(b, cn_sum(g, cn_add(g, v, w)), true));
+  }
+  cr_assert(cn_at(v, 0) == -33 && cn_at(w, 0) == -40, "in turn");
   cn_graph_free(g);
 }
 

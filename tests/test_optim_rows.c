@@ -99,7 +99,10 @@ Test(optim_rows, rows_of_sums_are_found_where_they_stand) {
 }
 
 /* The gradient of rows that are multiplied with one row stays two factors, as long as nothing else reads them and no update changes the other row before. */
-typedef enum { LOOKED_UP, SHARED_BY_ALL, VARIABLE, VIEW_OF_VARIABLE, DATA, OWN_ROWS, FACTORS } factor;
+typedef enum {
+  LOOKED_UP, SHARED_BY_ALL, VARIABLE, VIEW_OF_VARIABLE, UNRECORDED_VIEW, DATA, MEAN_OF_ROWS, THEMSELVES /* both factors are the rows */,
+  FOR_ALL /* the same rows for every other one: their gradient is a sum */, FACTORS
+} factor;
 static cn_tensor *other_row(cn_graph *g, factor f, cn_tensor *const *v, cn_tensor *x) {
   static const int64_t index[] = { 4, 4, 0 };
   static const double numbers[] = { 0.5, -1, 2, 0, 0.25 };
@@ -108,16 +111,26 @@ static cn_tensor *other_row(cn_graph *g, factor f, cn_tensor *const *v, cn_tenso
     case SHARED_BY_ALL: return cn_sin(g, cn_reshape(g, v[2], CN_INTS(1, 1, 5)));
     case VARIABLE: return v[3];
     case VIEW_OF_VARIABLE: return cn_reshape(g, v[2], CN_INTS(1, 1, 5));
+    case UNRECORDED_VIEW: {
+      const bool recording = cn_recording(g, false);
+      cn_tensor *view = cn_reshape(g, v[2], CN_INTS(1, 1, 5));
+      cn_recording(g, recording);
+      return view;
+    }
+    case FOR_ALL: return cn_take(g, v[1], cn_array(g, CN_I64, CN_DIMS(3, 1), index), .axis = 0);
+    case THEMSELVES: return x;
     case DATA: return cn_array(g, CN_F64, CN_DIMS(1, 1, 5), numbers);
     default: return cn_mean(g, x, .axis = CN_INTS(1), .keepdims = true);
   }
 }
 static cn_tensor *factor_loss(cn_graph *g, factor f, cn_tensor *const *v, bool wide) {
   static const int64_t index[] = { 3, 1, 3, 0, 5, 1, 1, 4, 2, 2, 3, 5 };
-  cn_tensor *x = cn_take(g, v[0], cn_array(g, CN_I64, CN_DIMS(3, 4), index), .axis = 0);
+  cn_tensor *before = cn_sum(g, cn_exp(g, cn_sin(g, cn_add(g, cn_square(g, v[2]), cn_multiply(g, v[2], cn_cos(g, v[2])))))); /* differentiated last */
+  const cn_dims *dims = f == THEMSELVES ? CN_DIMS(12, 1) : f == FOR_ALL ? CN_DIMS(1, 4) : CN_DIMS(3, 4);
+  cn_tensor *x = cn_take(g, v[0], cn_array(g, CN_I64, dims, index), .axis = 0);
   if (wide) x = cn_multiply(g, x, cn_ones(g, cn_dtype_of(x), &x->dims));
   cn_tensor *other = other_row(g, f, v, x);
-  return cn_sum(g, cn_square(g, cn_sin(g, cn_matmul(g, x, other, .transpose_b = true))));
+  return cn_add(g, before, cn_sum(g, cn_square(g, cn_sin(g, cn_matmul(g, x, other, .transpose_b = true)))));
 }
 static void factors(factor f, const char *text) {
   cn_graph *g = cn_graph_new(.seed = 1);

@@ -170,5 +170,12 @@ Test(optim_rules, constraints_run_on_every_call_with_a_gradient) {
   x[0] = NULL;
   cr_assert(cn_optimizer_apply(o, x, v, 2));
   cr_assert_eq(calls, 2);
+  cn_optimizer *plain = cn_optimizer_SGD(g, 1);
+  cr_assert(cn_optimizer_apply(plain, &x[1], &v[1], 1));
+  cr_assert_eq(calls, 2);
+  cn_set_projection(v[1], (cn_projection){ floor_at_zero, &calls }); /* long after it was built */
+  cr_assert(cn_optimizer_apply(plain, &x[1], &v[1], 1));
+  cr_assert_eq(calls, 3);
+  CHECK_NEAR(cn_at(v[1], 0), 0, 0);
   cn_graph_free(g);
 }

@@ -45,6 +45,11 @@ static inline cn_tensor *floats(cn_graph *g, const cn_dims *dims, const double *
 #define CHECK_OK(g) cr_assert(cn_ok(g), "%s", cn_error(g))
 #define CHECK_NEAR(got, wanted, tolerance) \
   cr_assert(fabs((double)(got) - (double)(wanted)) <= (tolerance), "got %.9g, wanted %.9g", (double)(got), (double)(wanted))
+/* Whether x is there and has this shape. */
+static inline bool shaped(const cn_tensor *x, const cn_dims *dims) {
+  const cn_dims have = x ? cn_dims_of(x) : (cn_dims){ -1, { 0 } };
+  return cn_dims_equal(&have, dims);
+}
 /* The whole of a tensor: shape and values. */
 #define CHECK_TENSOR(t, wanted_dims, tolerance, ...)                                                        \
   do {                                                                                                      \

@@ -7,10 +7,6 @@ static void begin(void) { g = cn_graph_new(.seed = 1); }
 static void end(void) { cn_graph_free(g); }
 TestSuite(functional, .init = begin, .fini = end);
 
-static bool shaped(const cn_tensor *x, const cn_dims *dims) {
-  const cn_dims have = cn_dims_of(x);
-  return cn_dims_equal(&have, dims);
-}
 static cn_tensor *run1(cn_model *m, cn_tensor *x) { return cn_call(g, cn_model_layer(m), x); }
 
 Test(functional, a_shared_layer_has_its_weights_once) {

@@ -148,6 +148,17 @@ static bool stays_factors(const cni_walk *w, const cn_call *c, edges *e) {
   return (e->gx[0] = cni_slot_of_factors(w->g, rows, numbers)) != NULL;
 }
 
+/* Whether n's rule, one product, is left to the node before it, which made its input and nothing else has read yet. */
+static bool slope_passes(const cni_walk *w, const cn_node *n, cn_tensor *const *gy) {
+  const cn_tensor *x = n->x[0];
+  const cn_node *from = x->node;
+  if (w->record || w->steps || w->g->check_finite || !gy[0]) return false;
+  for (int32_t i = 1; i < n->ny; i++)
+    if (gy[i]) return false;
+  if (!from || from->id != n->id - 1 || from->sweep != w->sweep || !(from->op->flags & CN_OP_TAKES_SLOPE) || x->output) return false;
+  return !x->slot && !(x->flags & (CNI_VARIABLE | CNI_TARGET | CNI_WATCHED)) && n->y[n->ny - 1]->buffer;
+}
+
 static bool fused(const cni_walk *w, const cn_node *n, const cn_tensor *slope, edges *e) {
   cn_graph *g = w->g;
   cn_call c = { .graph = g, .op = n->op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny, .gy = e->pgy, .gx = e->pgx,
@@ -195,7 +206,7 @@ static bool differentiate(cni_walk *w, cn_node *n, const cn_tensor *slope, edges
     ok = cni_piece_add(g, n);
     e->want[0] = false;
     for (int32_t i = 1; i < n->nx; i++) e->want[i] = false;
-  } else if ((n->op->flags & CN_OP_GIVES_SLOPE) && cni_slope_passes(w, n, e->gy)) {
+  } else if ((n->op->flags & CN_OP_GIVES_SLOPE) && slope_passes(w, n, e->gy)) {
     w->slope = n->y[n->ny - 1];
     e->gx[0] = e->gy[0];
   } else if (!w->record && n->op->backward) {

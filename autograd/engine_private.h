@@ -37,9 +37,6 @@ static inline cn_tensor *cni_unbroadcast(cn_graph *g, cn_tensor *t, const cn_ten
   return t->dims.rank == x->dims.rank && (!t->dims.rank || cn_dims_equal(&t->dims, &x->dims)) ? t : cni_sum_to(g, t, &x->dims);
 }
 
-/* Whether n's rule, one product, is left to the node before it, which made its input and nothing else has read yet. */
-bool cni_slope_passes(const cni_walk *w, const cn_node *n, cn_tensor *const *gy);
-
 /* slots.c */
 bool cni_slot_add(const cni_walk *w, cn_tensor *x, cn_tensor *c);               /* x's slot, which holds something, += c. False after an error */
 cn_tensor *cni_publish(cn_graph *g, cn_tensor *slot);                           /* a step tensor with the value of a slot, sharing its memory */

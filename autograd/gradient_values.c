@@ -50,13 +50,3 @@ void cni_values_widen(cn_graph *g, cn_tensor *y, const cn_tensor *x, const cn_te
   if (numbers) cni_binary_raw(g, multiply, y->data, width, &y->dims, x->data, &x->dims, numbers->data, &numbers->dims, width);
   else cni_repeat(g, cn_dtype_size((cn_dtype)y->dtype), &y->dims, y->data, &x->dims, x->data);
 }
-
-bool cni_slope_passes(const cni_walk *w, const cn_node *n, cn_tensor *const *gy) {
-  const cn_tensor *x = n->x[0];
-  const cn_node *from = x->node;
-  if (w->record || w->steps || w->g->check_finite || !gy[0]) return false;
-  for (int32_t i = 1; i < n->ny; i++)
-    if (gy[i]) return false;
-  if (!from || from->id != n->id - 1 || from->sweep != w->sweep || !(from->op->flags & CN_OP_TAKES_SLOPE) || x->output) return false;
-  return !x->slot && !(x->flags & (CNI_VARIABLE | CNI_TARGET | CNI_WATCHED)) && n->y[n->ny - 1]->buffer;
-}

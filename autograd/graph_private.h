@@ -121,7 +121,8 @@ struct cn_graph {
 };
 
 static inline cni_arena *cni_step_arena(cn_graph *g) { return &g->step[g->epoch & 1]; }
-static inline double cni_number_at(const void *p, cn_dtype dtype) { return dtype == CN_F64 ? *(const double *)p : (double)*(const float *)p; }
+/* NULL: 1. */
+static inline double cni_number_at(const void *p, cn_dtype dtype) { return !p ? 1 : dtype == CN_F64 ? *(const double *)p : (double)*(const float *)p; }
 static inline bool cni_is_float(cn_dtype d) { return d == CN_F32 || d == CN_F64; }
 static inline bool cni_given(const cn_tensor *t) { return t != &cn_no_tensor_; }
 static inline uint32_t cni_version(const cn_tensor *t) { return t->buffer ? t->buffer->version : t->version; }
@@ -228,9 +229,8 @@ typedef struct cni_sink {
 } cni_sink;
 bool cni_backward(const cn_backward_args *args, const cni_sink *sink);
 bool cni_rows_join(cn_graph *g, const cn_tensor *variable, cn_rows *rows); /* values made from the pieces, if they are NULL; inside a sink */
-/* Where each row's values are, and the number that they are to be multiplied with; inside a sink if values is NULL. False: every number would be 1, and none is
- * set. */
-bool cni_rows_places(const cn_graph *g, const cn_tensor *variable, const cn_rows *rows, const char **place, const char **number);
+/* Where each row's values are, and the number that they are to be multiplied with (NULL: 1); inside a sink if values is NULL. */
+void cni_rows_places(const cn_graph *g, const cn_tensor *variable, const cn_rows *rows, const char **place, const char **number);
 cn_tensor *cni_rows_dense(cn_graph *g, const cn_rows *rows, const cn_tensor *variable); /* a step tensor, or a temporary inside a rule */
 /* The option data_format: anything else, None too, is channels_last. */
 static inline bool cni_channels_first(const char *data_format) { return data_format && !strcmp(data_format, "channels_first"); }

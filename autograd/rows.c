@@ -23,7 +23,7 @@ static void copy_part(void *context, int64_t begin, int64_t end) {
   const copying *c = context;
   for (int64_t i = begin; i < end; i++) {
     char *to = c->to + (size_t)i * c->bytes;
-    const double number = c->number ? cni_number_at(c->number[i], c->dtype) : 1;
+    const double number = cni_number_at(c->number[i], c->dtype);
     if (number == 1) memcpy(to, c->from[i], c->bytes);
     else c->k->scale(to, c->from[i], (int64_t)(c->bytes / cn_dtype_size(c->dtype)), &number);
   }
@@ -82,7 +82,7 @@ bool cni_rows_join(cn_graph *g, const cn_tensor *v, cn_rows *rows) {
   rows->values = NULL;
   if (!from) return false;
   copying c = { values->data, from, from + n, row_bytes(v), (cn_dtype)v->dtype, cni_kernels_for(g, (cn_dtype)v->dtype) };
-  if (!cni_rows_places(g, v, rows, from, from + n)) c.number = NULL;
+  cni_rows_places(g, v, rows, from, from + n);
   rows->values = values;
   cni_parallel(g, rows->indices->count, 4 * CNI_GRAIN / (int64_t)(c.bytes + 1) + 1, copy_part, &c);
   cni_buffer_drop(g, places, false);
@@ -108,24 +108,19 @@ static void places_of(const cn_dims *indices, int64_t count, const cn_tensor *t,
   }
 }
 
-bool cni_rows_places(const cn_graph *g, const cn_tensor *v, const cn_rows *rows, const char **place, const char **number) {
-  static const double one = 1;
-  static const float one_f32 = 1;
+void cni_rows_places(const cn_graph *g, const cn_tensor *v, const cn_rows *rows, const char **place, const char **number) {
   const size_t bytes = row_bytes(v), width = cn_dtype_size((cn_dtype)v->dtype);
-  bool any = false;
+  if (rows->indices->count) memset(number, 0, (size_t)rows->indices->count * sizeof *number);
   for (int64_t i = 0; rows->values && i < rows->indices->count; i++) place[i] = (const char *)rows->values->data + (size_t)i * bytes;
-  for (int64_t p = 0; !rows->values && p < g->pieces_count; p++) any |= g->pieces[p].variable == v && g->pieces[p].numbers;
   for (int64_t p = 0; !rows->values && p < g->pieces_count; p++) {
     const cni_piece *q = &g->pieces[p];
     const int64_t n = q->indices->count;
     if (q->variable != v) continue;
     places_of(&q->indices->dims, n, q->values, bytes, place);
     if (q->numbers) places_of(&q->indices->dims, n, q->numbers, width, number);
-    for (int64_t i = 0; any && !q->numbers && i < n; i++) number[i] = v->dtype == CN_F64 ? (const char *)&one : (const char *)&one_f32;
     place += n;
     number += n;
   }
-  return any;
 }
 
 void cni_pieces_drop(cn_graph *g, const cn_tensor *v) {

@@ -2,13 +2,11 @@
 #include <string.h>
 #include "conv_private.h"
 #include "kernels_private.h"
-#include "kernels_product_private.h"
 #include "threads_private.h"
 
 #define BLOCK ((int64_t)1 << 18) /* bytes of patches a thread, about half of a second cache, */
 #define LEAST 64                 /* but no fewer positions: a product of fewer rows is slow */
 #define BROAD 16                 /* input channels of a group from which they fill registers as the columns of a product */
-#define TWO_THREADS ((int64_t)1 << 17) /* multiplications from which a second thread pays */
 #define OWN_GRADIENT ((int64_t)1 << 20) /* bytes of a kernel's gradient up to which each thread sums one of its own */
 
 typedef struct job {
@@ -48,20 +46,26 @@ static const void *patches_of(job *j, int64_t *lead) {
 }
 
 /* y = f(patches kernel + bias) */
-static cn_code forward_block(job *j) {
+static cni_gemm_args forward_args(const job *j) {
   const int64_t channel = j->group * j->columns, all = j->c->out_channels;
-  cni_gemm_args a = { .dtype = (cn_dtype)j->c->dtype, .m = j->last - j->first, .n = j->columns, .k = j->depth, .b = at(j->d->kernel, channel, j), .ldb = all,
-                      .c = at(j->d->to, j->first * all + channel, j), .ldc = all, .bias = at(j->d->bias, channel, j), .activation = j->d->activation,
-                      .batch = 1 };
-  a.a = patches_of(j, &a.lda);
-  return cni_gemm(j->graph, &a);
+  return (cni_gemm_args){ .dtype = (cn_dtype)j->c->dtype, .m = j->last - j->first, .n = j->columns, .k = j->depth, .a = j->patches,
+                          .b = at(j->d->kernel, channel, j), .ldb = all, .c = at(j->d->to, j->first * all + channel, j), .ldc = all,
+                          .bias = at(j->d->bias, channel, j), .activation = j->d->activation, .batch = 1 };
 }
 
 /* gkernel += patches^T gy */
-static cn_code kernel_block(job *j) {
+static cni_gemm_args kernel_args(const job *j) {
   const int64_t channel = j->group * j->columns, all = j->c->out_channels;
-  cni_gemm_args a = { .dtype = (cn_dtype)j->c->dtype, .transpose_a = true, .accumulate = j->first > 0, .m = j->depth, .n = j->columns, .k = j->last - j->first,
-                      .b = at(j->d->gy, j->first * all + channel, j), .ldb = all, .c = at(j->d->to, channel, j), .ldc = all, .batch = 1 };
+  return (cni_gemm_args){ .dtype = (cn_dtype)j->c->dtype, .transpose_a = true, .accumulate = j->first > 0, .m = j->depth, .n = j->columns,
+                          .k = j->last - j->first, .a = j->patches, .b = at(j->d->gy, j->first * all + channel, j), .ldb = all,
+                          .c = at(j->d->to, channel, j), .ldc = all, .batch = 1 };
+}
+
+static cni_gemm_args args_of(const job *j, cni_conv_kind kind) { return kind == CNI_CONV_FORWARD ? forward_args(j) : kernel_args(j); }
+
+/* A block of the forward pass or of the kernel's gradient. */
+static cn_code product_block(job *j, cni_conv_kind kind) {
+  cni_gemm_args a = args_of(j, kind);
   a.a = patches_of(j, &a.lda);
   return cni_gemm(j->graph, &a);
 }
@@ -112,7 +116,6 @@ static cn_code input_block(job *j) {
 }
 
 static cn_code by_blocks(job *j, cni_conv_kind kind) {
-  static cn_code (*const blocks[])(job *) = { forward_block, input_block, kernel_block };
   const cni_conv *c = j->c;
   const int64_t positions = positions_of(c->out, c->batch), fit = cni_context_of_const(j->graph)->threads * BLOCK / (j->depth * j->width),
                 most = fit < 2 * LEAST ? 2 * LEAST : fit;
@@ -124,7 +127,7 @@ static cn_code by_blocks(job *j, cni_conv_kind kind) {
   j->patches = buffer ? buffer->data : NULL;
   for (j->first = 0; j->first < positions && code == CN_OK; j->first = j->last) {
     j->last = j->first + block < positions ? j->first + block : positions;
-    code = blocks[kind](j);
+    code = kind == CNI_CONV_INPUT ? input_block(j) : product_block(j, kind);
   }
   if (buffer) cni_buffer_drop(j->graph, buffer, false);
   return code;
@@ -139,34 +142,12 @@ typedef struct crew {
   int64_t patches, scratch, each;
 } crew;
 
-/* y = f(patches kernel + bias) */
-static cni_product forward_product(const job *j, int64_t rows) {
-  const int64_t channel = j->group * j->columns, all = j->c->out_channels;
-  return (cni_product){ .m = rows, .n = j->columns, .k = j->depth, .a = j->patches, .a_row = j->depth, .a_col = 1,
-                        .b = at(j->d->kernel, channel, j), .b_row = all, .b_col = 1, .c = at(j->d->to, j->first * all + channel, j), .c_row = all, .c_col = 1,
-                        .bias = at(j->d->bias, channel, j), .relu = j->d->activation == CNI_FUSED_RELU };
-}
-/* gkernel += patches^T gy */
-static cni_product kernel_product(const job *j, int64_t rows) {
-  const int64_t channel = j->group * j->columns, all = j->c->out_channels;
-  return (cni_product){ .m = j->depth, .n = j->columns, .k = rows, .a = j->patches, .a_row = 1, .a_col = j->depth,
-                        .b = at(j->d->gy, j->first * all + channel, j), .b_row = all, .b_col = 1, .c = at(j->d->to, channel, j), .c_row = all, .c_col = 1 };
-}
-static cni_product product_of(const job *j, cni_conv_kind kind, int64_t rows) {
-  return kind == CNI_CONV_FORWARD ? forward_product(j, rows) : kernel_product(j, rows);
-}
-
 static void run_block(const crew *w, job *j, int64_t part, bool begun, char *memory) {
-  const int64_t rows = j->last - j->first;
-  cni_product p = product_of(j, w->kind, rows);
+  cni_gemm_args a = args_of(j, w->kind);
   j->k->conv->patches(j->patches, j->d->x, j->c, j->group, j->first, j->last);
-  if (w->kind == CNI_CONV_KERNEL) p.accumulate = begun;
-  if (w->kind == CNI_CONV_KERNEL && part) p.c = memory + w->patches + w->scratch, p.c_row = j->columns;
-  j->k->product->blocks(&p, memory + w->patches);
-  const int activation = w->kind == CNI_CONV_FORWARD && !p.relu ? j->d->activation : CNI_FUSED_NONE;
-  if (activation == CNI_FUSED_NONE) return;
-  if (p.c_row == p.n) j->k->bias_activation(p.c, NULL, rows, p.n, activation);
-  else for (int64_t i = 0; i < rows; i++) j->k->bias_activation((char *)p.c + i * p.c_row * j->width, NULL, 1, p.n, activation);
+  if (w->kind == CNI_CONV_KERNEL) a.accumulate = begun;
+  if (w->kind == CNI_CONV_KERNEL && part) a.c = memory + w->patches + w->scratch, a.ldc = j->columns;
+  cni_gemm_alone(j->graph, &a, memory + w->patches);
 }
 
 static void crew_part(void *context, int64_t begin, int64_t end) {
@@ -196,13 +177,14 @@ static void join_rows(void *context, int64_t begin, int64_t end) {
 }
 
 static cn_code by_crew(job *j, cni_conv_kind kind) {
-  const int64_t positions = positions_of(j->c->out, j->c->batch), threads = cni_context_of_const(j->graph)->threads,
-                parts = positions * j->depth * j->columns < TWO_THREADS ? 1 : threads,
+  const int64_t positions = positions_of(j->c->out, j->c->batch), parts = cni_gemm_parts(j->graph, positions * j->depth * j->columns),
                 most = (positions + parts - 1) / parts, fit = BLOCK / (j->depth * j->width), block = fit < LEAST ? LEAST : fit;
   crew w = { .j = j, .kind = kind, .positions = positions, .parts = parts, .block = block < most ? block : most };
   w.patches = lines((size_t)(w.block * j->depth * j->width));
-  const cni_product p = product_of(j, kind, w.block);
-  w.scratch = lines(j->k->product->scratch(&p));
+  j->first = 0;
+  j->last = w.block;
+  const cni_gemm_args a = args_of(j, kind);
+  w.scratch = lines(cni_gemm_scratch(j->graph, &a));
   w.each = w.patches + w.scratch + (kind == CNI_CONV_KERNEL ? lines((size_t)(j->depth * j->columns * j->width)) : 0);
   cni_buffer *buffer = cni_buffer_take(j->graph, (size_t)(w.each * parts), false);
   if (!buffer) return CN_NO_MEMORY;

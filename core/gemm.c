@@ -90,9 +90,11 @@ static int64_t parts_for(const cn_graph *g, int64_t work, int64_t least) {
   return threads < 2 || work < least ? 1 : threads;
 }
 
+int64_t cni_gemm_parts(const cn_graph *g, int64_t multiplications) { return parts_for(g, multiplications, TWO_THREADS); }
+
 static cn_code by_tiles(cn_graph *g, job *j) {
   const cni_product *p = &j->p;
-  j->parts = parts_for(g, p->m * p->n * p->k, TWO_THREADS);
+  j->parts = cni_gemm_parts(g, p->m * p->n * p->k);
   j->by_rows = p->m >= p->n;
   j->scratch_size = (j->kernels->scratch(p) + 63) & ~(size_t)63;
   cni_buffer *buffer = j->scratch_size ? cni_buffer_take(g, j->scratch_size * (size_t)j->parts, false) : NULL;
@@ -188,18 +190,16 @@ cni_gemm_engine cni_gemm_pick(const cn_graph *g, const cni_gemm_args *a) {
   return a->dtype == CN_F32 && !a->transpose_b && cni_onednn_there() ? CNI_GEMM_ONEDNN : CNI_GEMM_BLAS;
 }
 
-static void finish_own(cn_graph *g, const cni_gemm_args *a) {
-  if (adds_bias(a)) finish(g, a, NULL, a->activation == CNI_FUSED_RELU ? CNI_FUSED_NONE : a->activation);
-  else finish(g, a, a->bias, a->activation);
-}
+/* What own kernels leave to be done. */
+static const void *bias_left(const cni_gemm_args *a) { return adds_bias(a) ? NULL : a->bias; }
+static int activation_left(const cni_gemm_args *a) { return adds_bias(a) && a->activation == CNI_FUSED_RELU ? CNI_FUSED_NONE : a->activation; }
 
 /* One product, sizes at least 1. */
 static cn_code product(cn_graph *g, const cni_gemm_args *a, cni_gemm_engine engine) {
   const bool own = engine == CNI_GEMM_OWN;
   const cn_code code = own ? by_own(g, a) : engine == CNI_GEMM_ONEDNN ? cni_onednn_gemm(g, a) : by_blas(a);
   if (code != CN_OK) return code;
-  if (own) finish_own(g, a);
-  else finish(g, a, a->bias, a->activation);
+  finish(g, a, own ? bias_left(a) : a->bias, own ? activation_left(a) : a->activation);
   return CN_OK;
 }
 
@@ -260,16 +260,29 @@ cn_code cni_gemm_by(cn_graph *g, const cni_gemm_args *a, cni_gemm_engine engine)
   return j.code;
 }
 
+/* ---- on one thread ---- */
+size_t cni_gemm_scratch(const cn_graph *g, const cni_gemm_args *a) {
+  const cni_product p = as_product(a);
+  return product_kernels(g, a->dtype)->scratch(&p);
+}
+
+void cni_gemm_alone(const cn_graph *g, const cni_gemm_args *a, void *scratch) {
+  const cni_product p = as_product(a);
+  const cni_kernels *k = cni_context_of_const(g)->kernels[a->dtype == CN_F64];
+  finish_job f = { k, a, bias_left(a), activation_left(a) };
+  k->product->blocks(&p, scratch);
+  if (f.bias || f.activation != CNI_FUSED_NONE) finish_rows(&f, 0, a->m);
+}
+
 /* A product that is over before a library or a thread could begin: by one of our kernels. */
 static bool little(const cn_graph *g, const cni_gemm_args *a, cni_gemm_memo *memo) {
   if (a->batch != 1 || a->m <= 0 || a->n <= 0 || a->k <= 0 || !is_at_most(a->m, a->n, a->k, LITTLE) || cni_ldc(a) != a->n) return false;
   const cni_kernels *k = cni_context_of_const(g)->kernels[a->dtype == CN_F64];
-  const bool whole = adds_bias(a);
   memo->p = as_product(a);
   memo->m = a->m;
   memo->n = a->n;
-  memo->activation = whole && a->activation == CNI_FUSED_RELU ? CNI_FUSED_NONE : a->activation;
-  memo->finish = memo->activation != CNI_FUSED_NONE || (a->bias && !whole) ? k->bias_activation : NULL;
+  memo->activation = activation_left(a);
+  memo->finish = memo->activation != CNI_FUSED_NONE || bias_left(a) ? k->bias_activation : NULL;
   memo->run = kernel_of(k->product, &memo->p, &memo->transposed);
   return memo->run != NULL;
 }

@@ -29,6 +29,12 @@ static inline int64_t cni_ldc(const cni_gemm_args *a) { return a->ldc ? a->ldc :
 /* CN_OK; CN_NO_MEMORY or CN_UNSUPPORTED (a leading dimension above INT32_MAX that no kernel takes) after reporting it. Called outside parallel regions only. */
 cn_code cni_gemm(cn_graph *g, const cni_gemm_args *a);
 
+/* One product by own kernels on the calling thread, inside parallel regions too; the scratch memory serves products of fewer rows or less depth as well. */
+size_t cni_gemm_scratch(const cn_graph *g, const cni_gemm_args *a);
+void cni_gemm_alone(const cn_graph *g, const cni_gemm_args *a, void *scratch);
+/* Threads that so many multiplications are worth dividing among. */
+int64_t cni_gemm_parts(const cn_graph *g, int64_t multiplications);
+
 /* Who computed: for reports, tests and benchmarks. */
 typedef enum { CNI_GEMM_AUTO, CNI_GEMM_OWN, CNI_GEMM_BLAS, CNI_GEMM_ONEDNN } cni_gemm_engine;
 

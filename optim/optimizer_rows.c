@@ -10,7 +10,7 @@ typedef struct job {
   cni_update_pass *pass;
   const cni_kernels *k;
   const char *const *place;            /* occurrence -> its values [width], */
-  const char *const *number;           /* and the number that they are to be multiplied with; NULL: always 1 */
+  const char *const *number;           /* and the number that they are to be multiplied with; NULL: 1 */
   cn_dtype dtype;
   int64_t width, size /* of an element */;
   int32_t *heads;                      /* row -> first occurrence; -1: none, and again so once the row is done */
@@ -21,7 +21,7 @@ typedef struct job {
 } job;
 
 static const char *occurrence(const job *j, int32_t i, int64_t column) { return j->place[i] + column * j->size; }
-static double number_of(const job *j, int32_t i) { return j->number ? cni_number_at(j->number[i], j->dtype) : 1; }
+static double number_of(const job *j, int32_t i) { return cni_number_at(j->number[i], j->dtype); }
 
 /* The pass over n elements from `offset` on, with the gradient g times a number; c is the caller's copy of the call. */
 static void pass_at(const job *j, cni_update *c, int64_t offset, int64_t n, const void *g, double number, const void *squares) {
@@ -167,14 +167,14 @@ bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_updat
   if (clips && !(cni_rows_join(g, e->variable, rows) && (rows->values = cni_scaled(g, rows->values, c->scale, c->clip))))
     return false; /* each row as given is clipped */
   if (!chains_room(o, e, n)) return false;
-  const bool numbers = cni_rows_places(g, e->variable, rows, s->place, s->number);
+  cni_rows_places(g, e->variable, rows, s->place, s->number);
   const int64_t *touched;
   const int64_t count = chains_make(s, e, rows->indices->data, n, &touched);
   job j = { .call = *c,
            .pass = pass,
            .k = cni_kernels_for(g, e->dtype),
            .place = s->place,
-           .number = numbers ? s->number : NULL,
+           .number = s->number,
            .dtype = e->dtype,
            .width = width,
            .size = (int64_t)cn_dtype_size(e->dtype),

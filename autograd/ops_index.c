@@ -2,6 +2,7 @@
 #include "ops_index.h"
 #include "ops_layout_private.h"
 #include "ops_private.h"
+#include "../core/prefetch_private.h"
 #include "../core/threads_private.h"
 
 #define GRAIN (1 << 15) /* elements that a thread should have at least */

@@ -11,12 +11,15 @@ bool cni_piece_add(cn_graph *g, const cn_node *n) {
   return true;
 }
 
-static int64_t row_of(const cn_tensor *indices, int64_t i, int64_t rows) {
-  const int64_t k = indices->dtype == CN_I32   ? ((const int32_t *)indices->data)[i]
-                    : indices->dtype == CN_I64 ? ((const int64_t *)indices->data)[i]
-                                               : (int64_t)cni_value_at(indices, i);
-  return k < 0 ? k + rows : k;
-}
+/* The rows that indices mean, negative ones from the end; returns what follows them in `to`. */
+#define ROWS_OF(name, T)                                                                      \
+  static int64_t *name(int64_t *to, const cn_tensor *indices, int64_t height) {               \
+    const T *k = indices->data;                                                               \
+    for (int64_t i = 0; i < indices->count; i++) *to++ = (int64_t)k[i] + (k[i] < 0) * height; \
+    return to;                                                                                \
+  }
+ROWS_OF(rows_of_i64, int64_t)
+ROWS_OF(rows_of_i32, int32_t)
 
 typedef struct copying { char *to; const char **from, **number; size_t bytes; cn_dtype dtype; const cni_kernels *k; } copying;
 static void copy_part(void *context, int64_t begin, int64_t end) {
@@ -55,7 +58,7 @@ static cn_tensor *values_of(cn_graph *g, const cn_tensor *v, const cn_tensor *pi
 }
 
 bool cni_rows_collect(cn_graph *g, cn_tensor *v, cn_rows *rows) {
-  int64_t total = 0, pieces = 0, at = 0;
+  int64_t total = 0, pieces = 0;
   const int64_t height = v->dims.d[0];
   const cni_piece *only = NULL;
   for (int64_t p = 0; p < g->pieces_count; p++)
@@ -64,9 +67,10 @@ bool cni_rows_collect(cn_graph *g, cn_tensor *v, cn_rows *rows) {
   rows->values = NULL;
   rows->indices = cni_temporary(g, CN_I64, &(const cn_dims){ 1, { total } });
   if (!rows->indices || (pieces == 1 && has_every_row(only) && !(rows->values = values_of(g, v, only->values, &flat)))) return false;
+  int64_t *to = rows->indices->data;
   for (int64_t p = 0; p < g->pieces_count; p++) {
     const cni_piece *q = &g->pieces[p];
-    for (int64_t i = 0; q->variable == v && i < q->indices->count; i++) ((int64_t *)rows->indices->data)[at++] = row_of(q->indices, i, height);
+    if (q->variable == v) to = (q->indices->dtype == CN_I32 ? rows_of_i32 : rows_of_i64)(to, q->indices, height);
   }
   return true;
 }

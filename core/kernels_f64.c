@@ -3,6 +3,7 @@
 #include "kernels_math_private.h"
 #include "kernels_attention_private.h"
 #include "kernels_product_private.h"
+#include "prefetch_private.h"
 #define T double
 #define NUMBER f64
 #define SINGLE 0

@@ -38,12 +38,22 @@ typedef void cni_binary(void *y, const void *a, const void *b, int64_t n, int64_
 
 /* ---- optimizer passes ----
  * One pass over elements begin .. end of a weight. It has the form of cni_parallel's body: cni_parallel(g, n, CNI_GRAIN, k->adam, &update). In this order:
- *   w -= w decay;  g' = clamp(g scale, -clip, clip);  the rule;  ema = ema_momentum ema + (1 - ema_momentum) w. */
+ *   w -= w decay;  g' = clamp(g scale, -clip, clip);  the rule;  ema = ema_momentum ema + (1 - ema_momentum) w.
+ * A sparse gradient is one of entries, each of a row: the sum over the row's occurrences i = heads[entry], chain[i], ... (-1 ends) of number[i] place[i]. */
+typedef struct cni_update_rows {
+  const int64_t *row;                 /* entry -> row of the weight; NULL: entry k is row k */
+  const int32_t *heads;               /* entry -> its first occurrence, or -1: zeros */
+  const int32_t *chain;               /* occurrence -> the row's next one, or -1 */
+  const char *const *place;           /* occurrence -> its values [width], */
+  const char *const *number;          /* and the number that they are to be multiplied with; NULL: 1 */
+  int64_t width;
+  bool sums;                          /* where a row repeats, g'^2 is the square of the sum; else the sum of its occurrences' squares */
+} cni_update_rows;
 typedef struct cni_update {
   void *w;
-  const void *g;                /* NULL: zeros (a row that a sparse gradient does not touch) */
-  /* what g'^2 is replaced by (sums over repeated rows of a sparse gradient), times scale^2, or NULL; clip must be infinite then */
-  const void *squares;
+  const void *g;                /* NULL: zeros */
+  const struct cni_update_rows *rows; /* in place of g and squares, or NULL: begin and end are entries then; clip must be infinite */
+  const void *squares;          /* what g'^2 is replaced by, times scale^2, or NULL; clip must be infinite then */
   void *slot[3];                /* see the passes */
   void *ema;                    /* moving average of w, or NULL */
   double rate;                  /* learning rate; adam: alpha = learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t) */

@@ -1,4 +1,5 @@
 #include "dataset.h"
+#include "../core/prefetch_private.h"
 #include "../core/threads_private.h"
 #include "dataset_private.h"
 #include "model_private.h"

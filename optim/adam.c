@@ -58,7 +58,7 @@ static cni_update_pass *adamax_pass(const cn_optimizer *o, const cni_entry *e, c
   return k->adamax;
 }
 
-static const struct cni_optimizer_rules adamax_rules = { .prepare = adamax_prepare, .pass = adamax_pass, .magnitudes = true };
+static const struct cni_optimizer_rules adamax_rules = { .prepare = adamax_prepare, .pass = adamax_pass };
 static const cn_optimizer_methods adamax_methods = { .slots = adamax_slots, .rules = &adamax_rules };
 CN_OPTIMIZER(Adamax, CN_OPTIMIZER_ADAMAX, cn_optimizer, .methods = &adamax_methods)
 

@@ -108,9 +108,6 @@ void cn_optimizer_finish(cn_object *self) {
   for (int i = 0; i < 2; i++) cn_free(s->own[i]);
   for (int64_t i = 0; i < s->excluded_count; i++) cni_free(g, s->excluded[i]);
   cni_free(g, s->excluded);
-  cni_free(g, s->chain);
-  cni_free(g, s->touched);
-  cni_free(g, s->place);
   cni_free(g, s->name);
   cni_free(g, s);
   o->state = NULL;

@@ -29,16 +29,15 @@ static cn_tensor *variable_for(cn_optimizer *o, const cn_tensor *v, const cn_slo
 }
 
 /* ---- entries ---- */
-static void entry_free(cn_graph *g, cni_entry *e) {
+static void entry_free(const cni_entry *e) {
   for (int i = 0; i < CN_OPTIMIZER_SLOTS; i++) cn_free(e->slot[i]);
   cn_free(e->average);
   cn_free(e->accumulator);
-  cni_free(g, e->heads);
 }
 
 void cni_entries_free(cn_optimizer *o) {
   struct cni_optimizer_state *s = o->state;
-  for (int64_t i = 0; i < s->count; i++) entry_free(o->object.graph, &s->entries[i]);
+  for (int64_t i = 0; i < s->count; i++) entry_free(&s->entries[i]);
   cni_free(o->object.graph, s->entries);
   cni_free(o->object.graph, s->table);
   s->entries = NULL;
@@ -72,7 +71,7 @@ static bool entry_make(cn_optimizer *o, cn_tensor *v, cni_entry *e) {
   if (ok && s->use_ema && !wraps) ok = (e->average = variable_for(o, v, &(const cn_slot){ .name = "average" })) != NULL;
   if (ok && s->accumulate > 1 && !wraps) ok = (e->accumulator = variable_for(o, v, &(const cn_slot){ .name = "gradient_accumulator" })) != NULL;
   ok = ok && slots_make(o, e);
-  if (!ok) entry_free(o->object.graph, e);
+  if (!ok) entry_free(e);
   return ok;
 }
 
@@ -132,7 +131,7 @@ static void drop_dead(cn_optimizer *o) {
   int64_t kept = 0;
   for (int64_t i = 0; i < s->count; i++) {
     if (cni_entry_live(&s->entries[i])) s->entries[kept++] = s->entries[i];
-    else entry_free(o->object.graph, &s->entries[i]);
+    else entry_free(&s->entries[i]);
   }
   s->count = kept;
 }
@@ -156,7 +155,7 @@ static bool add_entries(cn_optimizer *o, cn_tensor *const *v, int64_t n) {
     s->count += ok;
   }
   if (ok && table_make(o)) return true;
-  while (s->count > before) entry_free(o->object.graph, &s->entries[--s->count]);
+  while (s->count > before) entry_free(&s->entries[--s->count]);
   return false;
 }
 

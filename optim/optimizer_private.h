@@ -17,7 +17,6 @@ typedef struct cni_entry {
   cn_dtype dtype;
   cn_tensor *slot[CN_OPTIMIZER_SLOTS];
   cn_tensor *average, *accumulator;    /* NULL without use_ema, gradient_accumulation_steps */
-  int32_t *heads;                      /* [height] where a row's chain of occurrences in a sparse gradient begins; -1 between steps; made when first needed */
   bool excluded;                       /* from weight decay */
   uint64_t met, averaged;              /* the last call that had a gradient for it, that moved its average */
 } cni_entry;
@@ -55,10 +54,6 @@ struct cni_optimizer_state {
   bool use_ema, built;
   char **excluded;                     /* patterns */
   int64_t excluded_count, excluded_capacity;
-  int32_t *chain;                      /* next occurrence of the same row, or -1 */
-  int64_t *touched;                    /* rows with a gradient */
-  const char **place, **number;        /* where each occurrence's values are, and what they are to be multiplied with */
-  int64_t chain_capacity;
   uint64_t calls;
   cni_step step;
 };
@@ -77,7 +72,6 @@ struct cni_optimizer_rules {
   /* The pass for a variable, after filling slots and parameters (w, decay, scale, clip, ema and rate are there); NULL: methods' update does it. */
   cni_update_pass *(*pass)(const cn_optimizer *self, const cni_entry *e, const cni_kernels *k, cni_update *c);
   bool (*rows_only)(const cn_optimizer *self);         /* a row with a zero gradient does not change */
-  bool magnitudes;                                     /* cni_update.squares are sums of absolute values */
   bool sums;                                           /* of repeated rows only the sum matters: squares are not needed */
   bool (*build)(cn_optimizer *self);                   /* makes state->own */
   double (*decay)(const cn_optimizer *self, const cni_entry *e); /* weight decay of a variable; NULL: the option's */

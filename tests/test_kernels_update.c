@@ -91,10 +91,14 @@ static void step(state *s, const cni_update *u, const options *o, double gradien
   s->ema = u->ema_momentum * s->ema + (1 - u->ema_momentum) * s->w;
 }
 
-static void check_case(const cni_kernels *k, cn_dtype dtype, const options *o, int64_t n) {
-  static numbers w, g, squares, slots[3], ema;
+static cni_update_pass *pass_of(const cni_kernels *k, int rule) {
   cni_update_pass *const passes[] = { k->sgd, k->sgd_momentum, k->adam, k->rmsprop, k->adagrad,       k->adamax, k->nadam,
                                      k->adadelta, k->ftrl, k->lion, k->schedule_free, k->lamb };
+  return passes[rule];
+}
+
+static void check_case(const cni_kernels *k, cn_dtype dtype, const options *o, int64_t n) {
+  static numbers w, g, squares, slots[3], ema;
   cni_update u = CNI_UPDATE_INIT;
   u.w = &w, u.g = o->zero ? NULL : &g, u.squares = o->squares ? &squares : NULL, u.ema = o->ema > 0 ? &ema : NULL;
   const bool two = o->rule == ADAM || (o->rule > ADAGRAD && o->rule != LION);
@@ -111,8 +115,8 @@ static void check_case(const cni_kernels *k, cn_dtype dtype, const options *o, i
   const double t = dtype == CN_F64 ? 1e-13 : 3e-6;
   for (uint32_t round = 0; round < 3; round++) {
     make(dtype, &g, n, 10 + round, -1, 1), make(dtype, &squares, n, 20 + round, 0, 1);
-    passes[o->rule](&u, 0, n / 3);
-    passes[o->rule](&u, n / 3, n);
+    pass_of(k, o->rule)(&u, 0, n / 3);
+    pass_of(k, o->rule)(&u, n / 3, n);
     for (int64_t i = 0; i < n; i++) {
       step(&wanted[i], &u, o, get(dtype, &g, i), get(dtype, &squares, i));
       CHECK_NEAR(get(dtype, &w, i), wanted[i].w, t, t, "weight", k, dtype, o - cases);
@@ -133,3 +137,75 @@ static void check_updates(const cni_kernels *k, cn_dtype dtype) {
   }
 }
 Test(core_kernels, updates) { for_each_table(check_updates); }
+
+/* ---- rows: against the pass with the whole gradient ---- */
+enum { HEIGHT = 23, OCCURRENCES = 40, WIDEST = 500 };
+typedef struct sparse {
+  const char *place[OCCURRENCES], *number[OCCURRENCES];
+  int64_t row[HEIGHT];
+  int32_t heads[HEIGHT], chain[OCCURRENCES];
+  numbers values, numbers, g, squares; /* the last two: what a whole gradient would be */
+} sparse;
+
+/* Some rows do not occur, some once, row 3 often; numbers for every second occurrence. entry_of: row -> entry, or -1. Returns the number of entries. */
+static int64_t make_sparse(sparse *s, cn_dtype dtype, int64_t width, bool every, bool magnitudes, bool sums, int32_t *entry_of) {
+  int64_t entries = every ? HEIGHT : 0;
+  const int64_t size = (int64_t)cn_dtype_size(dtype);
+  make(dtype, &s->values, OCCURRENCES * width, 31, -1, 1), make(dtype, &s->numbers, OCCURRENCES, 32, -2, 2);
+  make(dtype, &s->g, HEIGHT * width, 0, 0, 0), make(dtype, &s->squares, HEIGHT * width, 0, 0, 0);
+  for (int32_t r = 0; r < HEIGHT; r++) s->heads[r] = -1, entry_of[r] = every ? r : -1;
+  for (int32_t i = OCCURRENCES - 1; i >= 0; i--) {
+    const int64_t row = i % 4 ? (int64_t)hashed(33, i, 0, HEIGHT) : 3;
+    if (entry_of[row] < 0) s->row[entries] = row, entry_of[row] = (int32_t)entries++;
+    s->chain[i] = s->heads[entry_of[row]];
+    s->heads[entry_of[row]] = i;
+    s->place[i] = (const char *)&s->values + i * width * size;
+    s->number[i] = i % 2 ? (const char *)&s->numbers + i * size : NULL;
+    for (int64_t k = 0; k < width; k++) {
+      const double v = get(dtype, &s->values, i * width + k) * (i % 2 ? get(dtype, &s->numbers, i) : 1);
+      put(dtype, &s->g, row * width + k, get(dtype, &s->g, row * width + k) + v);
+      put(dtype, &s->squares, row * width + k, get(dtype, &s->squares, row * width + k) + (magnitudes ? fabs(v) : v * v));
+    }
+  }
+  for (int64_t k = 0; sums && k < HEIGHT * width; k++) {
+    const double v = get(dtype, &s->g, k);
+    put(dtype, &s->squares, k, magnitudes ? fabs(v) : v * v);
+  }
+  return entries;
+}
+
+static void check_rows(const cni_kernels *k, cn_dtype dtype, const options *o, int64_t width, bool every, bool sums) {
+  static sparse s;
+  static numbers got[5], wanted[5];
+  int32_t entry_of[HEIGHT];
+  const int64_t entries = make_sparse(&s, dtype, width, every, o->rule == ADAMAX, sums, entry_of), size = (int64_t)cn_dtype_size(dtype);
+  const cni_update_rows rows = { every ? NULL : s.row, s.heads, s.chain, s.place, s.number, width, sums };
+  cni_update u = CNI_UPDATE_INIT;
+  u.rate = 0.03, u.decay = o->decay, u.scale = o->scale, u.beta_1 = 0.9, u.beta_2 = 0.99, u.epsilon = 1e-3, u.ema_momentum = o->ema, u.nesterov = o->nesterov;
+  memcpy(u.p, (const double[]){ 0.5, 0.3, 0.7, 0.01 }, sizeof u.p);
+  cni_update whole = u;
+  for (int j = 0; j < 5; j++) make(dtype, &got[j], HEIGHT * width, 40 + (uint32_t)j, j ? 0.1 : -1, j == 2 ? 0.2 : 1), wanted[j] = got[j];
+  u.w = &got[0], u.rows = &rows, u.ema = o->ema > 0 ? &got[4] : NULL;
+  for (int j = 0; j < 3; j++) u.slot[j] = &got[1 + j];
+  pass_of(k, o->rule)(&u, 0, entries / 3);
+  pass_of(k, o->rule)(&u, entries / 3, entries);
+  for (int64_t r = 0; r < HEIGHT; r++) {
+    if (entry_of[r] < 0) continue;
+    const int64_t at = r * width * size;
+    whole.w = (char *)&wanted[0] + at, whole.g = (char *)&s.g + at, whole.squares = (char *)&s.squares + at;
+    whole.ema = o->ema > 0 ? (char *)&wanted[4] + at : NULL;
+    for (int j = 0; j < 3; j++) whole.slot[j] = (char *)&wanted[1 + j] + at;
+    pass_of(k, o->rule)(&whole, 0, width);
+  }
+  const double t = dtype == CN_F64 ? 1e-11 : 3e-5;
+  for (int j = 0; j < 5; j++)
+    for (int64_t i = 0; i < HEIGHT * width; i++) CHECK_NEAR(get(dtype, &got[j], i), get(dtype, &wanted[j], i), t, t, "rows", k, dtype, o - cases);
+}
+
+static void check_sparse(const cni_kernels *k, cn_dtype dtype) {
+  static const int64_t widths[] = { 1, 3, 8, 64, 100, 256, WIDEST };
+  for (int c = 0; c < CASES; c++)
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
+      for (int how = 0; how < 4 && !(cases[c].clip > 0); how++) check_rows(k, dtype, &cases[c], widths[w], how & 1, how & 2);
+}
+Test(core_kernels, updates_of_rows) { for_each_table(check_sparse); }

@@ -33,7 +33,7 @@ typedef struct cn_reference { const cn_call *call; double *const *x; double *con
 enum {
   CN_OP_BROADCASTS = 1,    /* elementwise over broadcast inputs: `backward` and `vjp` may give gradients of the output's shape; the engine sums them */
   CN_OP_VIEW = 2,          /* output 0 shares input 0's memory from element offset(call) on (0 without one); forward is not called */
-  CN_OP_ROWS = 4,          /* output 0 are rows of input 0 along its first axis, chosen by input 1 (int32 or int64): the gradient of a variable may stay sparse */
+  CN_OP_ROWS = 4,          /* output 0 are rows of input 0 along its first axis, chosen by input 1 (int32, int64): a variable's gradient may stay sparse */
   CN_OP_RANDOM = 8,        /* draws from a stream */
   CN_OP_NO_GRADIENT = 16,  /* no output depends differentiably on any input */
   CN_OP_DATA_SHAPE = 32,   /* output shapes depend on the inputs' values: such a call is inferred at every step */

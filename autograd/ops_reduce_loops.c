@@ -1,4 +1,4 @@
-/* Loops of the reductions: [outer, n, inner] to [outer, inner], and their division among threads. */
+/* Loops of the reductions: [outer, n, inner] to [outer, inner], and their division among threads. Those of floats are kernels. */
 #include <math.h>
 #include "ops_reduce_private.h"
 #include "../core/threads_private.h"
@@ -12,7 +12,6 @@ typedef void (*reduce_loop)(void *y, const void *x, int64_t outer, int64_t n, in
 #define STEP_ANY(s, v) ((s) | ((v) != 0))
 #define STEP_ALL(s, v) ((s) & ((v) != 0))
 #define STEP_COUNT(s, v) ((s) + ((v) != 0))
-#define STEP_SQUARES(s, v) ((s) + (v) * (v))
 
 /* x of type T, accumulator A, result R. */
 #define LOOP(name, T, A, R, START, STEP)                                                           \
@@ -50,61 +49,6 @@ typedef void (*reduce_loop)(void *y, const void *x, int64_t outer, int64_t n, in
   LOOP(name##_max, T, T, T, lowest, STEP_MAX)   \
   LOOP(name##_min, T, T, T, highest, STEP_MIN)
 
-/* Sums of floats: rows in blocks of 8 x 32 partial sums, joined in double; columns in blocks of 256 rows. The order does not depend on threads or instruction
- * set. */
-#define FLOAT_SUM(T, name, STEP)                                                                                  \
-  static double name##_row(const T *x, int64_t n) {                                                               \
-    double total = 0;                                                                                             \
-    for (; n > 0 && n < 32; n--, x++) total += (double)STEP((T)0, *x);                                            \
-    while (n > 0) {                                                                                               \
-      const int64_t part = n < 1024 ? n : 1024, full = part & ~(int64_t)31;                                       \
-      T s[32] = { 0 };                                                                                            \
-      for (int64_t i = 0; i < full; i += 32)                                                                      \
-        for (int k = 0; k < 32; k++) s[k] = STEP(s[k], x[i + k]);                                                 \
-      for (int64_t i = full; i < part; i++) s[i - full] = STEP(s[i - full], x[i]);                                \
-      double join = 0;                                                                                            \
-      for (int k = 0; k < 32; k++) join += (double)s[k];                                                          \
-      total += join;                                                                                              \
-      x += part;                                                                                                  \
-      n -= part;                                                                                                  \
-    }                                                                                                             \
-    return total;                                                                                                 \
-  }                                                                                                               \
-  static void name##_columns(T *y, const T *x, int64_t n, int64_t inner) {                                        \
-    T s[64];                                                                                                      \
-    double total[64];                                                                                             \
-    if (n == 1) {                                                                                                 \
-      for (int64_t j = 0; j < inner; j++) y[j] = STEP((T)0, x[j]);                                                \
-      return;                                                                                                     \
-    }                                                                                                             \
-    for (int64_t j0 = 0; j0 < inner; j0 += 64) {                                                                  \
-      const int64_t m = inner - j0 < 64 ? inner - j0 : 64;                                                        \
-      for (int64_t j = 0; j < m; j++) total[j] = 0;                                                               \
-      for (int64_t i0 = 0; i0 < n; i0 += 256) {                                                                   \
-        const int64_t end = i0 + 256 < n ? i0 + 256 : n;                                                          \
-        for (int64_t j = 0; j < m; j++) s[j] = 0;                                                                 \
-        for (int64_t i = i0; i < end; i++)                                                                        \
-          for (int64_t j = 0; j < m; j++) s[j] = STEP(s[j], x[i * inner + j0 + j]);                               \
-        for (int64_t j = 0; j < m; j++) total[j] += (double)s[j];                                                 \
-      }                                                                                                           \
-      for (int64_t j = 0; j < m; j++) y[j0 + j] = (T)total[j];                                                    \
-    }                                                                                                             \
-  }                                                                                                               \
-  static void name(void *yv, const void *xv, int64_t outer, int64_t n, int64_t inner) {                           \
-    const T *x = xv;                                                                                              \
-    T *y = yv;                                                                                                    \
-    for (int64_t o = 0; o < outer; o++, x += n * inner, y += inner) {                                             \
-      if (inner == 1) *y = (T)name##_row(x, n);                                                                   \
-      else name##_columns(y, x, n, inner);                                                                        \
-    }                                                                                                             \
-  }
-
-FLOAT_SUM(float, f32_sum, STEP_SUM)
-FLOAT_SUM(double, f64_sum, STEP_SUM)
-FLOAT_SUM(float, f32_squares, STEP_SQUARES)
-FLOAT_SUM(double, f64_squares, STEP_SQUARES)
-LOOP(f32_prod, float, float, float, 1, STEP_PROD)
-LOOP(f64_prod, double, double, double, 1, STEP_PROD)
 LOOP(i32_sum, int32_t, int64_t, int32_t, 0, STEP_SUM)
 LOOP(i64_sum, int64_t, int64_t, int64_t, 0, STEP_SUM)
 LOOP(u8_sum, uint8_t, int64_t, int32_t, 0, STEP_SUM)
@@ -114,8 +58,6 @@ LOOP(u8_mean, uint8_t, double, float, 0, STEP_SUM)
 LOOP(i32_prod, int32_t, int64_t, int32_t, 1, STEP_PROD)
 LOOP(i64_prod, int64_t, int64_t, int64_t, 1, STEP_PROD)
 LOOP(u8_prod, uint8_t, int64_t, int32_t, 1, STEP_PROD)
-EXTREMA(float, f32, -INFINITY, INFINITY)
-EXTREMA(double, f64, -INFINITY, INFINITY)
 EXTREMA(int32_t, i32, INT32_MIN, INT32_MAX)
 EXTREMA(int64_t, i64, INT64_MIN, INT64_MAX)
 EXTREMA(uint8_t, u8, 0, UINT8_MAX)
@@ -125,17 +67,24 @@ TRUTHS(int32_t, i32)
 TRUTHS(int64_t, i64)
 TRUTHS(uint8_t, u8)
 
+/* Of floats: NULL where a kernel does it. */
 static const struct { reduce_loop loop[CN_STRING]; cn_dtype dtype[CN_STRING]; } kinds[CNI_REDUCTIONS] = {
-  [CNI_SUM] = { { f32_sum, f64_sum, i32_sum, i64_sum, u8_sum, u8_sum }, { CN_F32, CN_F64, CN_I32, CN_I64, CN_I32, CN_I32 } },
-  [CNI_MEAN] = { { f32_sum, f64_sum, i32_mean, i64_mean, u8_mean, u8_mean }, { CN_F32, CN_F64, CN_F32, CN_F32, CN_F32, CN_F32 } },
-  [CNI_PROD] = { { f32_prod, f64_prod, i32_prod, i64_prod, u8_prod, u8_prod }, { CN_F32, CN_F64, CN_I32, CN_I64, CN_I32, CN_I32 } },
-  [CNI_MAX] = { { f32_max, f64_max, i32_max, i64_max, u8_max, u8_max }, { CN_F32, CN_F64, CN_I32, CN_I64, CN_U8, CN_BOOL } },
-  [CNI_MIN] = { { f32_min, f64_min, i32_min, i64_min, u8_min, u8_min }, { CN_F32, CN_F64, CN_I32, CN_I64, CN_U8, CN_BOOL } },
+  [CNI_SUM] = { { NULL, NULL, i32_sum, i64_sum, u8_sum, u8_sum }, { CN_F32, CN_F64, CN_I32, CN_I64, CN_I32, CN_I32 } },
+  [CNI_MEAN] = { { NULL, NULL, i32_mean, i64_mean, u8_mean, u8_mean }, { CN_F32, CN_F64, CN_F32, CN_F32, CN_F32, CN_F32 } },
+  [CNI_PROD] = { { NULL, NULL, i32_prod, i64_prod, u8_prod, u8_prod }, { CN_F32, CN_F64, CN_I32, CN_I64, CN_I32, CN_I32 } },
+  [CNI_MAX] = { { NULL, NULL, i32_max, i64_max, u8_max, u8_max }, { CN_F32, CN_F64, CN_I32, CN_I64, CN_U8, CN_BOOL } },
+  [CNI_MIN] = { { NULL, NULL, i32_min, i64_min, u8_min, u8_min }, { CN_F32, CN_F64, CN_I32, CN_I64, CN_U8, CN_BOOL } },
   [CNI_ANY] = { { f32_any, f64_any, i32_any, i64_any, u8_any, u8_any }, { CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL } },
   [CNI_ALL] = { { f32_all, f64_all, i32_all, i64_all, u8_all, u8_all }, { CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL } },
   [CNI_COUNT] = { { f32_count, f64_count, i32_count, i64_count, u8_count, u8_count }, { CN_I32, CN_I32, CN_I32, CN_I32, CN_I32, CN_I32 } },
-  [CNI_SQUARES] = { { f32_squares, f64_squares }, { CN_F32, CN_F64, CN_STRING, CN_STRING, CN_STRING, CN_STRING } },
+  [CNI_SQUARES] = { { NULL }, { CN_F32, CN_F64, CN_STRING, CN_STRING, CN_STRING, CN_STRING } },
 };
+
+static reduce_loop loop_of(const cn_graph *g, cni_reduction kind, cn_dtype dtype) {
+  if (kinds[kind].loop[dtype]) return kinds[kind].loop[dtype];
+  const cni_kernels *k = cni_kernels_for(g, dtype);
+  return kind == CNI_PROD ? k->prod : kind == CNI_MAX ? k->max : kind == CNI_MIN ? k->min : kind == CNI_SQUARES ? k->squares : k->sum;
+}
 
 cn_dtype cni_reduction_dtype(cni_reduction kind, cn_dtype x) { return x >= CN_STRING ? CN_STRING : kinds[kind].dtype[x]; }
 
@@ -163,7 +112,7 @@ static void reduce_parts(void *context, int64_t begin, int64_t end) {
 
 static bool reduce_runs(cn_graph *g, cni_reduction kind, cn_dtype dtype, cni_runs r, const void *x, void *y) {
   const cn_dtype out = kinds[kind].dtype[dtype];
-  job j = { kinds[kind].loop[dtype], y, x, cn_dtype_size(dtype), cn_dtype_size(out), r.n, r.inner, 0 };
+  job j = { loop_of(g, kind, dtype), y, x, cn_dtype_size(dtype), cn_dtype_size(out), r.n, r.inner, 0 };
   if (!r.outer || !r.inner) return true;
   const int64_t row = r.n * r.inner;
   if (r.outer * row <= GRAIN || r.outer >= 8) {
@@ -182,7 +131,7 @@ static bool reduce_runs(cn_graph *g, cni_reduction kind, cn_dtype dtype, cni_run
     one.y = partial;
     one.x = j.x + (size_t)(o * row) * j.xw;
     cni_parallel(g, used, 1, reduce_parts, &one);
-    kinds[joining(kind)].loop[out]((char *)y + (size_t)(o * r.inner) * j.yw, partial, 1, used, r.inner);
+    loop_of(g, joining(kind), out)((char *)y + (size_t)(o * r.inner) * j.yw, partial, 1, used, r.inner);
   }
   cni_buffer_drop(g, buffer, false);
   return true;

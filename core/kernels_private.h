@@ -148,6 +148,7 @@ struct cni_kernels {
   /* x [outer, n, inner] to y [outer, inner]. Sums are kept in many partial sums joined in double. n = 0: sum 0, prod 1, max -infinity, min infinity. max and
    * min pass NaN on. */
   void (*sum)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
+  void (*squares)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner); /* sums of them */
   void (*prod)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
   void (*max)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
   void (*min)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);

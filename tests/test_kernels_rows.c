@@ -12,6 +12,7 @@ static double step_of(int kind, double s, double x) {
   switch (kind) {
     case 0: return s + x;
     case 1: return s * x;
+    case 4: return s + x * x;
     case 2: return isnan(s) || isnan(x) ? (double)NAN : s > x ? s : x;
     default: return isnan(s) || isnan(x) ? (double)NAN : s < x ? s : x;
   }
@@ -19,11 +20,11 @@ static double step_of(int kind, double s, double x) {
 
 static void check_reductions(const cni_kernels *k, cn_dtype dtype) {
   static numbers x, y;
-  void (*const kernels[])(void *, const void *, int64_t, int64_t, int64_t) = { k->sum, k->prod, k->max, k->min };
-  static const char *const names[] = { "sum", "prod", "max", "min" };
+  void (*const kernels[])(void *, const void *, int64_t, int64_t, int64_t) = { k->sum, k->prod, k->max, k->min, k->squares };
+  static const char *const names[] = { "sum", "prod", "max", "min", "squares" };
   const double tolerance = dtype == CN_F64 ? 1e-12 : 2e-5;
   for (int s = 0; s < SHAPES; s++)
-    for (int kind = 0; kind < 4; kind++)
+    for (int kind = 0; kind < 5; kind++)
       for (int nan = 0; nan < 2; nan++) {
         const int64_t outer = shapes[s][0], n = shapes[s][1], inner = shapes[s][2];
         make(dtype, &x, outer * n * inner, 1, kind == 1 ? 0.99 : -1, kind == 1 ? 1.01 : 1);

@@ -1,6 +1,7 @@
 #include "ops_loss.h"
 #include "elementwise_private.h"
 #include "ops.h"
+#include "ops_layout_private.h"
 
 #define EPSILON 1e-7
 /* 1 - 1e-7 as float32 has it, in float32; exact in float64. */
@@ -82,14 +83,13 @@ static const int64_t *labels_of(const cn_call *c, cni_buffer **own) {
   for (int64_t i = 0; i < t->count; i++) l[i] = label_at(t, i);
   return l;
 }
-static void labels_drop(const cn_call *c, cni_buffer *own) {
+static void buffer_drop(const cn_call *c, cni_buffer *own) {
   if (own) cni_buffer_drop(c->graph, own, false);
 }
 
 /* Rows of classes, contiguous: x itself, or a copy with the class axis last. */
-static const void *class_rows(const cn_call *c, const void *x, cni_buffer **own) {
+static const void *class_rows(const cn_call *c, int axis, const void *x, cni_buffer **own) {
   const cn_dims *d = &c->x[1]->dims;
-  const int axis = class_axis(c);
   *own = NULL;
   if (axis == d->rank - 1) return x;
   const size_t w = cn_dtype_size((cn_dtype)c->x[1]->dtype);
@@ -128,14 +128,14 @@ static cn_code sparse_forward(const cn_call *c) {
   cni_buffer *own, *moved;
   cn_tensor *y = c->y[0];
   const int64_t *labels = labels_of(c, &own);
-  const void *rows = labels ? class_rows(c, c->x[1]->data, &moved) : NULL;
-  if (!rows && c->x[1]->count) return labels_drop(c, own), CN_NO_MEMORY;
+  const void *rows = labels ? class_rows(c, class_axis(c), c->x[1]->data, &moved) : NULL;
+  if (!rows && c->x[1]->count) return buffer_drop(c, own), CN_NO_MEMORY;
   if (o->from_logits)
     cni_kernels_for(c->graph, (cn_dtype)y->dtype)
         ->sparse_cross_entropy(y->data, c->y[1]->data, rows, labels, y->count, c->x[1]->dims.d[class_axis(c)], ignored(c));
   else sparse_probabilities(c, rows, labels, y);
-  labels_drop(c, own);
-  labels_drop(c, rows ? moved : NULL);
+  buffer_drop(c, own);
+  buffer_drop(c, rows ? moved : NULL);
   return CN_OK;
 }
 
@@ -145,7 +145,7 @@ static cn_code sparse_backward_logits(const cn_call *c) {
   if (!labels) return CN_NO_MEMORY;
   cni_kernels_for(c->graph, (cn_dtype)c->y[0]->dtype)
       ->sparse_cross_entropy_grad(c->gx[1], c->gy[0], c->x[1]->data, c->y[1]->data, labels, c->y[0]->count, c->x[1]->dims.d[class_axis(c)], ignored(c));
-  labels_drop(c, own);
+  buffer_drop(c, own);
   return CN_OK;
 }
 
@@ -293,33 +293,25 @@ static cn_code categorical_infer(const cn_call *c) {
   return CN_OK;
 }
 
-typedef struct lane { const cn_tensor *t, *x; int64_t k, stride; } lane;
-static lane lane_of(const cn_call *c) {
-  const cn_dims *d = &c->x[1]->dims;
-  const int64_t a = ((const cn_categorical_crossentropy_args *)c->args)->axis;
-  const int axis = (int)(a < 0 ? a + d->rank : a);
-  lane l = { c->x[0], c->x[1], d->d[axis], 1 };
-  for (int i = axis + 1; i < d->rank; i++) l.stride *= d->d[i];
-  return l;
+typedef struct categorical { const cni_kernels *k; char *y; const char *t, *x; int64_t classes; size_t w; bool logits; double high; } categorical;
+static void categorical_rows(void *ctx, int64_t begin, int64_t end) {
+  const categorical *j = ctx;
+  const size_t at = (size_t)begin * j->w;
+  j->k->cross_entropy(j->y + at, j->t + at * (size_t)j->classes, j->x + at * (size_t)j->classes, end - begin, j->classes, j->logits, EPSILON, j->high);
 }
-static int64_t lane_start(const lane *l, int64_t i) { return i / l->stride * l->k * l->stride + i % l->stride; }
-
-static double categorical_value(const lane *l, int64_t i, bool logits, double high) {
-  const int64_t s = lane_start(l, i);
-  double most = -INFINITY, sum = 0, value = 0;
-  for (int64_t j = 0; j < l->k; j++) most = fmax(most, cni_value_at(l->x, s + j * l->stride));
-  for (int64_t j = 0; j < l->k; j++) sum += logits ? exp(cni_value_at(l->x, s + j * l->stride) - most) : cni_value_at(l->x, s + j * l->stride);
-  for (int64_t j = 0; j < l->k; j++) {
-    const double x = cni_value_at(l->x, s + j * l->stride), t = cni_value_at(l->t, s + j * l->stride);
-    value -= t == 0 ? 0 : t * (logits ? x - most - log(sum) : log(clipped(x / sum, high)));
-  }
-  return value;
-}
+static int categorical_axis(const cn_call *c) { return cni_wrap(((const cn_categorical_crossentropy_args *)c->args)->axis, c->x[1]->dims.rank); }
 static cn_code categorical_forward(const cn_call *c) {
   const cn_categorical_crossentropy_args *o = c->args;
-  const lane l = lane_of(c);
-  for (int64_t i = 0; i < c->y[0]->count; i++) cni_value_set(c->y[0], i, categorical_value(&l, i, o->from_logits, upper((cn_dtype)c->y[0]->dtype)));
-  return CN_OK;
+  const cn_dtype dtype = (cn_dtype)c->y[0]->dtype;
+  const int axis = categorical_axis(c);
+  cni_buffer *own_t, *own_x;
+  const void *t = class_rows(c, axis, c->x[0]->data, &own_t), *x = class_rows(c, axis, c->x[1]->data, &own_x);
+  categorical j = { cni_kernels_for(c->graph, dtype), c->y[0]->data, t, x, c->x[1]->dims.d[axis], cn_dtype_size(dtype), o->from_logits, upper(dtype) };
+  const bool there = (t && x) || !c->x[1]->count;
+  if (there) cni_parallel(c->graph, c->y[0]->count, CNI_GRAIN / 4 / (j.classes + 1) + 1, categorical_rows, &j);
+  buffer_drop(c, own_t);
+  buffer_drop(c, own_x);
+  return there ? CN_OK : CN_NO_MEMORY;
 }
 CNI_VJP(categorical_crossentropy) {
   const cn_categorical_crossentropy_args *o = cn_node_args(n);
@@ -343,21 +335,23 @@ CNI_VJP(categorical_crossentropy) {
 static void categorical_reference(const cn_reference *r) {
   const cn_call *c = r->call;
   const bool logits = ((const cn_categorical_crossentropy_args *)c->args)->from_logits;
-  const lane l = lane_of(c);
+  const cni_runs runs = cni_axis_runs(&c->x[1]->dims, categorical_axis(c));
   for (int64_t i = 0; i < c->y[0]->count; i++) {
-    const int64_t s = lane_start(&l, i);
+    const int64_t s = i / runs.inner * runs.n * runs.inner + i % runs.inner;
     double sum = 0, v = 0;
-    for (int64_t j = 0; j < l.k; j++) sum += logits ? exp(r->x[1][s + j * l.stride]) : r->x[1][s + j * l.stride];
-    for (int64_t j = 0; j < l.k; j++) {
-      const double x = r->x[1][s + j * l.stride];
-      v -= r->x[0][s + j * l.stride] * (logits ? x - log(sum) : log(clipped(x / sum, upper((cn_dtype)c->y[0]->dtype))));
+    for (int64_t j = 0; j < runs.n; j++) sum += logits ? exp(r->x[1][s + j * runs.inner]) : r->x[1][s + j * runs.inner];
+    for (int64_t j = 0; j < runs.n; j++) {
+      const double x = r->x[1][s + j * runs.inner];
+      v -= r->x[0][s + j * runs.inner] * (logits ? x - log(sum) : log(clipped(x / sum, upper((cn_dtype)c->y[0]->dtype))));
     }
     r->y[0][i] = v;
   }
 }
 CN_OP(categorical_crossentropy, CN_CATEGORICAL_CROSSENTROPY, .outputs = 1, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = categorical_infer,
       .forward = categorical_forward, .vjp = categorical_crossentropy_vjp, .reference = categorical_reference,
-      .samples = CN_TEXTS("f[5,3]@0:1, f[5,3]@0.1:0.9", "f[2,4,3]@0:1, f[2,4,3]@0.1:0.9, axis=1", "f[0,3], f[0,3]"),
+      .samples = CN_TEXTS("f[5,3]@0:1, f[5,3]@0.1:0.9", "f[2,4,3]@0:1, f[2,4,3]@0.1:0.9, axis=1", "f[0,3], f[0,3]", "f[5,3]@0:1, f[5,3], from_logits=true",
+                          "f[2,4,3]@0:1, f[2,4,3], from_logits=true, axis=1", "f[2,1100]@0:1, f[2,1100], from_logits=true",
+                          "f[2,1100]@0:1, f[2,1100]@0.1:0.9", "f[700,3]@0:1, f[700,3], from_logits=true"),
       .rejects = CN_TEXTS("f[3,2], f[4,2] => target [3,2] does not fit output [4,2]", "i[3]@0:2, f[3] => dtypes differ",
                           "f[], f[] => output has no axis of classes"));
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include "elementwise_private.h"
 #include "ops.h"
+#include "ops_normalization_private.h"
 #include "ops_reduce_private.h"
 
 /* ---- walking x with the place of each element's result ---- */
@@ -12,19 +13,6 @@ static int64_t place(const walker *w) {
   int64_t k = 0;
   for (int a = 0; a < d->rank; a++) k = w->bits & 1u << a ? k : k * d->d[a] + w->at[a];
   return k;
-}
-
-typedef double (*fold)(double so_far, double x, double first); /* first: the first pass' result there */
-
-/* to [results] = fold of x's elements, from `start` on. */
-static void pass(const cn_call *c, uint32_t bits, double *to, const double *first, double start, fold f) {
-  walker w = { .x = c->x[0], .bits = bits };
-  for (int64_t i = 0; i < c->y[0]->count; i++) to[i] = start;
-  for (int64_t i = 0; i < w.x->count; i++) {
-    const int64_t k = place(&w);
-    to[k] = f(to[k], cni_value_at(w.x, i), first ? first[k] : 0);
-    cni_next(&w.x->dims, w.at);
-  }
 }
 
 static uint32_t bits_of(const cn_call *c) {
@@ -47,36 +35,16 @@ static cn_code infer(const cn_call *c) {
   return CN_OK;
 }
 
-/* Two rows of doubles, a number a result. */
-static double *rows_take(const cn_call *c, cni_buffer **buffer) {
-  *buffer = cni_buffer_take(c->graph, (size_t)(2 * c->y[0]->count + 1) * sizeof(double), false);
-  return *buffer ? (*buffer)->data : NULL;
-}
-
 /* ---- var, std ---- */
-static double add(double s, double x, double first) { return (void)first, s + x; }
-static double add_square(double s, double x, double mean) { return s + (x - mean) * (x - mean); }
-
-static void variances(const cn_call *c, double *mean, double *out) {
-  const uint32_t bits = bits_of(c);
-  const double n = reduced_count(c->x[0], bits);
-  pass(c, bits, mean, NULL, 0, add);
-  for (int64_t i = 0; i < c->y[0]->count; i++) mean[i] /= n;
-  pass(c, bits, out, mean, 0, add_square);
-  for (int64_t i = 0; i < c->y[0]->count; i++) out[i] /= n;
+static cn_code var_forward(const cn_call *c) {
+  if (!c->x[0]->count) return cni_fill(c->y[0], NAN), CN_OK;
+  return cni_moments(c->graph, c->x[0], bits_of(c), NULL, c->y[0]->data);
 }
-
-static cn_code spread_forward(const cn_call *c, bool root) {
-  cni_buffer *buffer;
-  double *mean = rows_take(c, &buffer), *out = mean ? mean + c->y[0]->count : NULL;
-  if (!mean) return CN_NO_MEMORY;
-  variances(c, mean, out);
-  for (int64_t i = 0; i < c->y[0]->count; i++) cni_value_set(c->y[0], i, root ? sqrt(out[i]) : out[i]);
-  cni_buffer_drop(c->graph, buffer, false);
-  return CN_OK;
+static cn_code std_forward(const cn_call *c) {
+  const cn_code code = var_forward(c);
+  if (code == CN_OK) cni_kernels_of(c)->sqrt(c->y[0]->data, c->y[0]->data, c->y[0]->count, NULL);
+  return code;
 }
-static cn_code var_forward(const cn_call *c) { return spread_forward(c, false); }
-static cn_code std_forward(const cn_call *c) { return spread_forward(c, true); }
 
 /* x less its mean, times a number over the count. */
 static cn_tensor *centered(cn_graph *g, const cn_node *n, double factor) {
@@ -126,17 +94,42 @@ CN_OP(std, CN_LIST_REDUCE, .outputs = 1, .infer = infer, .forward = std_forward,
       .reference = std_reference, .samples = CN_TEXTS(SAMPLES), REJECTS);
 
 /* ---- logsumexp ---- */
-static double larger(double s, double x, double first) { return (void)first, x > s || isnan(x) ? x : s; }
-static double add_exponential(double s, double x, double most) { return s + exp(x - (isfinite(most) ? most : 0)); }
+typedef struct exponents { const cni_kernels *k; char *e; size_t w; } exponents;
+static void exponents_part(void *ctx, int64_t begin, int64_t end) {
+  const exponents *p = ctx;
+  char *e = p->e + (size_t)begin * p->w;
+  p->k->exp(e, e, end - begin, NULL);
+}
+
+/* y = ln(sum of e^(x - shift)) + shift; shift: the largest of x where that is finite, else 0. e [x's count], shift [y's count]: memory. */
+static bool log_of_sums(const cn_call *c, char *e, void *shift) {
+  cn_graph *g = c->graph;
+  const cn_tensor *x = c->x[0], *y = c->y[0];
+  const cn_dtype dtype = (cn_dtype)x->dtype;
+  const cni_kernels *k = cni_kernels_of(c);
+  const uint32_t bits = bits_of(c);
+  cn_dims kept;
+  cni_reduced_dims(&x->dims, bits, true, &kept);
+  if (!cni_reduce(g, CNI_MAX, dtype, &x->dims, x->data, bits, shift)) return false;
+  cn_tensor most = { .dtype = x->dtype, .count = y->count, .data = shift };
+  for (int64_t i = 0; i < y->count; i++)
+    if (!isfinite(cni_value_at(&most, i))) cni_value_set(&most, i, 0);
+  cni_binary_raw(g, k->subtract, e, cn_dtype_size(dtype), &x->dims, x->data, &x->dims, shift, &kept, cn_dtype_size(dtype));
+  exponents p = { k, e, cn_dtype_size(dtype) };
+  cni_parallel(g, x->count, CNI_GRAIN / 4, exponents_part, &p);
+  if (!cni_reduce(g, CNI_SUM, dtype, &x->dims, e, bits, y->data)) return false;
+  k->log(y->data, y->data, y->count, NULL);
+  k->add(y->data, y->data, shift, y->count, 1, 1);
+  return true;
+}
+
 static cn_code logsumexp_forward(const cn_call *c) {
-  cni_buffer *buffer;
-  double *most = rows_take(c, &buffer), *sum = most ? most + c->y[0]->count : NULL;
-  if (!most) return CN_NO_MEMORY;
-  pass(c, bits_of(c), most, NULL, -INFINITY, larger);
-  pass(c, bits_of(c), sum, most, 0, add_exponential);
-  for (int64_t i = 0; i < c->y[0]->count; i++) cni_value_set(c->y[0], i, log(sum[i]) + (isfinite(most[i]) ? most[i] : 0));
+  const size_t w = cni_width_of(c), e = ((size_t)c->x[0]->count * w + 63) & ~(size_t)63;
+  cni_buffer *buffer = cni_buffer_take(c->graph, e + (size_t)c->y[0]->count * w + 1, false);
+  if (!buffer) return CN_NO_MEMORY;
+  const bool done = log_of_sums(c, buffer->data, (char *)buffer->data + e);
   cni_buffer_drop(c->graph, buffer, false);
-  return CN_OK;
+  return done ? CN_OK : CN_NO_MEMORY;
 }
 CNI_VJP(logsumexp) { /* from x alone: the result of large x is rounded too much to give the shares back */
   const cn_sum_args *o = n->args;

@@ -75,7 +75,15 @@ static void join_sums(const job *j) {
       j->second[c] += j->second[p * j->s.channels + c];
     }
 }
+static void moments_of_channels(void *ctx, int64_t begin, int64_t end) { /* of a single row */
+  const job *j = ctx;
+  j->k->channel_moments(j->first + begin, j->second + begin, j->x + (size_t)(begin * j->s.inner) * j->w, 1, end - begin, j->s.inner);
+}
 static void run_moments(cn_graph *g, job *j) {
+  if (j->s.rows == 1) {
+    cni_parallel(g, j->s.channels, CNI_GRAIN / (j->s.inner + 1) + 1, moments_of_channels, j);
+    return;
+  }
   cni_parallel(g, j->parts, 1, moments_part, j);
   join_moments(j);
 }
@@ -332,21 +340,32 @@ static cn_code moments_infer(const cn_call *c) {
   c->sig[1] = c->sig[0];
   return CN_OK;
 }
-/* mean, variance [s.channels] from y's element `at` on. */
-static cn_code moments_of(const cn_call *c, span s, const void *x, int64_t at) {
-  const bool wide = c->x[0]->dtype == CN_F64;
+/* mean (or NULL), variance [s.channels], from their element `at` on. */
+static cn_code moments_of(cn_graph *g, cn_dtype dtype, span s, const void *x, void *mean, void *variance, int64_t at) {
   cni_buffer *buffer;
   char *none;
-  job j = job_of(c, s);
-  j.x = x;
-  if (!sums_take(c->graph, &j, 0, &buffer, &none)) return CN_NO_MEMORY;
-  run_moments(c->graph, &j);
+  job j = { .k = cni_kernels_for(g, dtype), .s = s, .w = cn_dtype_size(dtype), .x = x };
+  if (!sums_take(g, &j, 0, &buffer, &none)) return CN_NO_MEMORY;
+  run_moments(g, &j);
   for (int64_t i = 0; i < s.channels; i++) {
-    number_set(c->y[0]->data, wide, at + i, j.first[i]);
-    number_set(c->y[1]->data, wide, at + i, j.second[i] / (double)(s.rows * s.inner));
+    if (mean) number_set(mean, dtype == CN_F64, at + i, j.first[i]);
+    number_set(variance, dtype == CN_F64, at + i, j.second[i] / (double)(s.rows * s.inner));
   }
-  cni_buffer_drop(c->graph, buffer, false);
+  cni_buffer_drop(g, buffer, false);
   return CN_OK;
+}
+cn_code cni_moments(cn_graph *g, const cn_tensor *x, uint32_t bits, void *mean, void *variance) {
+  const cn_dtype dtype = (cn_dtype)x->dtype;
+  const cni_runs r = cni_collapse(&x->dims, bits);
+  cni_values v;
+  cn_code code = CN_OK;
+  if (!cni_pack(g, &x->dims, dtype, x->data, bits, r, &v)) return CN_NO_MEMORY;
+  if (r.inner == 1) code = moments_of(g, dtype, (span){ 1, r.outer, r.n }, v.data, mean, variance, 0);
+  for (int64_t o = 0; r.inner != 1 && code == CN_OK && o < r.outer; o++)
+    code = moments_of(g, dtype, (span){ r.n, r.inner, 1 }, (const char *)v.data + (size_t)(o * r.n * r.inner) * cn_dtype_size(dtype), mean, variance,
+                      o * r.inner);
+  cni_values_drop(g, &v);
+  return code;
 }
 static uint32_t moments_bits(const cn_call *c) {
   uint32_t bits;
@@ -354,18 +373,8 @@ static uint32_t moments_bits(const cn_call *c) {
   return bits;
 }
 static cn_code moments_forward(const cn_call *c) {
-  const cn_tensor *x = c->x[0];
-  const uint32_t bits = moments_bits(c);
-  const cni_runs r = cni_collapse(&x->dims, bits);
-  cni_values v;
-  cn_code code = CN_OK;
-  if (!x->count) return cni_fill(c->y[0], NAN), cni_fill(c->y[1], NAN), CN_OK;
-  if (!cni_pack(c->graph, &x->dims, (cn_dtype)x->dtype, x->data, bits, r, &v)) return CN_NO_MEMORY;
-  if (r.inner == 1) code = moments_of(c, (span){ 1, r.outer, r.n }, v.data, 0);
-  for (int64_t o = 0; r.inner != 1 && code == CN_OK && o < r.outer; o++)
-    code = moments_of(c, (span){ r.n, r.inner, 1 }, (const char *)v.data + (size_t)(o * r.n * r.inner) * cni_width_of(c), o * r.inner);
-  cni_values_drop(c->graph, &v);
-  return code;
+  if (!c->x[0]->count) return cni_fill(c->y[0], NAN), cni_fill(c->y[1], NAN), CN_OK;
+  return cni_moments(c->graph, c->x[0], moments_bits(c), c->y[0]->data, c->y[1]->data);
 }
 CNI_VJP(moments) {
   (void)want;

@@ -159,6 +159,8 @@ struct cni_kernels {
   void (*softmax)(void *y, const void *x, int64_t rows, int64_t k);
   void (*log_softmax)(void *y, const void *x, int64_t rows, int64_t k);
   void (*logsumexp)(void *y, const void *x, int64_t rows, int64_t k);                                 /* y [rows] */
+  /* loss [rows]: minus the sum of t ln p, t = 0 counts as 0; p: softmax(x), or x / sum(x) clipped to [low, high] */
+  void (*cross_entropy)(void *loss, const void *t, const void *x, int64_t rows, int64_t k, bool logits, double low, double high);
   void (*softmax_grad)(void *gx, const void *gy, const void *y, int64_t rows, int64_t k);             /* (gy - sum(gy y)) y */
   void (*log_softmax_grad)(void *gx, const void *gy, const void *y, int64_t rows, int64_t k);         /* gy - exp(y) sum(gy) */
   /* y = ln(e^a + e^b + e^c) + plus, without e^c where `third` is 0; plus may be NULL. Minus infinity stands for a sum of nothing. Outputs overlap no input. */

@@ -86,7 +86,9 @@ static void var_reference(const cn_reference *r) { each_result(r, variance_of); 
 static void std_reference(const cn_reference *r) { each_result(r, deviation_of); }
 static void logsumexp_reference(const cn_reference *r) { each_result(r, log_sum_of); }
 
-#define SAMPLES "f[3,4]", "f[3,4], axis=[-1]", "f[2,3,4], axis=[0,2]", "f[5], keepdims=true", "f[2,3,2,2], axis=[0,2], keepdims=true", "f[0,3], axis=[1]"
+#define SAMPLES \
+  "f[3,4]", "f[3,4], axis=[-1]", "f[2,3,4], axis=[0,2]", "f[5], keepdims=true", "f[2,3,2,2], axis=[0,2], keepdims=true", "f[0,3], axis=[1]", \
+      "f[40,1000], axis=[0]", "f[40,1000], axis=[1]"
 #define REJECTS .rejects = CN_TEXTS("f[2,3], axis=[2] => axis 2 is out of range for rank 2", "i[2]@0:3 => works on float32 and float64")
 CN_OP(var, CN_LIST_REDUCE, .outputs = 1, .infer = infer, .forward = var_forward, .vjp = var_vjp, .reads = CN_READS_X(0), .reference = var_reference,
       .samples = CN_TEXTS(SAMPLES, "f[]", "f[1,7], axis=[0]"), REJECTS);

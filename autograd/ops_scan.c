@@ -3,6 +3,7 @@
 #include "ops.h"
 #include "ops_layout_private.h"
 #include "ops_private.h"
+#include "../core/threads_private.h"
 
 typedef cn_cumsum_args scan_args; /* cumprod's are the same */
 static cni_runs scan_runs(const scan_args *o, const cn_tensor *x) {
@@ -20,20 +21,43 @@ static cn_code scan_infer(const cn_call *c) {
   return CN_OK;
 }
 
-/* Loops over [outer, n, inner] with an accumulator of type A. */
-#define SCAN(name, T, R, A, START, STEP)                                                              \
-  static void name(const void *xv, void *yv, cni_runs r) {                                             \
-    const T *x = xv;                                                                                  \
-    R *y = yv;                                                                                        \
-    for (int64_t o = 0; o < r.outer; o++, x += r.n * r.inner, y += r.n * r.inner) {                   \
-      if (r.inner == 1) {                                                                             \
-        A s = START;                                                                                  \
-        for (int64_t i = 0; i < r.n; i++) y[i] = (R)(s = (A)(s STEP (A)x[i]));                        \
-        continue;                                                                                     \
-      }                                                                                               \
-      for (int64_t j = 0; j < (r.n ? r.inner : 0); j++) y[j] = (R)x[j];                               \
-      for (int64_t i = r.inner; i < r.n * r.inner; i++) y[i] = (R)((A)y[i - r.inner] STEP (A)x[i]);   \
-    }                                                                                                 \
+/* ---- lanes of [outer, n, inner]: LANES at a time that stand side by side, from their last element on where `back` ---- */
+#define LANES 64
+#define GRAIN ((int64_t)1 << 14) /* elements that a thread should have at least */
+typedef void (*scan_loop)(const void *x, const void *b, void *y, int64_t n, int64_t step, int64_t width); /* elements of a lane are `step` apart */
+typedef struct lanes { scan_loop loop; const char *x, *b; char *y; size_t xw, yw; cni_runs r; int64_t blocks; bool back; } lanes;
+
+static void some_lanes(void *context, int64_t begin, int64_t end) {
+  const lanes *l = context;
+  const cni_runs r = l->r;
+  for (int64_t p = begin; p < end; p++) {
+    const int64_t first = p % l->blocks * LANES, width = r.inner - first < LANES ? r.inner - first : LANES;
+    const size_t at = (size_t)(p / l->blocks * r.n * r.inner + first + (l->back ? (r.n - 1) * r.inner : 0));
+    l->loop(l->x + at * l->xw, l->b ? l->b + at * l->xw : NULL, l->y + at * l->yw, r.n, l->back ? -r.inner : r.inner, width);
+  }
+}
+/* x and b (or NULL) have elements of xw bytes. */
+static cn_code scan(cn_graph *g, scan_loop loop, const void *x, const void *b, size_t xw, void *y, size_t yw, cni_runs r, bool back) {
+  lanes l = { loop, x, b, y, xw, yw, r, (r.inner + LANES - 1) / LANES, back };
+  if (r.n && r.inner) cni_parallel(g, r.outer * l.blocks, GRAIN / (r.n * (r.inner < LANES ? r.inner : LANES)) + 1, some_lanes, &l);
+  return CN_OK;
+}
+
+/* With an accumulator of type A. */
+#define SCAN(name, T, R, A, START, STEP)                                                                          \
+  static void name(const void *xv, const void *none, void *yv, int64_t n, int64_t step, int64_t width) {         \
+    const T *x = xv;                                                                                              \
+    R *y = yv;                                                                                                    \
+    A s[LANES];                                                                                                   \
+    (void)none;                                                                                                   \
+    for (int64_t j = 0; j < width; j++) s[j] = START;                                                             \
+    if (width == 1) {                                                                                             \
+      A one = START;                                                                                              \
+      for (int64_t i = 0; i < n; i++, x += step, y += step) *y = (R)(one = (A)(one STEP (A)*x));                  \
+      return;                                                                                                     \
+    }                                                                                                             \
+    for (int64_t i = 0; i < n; i++, x += step, y += step)                                                         \
+      for (int64_t j = 0; j < width; j++) y[j] = (R)(s[j] = (A)(s[j] STEP (A)x[j]));                              \
   }
 SCAN(f32_sum, float, float, double, 0, +)
 SCAN(f64_sum, double, double, double, 0, +)
@@ -45,25 +69,20 @@ SCAN(f64_prod, double, double, double, 1, *)
 SCAN(i32_prod, int32_t, int32_t, int64_t, 1, *)
 SCAN(i64_prod, int64_t, int64_t, int64_t, 1, *)
 SCAN(u8_prod, uint8_t, int32_t, int64_t, 1, *)
-typedef void (*scan_loop)(const void *x, void *y, cni_runs r);
 static const scan_loop sums[] = { f32_sum, f64_sum, i32_sum, i64_sum, u8_sum, u8_sum },
                        products[] = { f32_prod, f64_prod, i32_prod, i64_prod, u8_prod, u8_prod };
 
-static cn_code cumsum_forward(const cn_call *c) { return sums[c->x[0]->dtype](c->x[0]->data, c->y[0]->data, scan_runs(c->args, c->x[0])), CN_OK; }
-static cn_code cumprod_forward(const cn_call *c) { return products[c->x[0]->dtype](c->x[0]->data, c->y[0]->data, scan_runs(c->args, c->x[0])), CN_OK; }
-
-#define SUMS_BEHIND(T)                                                                                               \
-  static void sums_behind_##T(T *gx, const T *gy, cni_runs r) {                                                       \
-    for (int64_t o = 0; o < r.outer; o++, gx += r.n * r.inner, gy += r.n * r.inner)                                  \
-      for (int64_t i = r.n * r.inner - 1; i >= 0; i--) gx[i] = gy[i] + (i + r.inner < r.n * r.inner ? gx[i + r.inner] : 0); \
-  }
-SUMS_BEHIND(float)
-SUMS_BEHIND(double)
+static cn_code forward(const cn_call *c, const scan_loop *loops) {
+  const cn_tensor *x = c->x[0], *y = c->y[0];
+  return scan(c->graph, loops[x->dtype], x->data, NULL, cn_dtype_size((cn_dtype)x->dtype), y->data, cn_dtype_size((cn_dtype)y->dtype), scan_runs(c->args, x),
+              false);
+}
+static cn_code cumsum_forward(const cn_call *c) { return forward(c, sums); }
+static cn_code cumprod_forward(const cn_call *c) { return forward(c, products); }
 static cn_code cumsum_backward(const cn_call *c) {
-  const cni_runs r = scan_runs(c->args, c->x[0]);
-  if (c->x[0]->dtype == CN_F64) sums_behind_double(c->gx[0], c->gy[0], r);
-  else sums_behind_float(c->gx[0], c->gy[0], r);
-  return CN_OK;
+  const cn_tensor *x = c->x[0];
+  const size_t w = cn_dtype_size((cn_dtype)x->dtype);
+  return scan(c->graph, sums[x->dtype], c->gy[0], NULL, w, c->gx[0], w, scan_runs(c->args, x), true);
 }
 
 /* ---- pieces of gradients ---- */
@@ -129,7 +148,7 @@ static void scan_reference(const cn_reference *r, bool product) {
 }
 static void cumsum_reference(const cn_reference *r) { scan_reference(r, false); }
 static void cumprod_reference(const cn_reference *r) { scan_reference(r, true); }
-#define SAMPLES "f[3,4], axis=0", "f[2,3,2], axis=-2", "f[6], axis=0", "f[2,3]", "f[]", "f[0,3], axis=0", "f[3,0], axis=0", "f[2,1], axis=1"
+#define SAMPLES "f[3,4], axis=0", "f[2,3,2], axis=-2", "f[6], axis=0", "f[2,3]", "f[]", "f[0,3], axis=0", "f[3,0], axis=0", "f[2,1], axis=1", "f[3,70], axis=0", "f[9,4000], axis=1"
 #define REJECTS "f[3], axis=1 => axis 1 is out of range for rank 1", "s[2], axis=0 => string"
 CN_OP(cumsum, CN_LIST_SCAN, .outputs = 1, .infer = scan_infer, .forward = cumsum_forward, .vjp = cumsum_vjp, .backward = cumsum_backward,
       .reference = cumsum_reference, .samples = CN_TEXTS(SAMPLES, "i[2,3]@-4:4, axis=1", "b[5], axis=0"), .rejects = CN_TEXTS(REJECTS));
@@ -145,21 +164,22 @@ static cn_code linear_scan_infer(const cn_call *c) {
   if (cn_axis(c->graph, o->axis, c->x[0]->dims.rank) < 0) return CN_INDEX;
   return cni_sig_like(c, &c->x[0]->dims), CN_OK;
 }
-#define RECURRENCE(T)                                                                                                                              \
-  static void recurrence_##T(const T *a, const T *b, T *y, cni_runs r) {                                                                            \
-    const int64_t size = r.n * r.inner;                                                                                                            \
-    for (int64_t o = 0; o < r.outer; o++, a += size, b += size, y += size)                                                                         \
-      for (int64_t i = 0; i < size; i++) y[i] = (i < r.inner ? 0 : a[i] * y[i - r.inner]) + b[i];                                                  \
+#define RECURRENCE(name, T)                                                                                       \
+  static void name(const void *av, const void *bv, void *yv, int64_t n, int64_t step, int64_t width) {            \
+    const T *a = av, *b = bv;                                                                                     \
+    T *y = yv, s[LANES] = { 0 };                                                                                  \
+    for (int64_t i = 0; i < n; i++, a += step, b += step, y += step)                                              \
+      for (int64_t j = 0; j < width; j++) y[j] = s[j] = (i ? a[j] * s[j] : 0) + b[j];                             \
   }
-RECURRENCE(float)
-RECURRENCE(double)
+RECURRENCE(f32_recurrence, float)
+RECURRENCE(f64_recurrence, double)
 static cni_runs recurrence_runs(const cn_call *c) {
   return cni_axis_runs(&c->x[0]->dims, cni_wrap(((const cn_linear_scan_args *)c->args)->axis, c->x[0]->dims.rank));
 }
 static cn_code linear_scan_forward(const cn_call *c) {
-  if (c->x[0]->dtype == CN_F64) recurrence_double(c->x[0]->data, c->x[1]->data, c->y[0]->data, recurrence_runs(c));
-  else recurrence_float(c->x[0]->data, c->x[1]->data, c->y[0]->data, recurrence_runs(c));
-  return CN_OK;
+  const bool wide = c->x[0]->dtype == CN_F64;
+  const size_t w = wide ? 8 : 4;
+  return scan(c->graph, wide ? f64_recurrence : f32_recurrence, c->x[0]->data, c->x[1]->data, w, c->y[0]->data, w, recurrence_runs(c), false);
 }
 CNI_VJP(linear_scan) {
   const int64_t axis = cni_wrap(((const cn_linear_scan_args *)n->args)->axis, n->x[0]->dims.rank);
@@ -180,7 +200,7 @@ static void linear_scan_reference(const cn_reference *r) {
 }
 CN_OP(linear_scan, CN_LIST_LINEAR_SCAN, .outputs = 1, .infer = linear_scan_infer, .forward = linear_scan_forward, .vjp = linear_scan_vjp,
       .reads = CN_READS_X(0) | CN_READS_Y(0), .reference = linear_scan_reference,
-      .samples = CN_TEXTS("f[3,4], f[3,4]", "f[5,2], f[5,2], axis=0", "f[1], f[1]", "f[2,0], f[2,0]", "f[2,3,2], f[2,3,2], axis=1"),
+      .samples = CN_TEXTS("f[3,4], f[3,4]", "f[5,2], f[5,2], axis=0", "f[1], f[1]", "f[2,0], f[2,0]", "f[2,3,2], f[2,3,2], axis=1", "f[5,70], f[5,70], axis=0"),
       .rejects = CN_TEXTS("f[3], f[4] => b must have shape [3], got [4]", "i[3]@0:2, i[3]@0:2 => works on float32 and float64"));
 
 /* ---- diff ---- */

@@ -171,6 +171,30 @@ static void check_cross_entropy(const cni_kernels *k, cn_dtype dtype) {
 }
 Test(core_kernels, cross_entropy) { for_each_table(check_cross_entropy); }
 
+/* Targets of 0 count as 0, whatever the logarithm is. */
+static void check_targets(const cni_kernels *k, cn_dtype dtype) {
+  static numbers x, t, loss;
+  const double tolerance = dtype == CN_F64 ? 1e-12 : 1e-5, low = 0.01, high = 0.9;
+  for (int s = 0; s < ROW_SHAPES; s++)
+    for (int logits = 0; logits < 2; logits++) {
+      const int64_t rows = row_shapes[s][0], n = row_shapes[s][1];
+      make(dtype, &x, rows * n, 1, logits ? -9 : 0, logits ? 9 : 1), make(dtype, &t, rows * n, 2, -0.2, 1);
+      for (int64_t i = 0; i < rows * n; i++)
+        if (get(dtype, &t, i) < 0) put(dtype, &t, i, 0), put(dtype, &x, i, logits ? -(double)INFINITY : 0);
+      k->cross_entropy(&loss, &t, &x, rows, n, logits, low, high);
+      for (int64_t r = 0; r < rows; r++) {
+        double sum = 0, want = 0, size = 0;
+        for (int64_t i = r * n; i < (r + 1) * n; i++) sum += logits ? exp(get(dtype, &x, i)) : get(dtype, &x, i);
+        for (int64_t i = r * n; i < (r + 1) * n; i++) {
+          const double v = get(dtype, &x, i), p = logits ? v - log(sum) : log(fmin(fmax(v / sum, low), high)), part = get(dtype, &t, i);
+          if (part != 0) want -= part * p, size += fabs(part * p);
+        }
+        CHECK_NEAR(get(dtype, &loss, r), want, tolerance, tolerance * size, "cross_entropy", k, dtype, r);
+      }
+    }
+}
+Test(core_kernels, targets) { for_each_table(check_targets); }
+
 static void check_index(const cni_kernels *k, cn_dtype dtype) {
   static numbers x, y, z;
   int32_t narrow[20];

@@ -314,8 +314,9 @@ CNI_VJP(prod) { /* gy times what stands before and behind each element */
 static cn_code prod_backward(const cn_call *c) {
   return by_columns(c, c->x[0]->dtype == CN_F64 ? f64_others : f32_others, c->gx[0], c->y[0]->data, c->gy[0], bits_of(c));
 }
-CN_OP(prod, CN_LIST_REDUCE, .outputs = 1, .infer = prod_infer, .forward = prod_forward, .vjp = prod_vjp, .backward = prod_backward, .reads = CN_READS_X(0), .reference = prod_reference,
-      .samples = CN_TEXTS(SAMPLES, "f[2,0], axis=[1]", "f[0,3], axis=[1]", "i[3,4]@0:4, axis=[0]"), .rejects = CN_TEXTS(REJECTS));
+CN_OP(prod, CN_LIST_REDUCE, .outputs = 1, .infer = prod_infer, .forward = prod_forward, .vjp = prod_vjp, .backward = prod_backward, .reads = CN_READS_X(0),
+      .reference = prod_reference, .samples = CN_TEXTS(SAMPLES, "f[2,0], axis=[1]", "f[0,3], axis=[1]", "i[3,4]@0:4, axis=[0]", "f[3,70], axis=[0]"),
+      .rejects = CN_TEXTS(REJECTS));
 
 /* ---- truth and counts ---- */
 REDUCTION(any, CNI_ANY)

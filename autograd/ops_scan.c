@@ -85,6 +85,31 @@ static cn_code cumsum_backward(const cn_call *c) {
   return scan(c->graph, sums[x->dtype], c->gy[0], NULL, w, c->gx[0], w, scan_runs(c->args, x), true);
 }
 
+/* dx_i = prod_{k<i} x_k t_i, t_i = dy_i + x_{i+1} t_{i+1}: x, dy, dx. */
+#define PRODUCT_SLOPES(name, T)                                                                                   \
+  static void name(const void *xv, const void *dyv, void *dxv, int64_t n, int64_t step, int64_t width) {          \
+    const T *x = xv, *dy = dyv;                                                                                   \
+    T *dx = dxv;                                                                                                  \
+    double s[LANES], t[LANES];                                                                                    \
+    for (int64_t j = 0; j < width; j++) s[j] = 1, t[j] = 0;                                                       \
+    for (int64_t i = 0; i < n; i++)                                                                               \
+      for (int64_t j = 0; j < width; j++) dx[i * step + j] = (T)s[j], s[j] *= (double)x[i * step + j];            \
+    for (int64_t i = n - 1; i >= 0; i--)                                                                          \
+      for (int64_t j = 0; j < width; j++) {                                                                       \
+        t[j] = (double)dy[i * step + j] + t[j];                                                                   \
+        dx[i * step + j] = (T)((double)dx[i * step + j] * t[j]);                                                  \
+        t[j] *= (double)x[i * step + j];                                                                          \
+      }                                                                                                           \
+  }
+PRODUCT_SLOPES(f32_product_slopes, float)
+PRODUCT_SLOPES(f64_product_slopes, double)
+static cn_code cumprod_backward(const cn_call *c) {
+  const cn_tensor *x = c->x[0];
+  const bool wide = x->dtype == CN_F64;
+  const size_t w = wide ? 8 : 4;
+  return scan(c->graph, wide ? f64_product_slopes : f32_product_slopes, x->data, c->gy[0], w, c->gx[0], w, scan_runs(c->args, x), false);
+}
+
 /* ---- pieces of gradients ---- */
 static cn_tensor *flip(cn_graph *g, cn_tensor *x, int64_t axis) {
   const cn_flip_args a = { g, x, { &axis, 1 } };
@@ -152,8 +177,8 @@ static void cumprod_reference(const cn_reference *r) { scan_reference(r, true); 
 #define REJECTS "f[3], axis=1 => axis 1 is out of range for rank 1", "s[2], axis=0 => string"
 CN_OP(cumsum, CN_LIST_SCAN, .outputs = 1, .infer = scan_infer, .forward = cumsum_forward, .vjp = cumsum_vjp, .backward = cumsum_backward,
       .reference = cumsum_reference, .samples = CN_TEXTS(SAMPLES, "i[2,3]@-4:4, axis=1", "b[5], axis=0"), .rejects = CN_TEXTS(REJECTS));
-CN_OP(cumprod, CN_LIST_SCAN, .outputs = 1, .infer = scan_infer, .forward = cumprod_forward, .vjp = cumprod_vjp, .reads = CN_READS_X(0),
-      .reference = cumprod_reference, .samples = CN_TEXTS(SAMPLES, "l[2,3]@-4:4, axis=1"), .rejects = CN_TEXTS(REJECTS));
+CN_OP(cumprod, CN_LIST_SCAN, .outputs = 1, .infer = scan_infer, .forward = cumprod_forward, .vjp = cumprod_vjp, .backward = cumprod_backward,
+      .reads = CN_READS_X(0), .reference = cumprod_reference, .samples = CN_TEXTS(SAMPLES, "l[2,3]@-4:4, axis=1"), .rejects = CN_TEXTS(REJECTS));
 
 /* ---- linear_scan ---- */
 static cn_code linear_scan_infer(const cn_call *c) {

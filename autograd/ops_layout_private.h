@@ -39,6 +39,25 @@ typedef struct cni_runs {
 } cni_runs;
 cni_runs cni_collapse(const cn_dims *x, uint32_t bits);
 
+/* Lanes of [outer, n, inner], n elements `step` apart each, taken a block at a time: side by side, or where inner is 1 some whole rows together. */
+#define CNI_LANES 64 /* at most in a block */
+typedef struct cni_lanes {
+  cni_runs r;
+  int64_t blocks, each;    /* lanes of a block */
+  int64_t step, apart;     /* from one element of a lane to the next, from one lane to the next */
+} cni_lanes;
+static inline cni_lanes cni_lanes_of(cni_runs r) {
+  if (r.inner == 1) return (cni_lanes){ r, (r.outer + 7) / 8, 8, 1, r.n };
+  return (cni_lanes){ r, r.outer * ((r.inner + CNI_LANES - 1) / CNI_LANES), CNI_LANES, r.inner, 1 };
+}
+/* Block p's number of lanes; its first element to *at, its place in [outer, inner] to *result. */
+static inline int64_t cni_lanes_block(const cni_lanes *l, int64_t p, int64_t *at, int64_t *result) {
+  const int64_t side = l->r.inner != 1 ? l->r.inner : l->r.outer, within = (side + l->each - 1) / l->each, o = p / within, first = p % within * l->each;
+  *at = o * l->r.n * l->r.inner + first * l->apart;
+  *result = o * side + first;
+  return side - first < l->each ? side - first : l->each;
+}
+
 /* Values of a tensor in the order of its runs: its own memory, or a copy that cni_unpack gives back. */
 typedef struct cni_values {
   void *data;

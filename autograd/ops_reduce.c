@@ -152,63 +152,63 @@ static cn_code extremum_forward(const cn_call *c, cni_reduction kind, double ini
   return CN_OK;
 }
 
-/* Gradients of x, column by column of [n, inner]: of `width` columns, COLUMNS at most. gy NULL: ones. */
-#define COLUMNS 64
-typedef void (*column_rule)(void *gx, const void *x, const void *y, const void *gy, int64_t n, int64_t inner, int64_t width);
+/* Gradients of x, lane by lane. gy NULL: ones. */
+typedef void (*lane_rule)(void *gx, const void *x, const void *y, const void *gy, int64_t n, int64_t step, int64_t apart, int64_t width);
 #define SHARES(name, T)                                                                                                                          \
-  static void name(void *gxv, const void *xv, const void *yv, const void *gyv, int64_t n, int64_t inner, int64_t width) {                        \
-    T *gx = gxv, share[COLUMNS];                                                                                                                 \
+  static void name(void *gxv, const void *xv, const void *yv, const void *gyv, int64_t n, int64_t step, int64_t apart, int64_t width) {          \
+    T *gx = gxv, share[CNI_LANES];                                                                                                               \
     const T *x = xv, *y = yv, *gy = gyv;                                                                                                         \
-    int64_t ties[COLUMNS] = { 0 };                                                                                                               \
+    int64_t ties[CNI_LANES] = { 0 };                                                                                                             \
     for (int64_t i = 0; i < n; i++)                                                                                                              \
-      for (int64_t j = 0; j < width; j++) ties[j] += x[i * inner + j] == y[j];                                                                   \
+      for (int64_t j = 0; j < width; j++) ties[j] += x[i * step + j * apart] == y[j];                                                            \
     for (int64_t j = 0; j < width; j++) share[j] = (gy ? gy[j] : 1) / (T)(ties[j] ? ties[j] : 1);                                                \
     for (int64_t i = 0; i < n; i++)                                                                                                              \
-      for (int64_t j = 0; j < width; j++) gx[i * inner + j] = x[i * inner + j] == y[j] ? share[j] : 0;                                           \
+      for (int64_t j = 0, at = i * step; j < width; j++, at += apart) gx[at] = x[at] == y[j] ? share[j] : 0;                                     \
   }
 SHARES(f32_shares, float)
 SHARES(f64_shares, double)
 /* gy times what stands before and behind each element. */
 #define OTHERS(name, T)                                                                                                                          \
-  static void name(void *gxv, const void *xv, const void *yv, const void *gyv, int64_t n, int64_t inner, int64_t width) {                        \
+  static void name(void *gxv, const void *xv, const void *yv, const void *gyv, int64_t n, int64_t step, int64_t apart, int64_t width) {          \
     T *gx = gxv;                                                                                                                                 \
     const T *x = xv, *gy = gyv;                                                                                                                  \
-    double before[COLUMNS], behind[COLUMNS];                                                                                                     \
+    double before[CNI_LANES], behind[CNI_LANES];                                                                                                 \
     (void)yv;                                                                                                                                    \
     for (int64_t j = 0; j < width; j++) before[j] = (double)gy[j], behind[j] = 1;                                                                \
     for (int64_t i = 0; i < n; i++)                                                                                                              \
-      for (int64_t j = 0; j < width; j++) gx[i * inner + j] = (T)before[j], before[j] *= (double)x[i * inner + j];                               \
+      for (int64_t j = 0, at = i * step; j < width; j++, at += apart) gx[at] = (T)before[j], before[j] *= (double)x[at];                         \
     for (int64_t i = n - 1; i >= 0; i--)                                                                                                         \
-      for (int64_t j = 0; j < width; j++) gx[i * inner + j] = (T)((double)gx[i * inner + j] * behind[j]), behind[j] *= (double)x[i * inner + j]; \
+      for (int64_t j = 0, at = i * step; j < width; j++, at += apart) gx[at] = (T)((double)gx[at] * behind[j]), behind[j] *= (double)x[at];      \
   }
 OTHERS(f32_others, float)
 OTHERS(f64_others, double)
 
-typedef struct columns { column_rule rule; char *gx; const char *x, *y, *gy; cni_runs r; int64_t blocks; size_t w; } columns;
-static void some_columns(void *context, int64_t begin, int64_t end) { /* of blocks of them */
-  const columns *s = context;
+typedef struct ruling { cni_lanes l; lane_rule rule; char *gx; const char *x, *y, *gy; size_t w; } ruling;
+static void some_lanes(void *context, int64_t begin, int64_t end) {
+  const ruling *s = context;
   for (int64_t p = begin; p < end; p++) {
-    const int64_t o = p / s->blocks, first = p % s->blocks * COLUMNS, width = s->r.inner - first < COLUMNS ? s->r.inner - first : COLUMNS;
-    const size_t at = (size_t)(o * s->r.n * s->r.inner + first) * s->w, k = (size_t)(o * s->r.inner + first) * s->w;
-    s->rule(s->gx + at, s->x + at, s->y + k, s->gy ? s->gy + k : NULL, s->r.n, s->r.inner, width);
+    int64_t first, result;
+    const int64_t width = cni_lanes_block(&s->l, p, &first, &result);
+    const size_t at = (size_t)first * s->w, k = (size_t)result * s->w;
+    s->rule(s->gx + at, s->x + at, s->y + k, s->gy ? s->gy + k : NULL, s->l.r.n, s->l.step, s->l.apart, width);
   }
 }
 
-static cn_code by_columns(const cn_call *c, column_rule rule, void *gx, const void *y, const void *gy, uint32_t bits) {
+static cn_code by_lanes(const cn_call *c, lane_rule rule, void *gx, const void *y, const void *gy, uint32_t bits) {
   const cn_tensor *x = c->x[0];
   const cni_runs r = cni_collapse(&x->dims, bits);
   cni_values source, target = { 0 };
   if (!cni_pack(c->graph, &x->dims, (cn_dtype)x->dtype, x->data, bits, r, &source)) return CN_NO_MEMORY;
   const bool ok = cni_pack_target(c->graph, x->count, (cn_dtype)x->dtype, gx, r, &target);
-  columns s = { rule, target.data, source.data, y, gy, r, (r.inner + COLUMNS - 1) / COLUMNS, cn_dtype_size((cn_dtype)x->dtype) };
-  if (ok && x->count) cni_parallel(c->graph, r.outer * s.blocks, CNI_GRAIN / (r.n * (r.inner < COLUMNS ? r.inner : COLUMNS)) + 1, some_columns, &s);
+  ruling s = { cni_lanes_of(r), rule, target.data, source.data, y, gy, cn_dtype_size((cn_dtype)x->dtype) };
+  if (ok && x->count) cni_parallel(c->graph, s.l.blocks, CNI_GRAIN / (r.n * s.l.each) + 1, some_lanes, &s);
   if (ok) cni_unpack(c->graph, &x->dims, (cn_dtype)x->dtype, bits, &target, gx);
   cni_values_drop(c->graph, &source);
   cni_values_drop(c->graph, &target);
   return ok ? CN_OK : CN_NO_MEMORY;
 }
-static column_rule shares_of(const cn_call *c) { return c->x[0]->dtype == CN_F64 ? f64_shares : f32_shares; }
-static cn_code extremum_backward(const cn_call *c) { return by_columns(c, shares_of(c), c->gx[0], c->y[0]->data, c->gy[0], bits_of(c)); }
+static lane_rule shares_of(const cn_call *c) { return c->x[0]->dtype == CN_F64 ? f64_shares : f32_shares; }
+static cn_code extremum_backward(const cn_call *c) { return by_lanes(c, shares_of(c), c->gx[0], c->y[0]->data, c->gy[0], bits_of(c)); }
 static void extremum_vjp(cn_graph *g, const cn_node *n, cn_tensor *const *gy, const bool *want, cn_tensor **gx) {
   (void)want;
   const cn_tie_shares_args a = { g, n->x[0], n->y[0], ((const axes_args *)n->args)->axis };
@@ -255,7 +255,7 @@ static uint32_t tie_shares_bits(const cn_call *c) {
   cni_axes(c->graph, ((const cn_tie_shares_args *)c->args)->axis, c->x[0]->dims.rank, &bits);
   return bits;
 }
-static cn_code tie_shares_forward(const cn_call *c) { return by_columns(c, shares_of(c), c->y[0]->data, c->x[1]->data, NULL, tie_shares_bits(c)); }
+static cn_code tie_shares_forward(const cn_call *c) { return by_lanes(c, shares_of(c), c->y[0]->data, c->x[1]->data, NULL, tie_shares_bits(c)); }
 static void tie_shares_reference(const cn_reference *r) {
   const cn_dims *x = &r->call->x[0]->dims;
   const uint32_t bits = tie_shares_bits(r->call);
@@ -312,7 +312,7 @@ CNI_VJP(prod) { /* gy times what stands before and behind each element */
   gx[0] = reduced_last(g, cn_multiply(g, others, cni_to_shape(g, gy[0], &column)), dims, bits, true);
 }
 static cn_code prod_backward(const cn_call *c) {
-  return by_columns(c, c->x[0]->dtype == CN_F64 ? f64_others : f32_others, c->gx[0], c->y[0]->data, c->gy[0], bits_of(c));
+  return by_lanes(c, c->x[0]->dtype == CN_F64 ? f64_others : f32_others, c->gx[0], c->y[0]->data, c->gy[0], bits_of(c));
 }
 CN_OP(prod, CN_LIST_REDUCE, .outputs = 1, .infer = prod_infer, .forward = prod_forward, .vjp = prod_vjp, .backward = prod_backward, .reads = CN_READS_X(0),
       .reference = prod_reference, .samples = CN_TEXTS(SAMPLES, "f[2,0], axis=[1]", "f[0,3], axis=[1]", "i[3,4]@0:4, axis=[0]", "f[3,70], axis=[0]"),

@@ -21,43 +21,38 @@ static cn_code scan_infer(const cn_call *c) {
   return CN_OK;
 }
 
-/* ---- lanes of [outer, n, inner]: LANES at a time that stand side by side, from their last element on where `back` ---- */
-#define LANES 64
+/* ---- lane by lane, from its last element on where `back` ---- */
 #define GRAIN ((int64_t)1 << 14) /* elements that a thread should have at least */
-typedef void (*scan_loop)(const void *x, const void *b, void *y, int64_t n, int64_t step, int64_t width); /* elements of a lane are `step` apart */
-typedef struct lanes { scan_loop loop; const char *x, *b; char *y; size_t xw, yw; cni_runs r; int64_t blocks; bool back; } lanes;
+/* Of `width` lanes: see cni_lanes. b: a second input, or NULL. */
+typedef void (*scan_loop)(const void *x, const void *b, void *y, int64_t n, int64_t step, int64_t apart, int64_t width);
+typedef struct scanning { cni_lanes l; scan_loop loop; const char *x, *b; char *y; size_t xw, yw; bool back; } scanning;
 
 static void some_lanes(void *context, int64_t begin, int64_t end) {
-  const lanes *l = context;
-  const cni_runs r = l->r;
+  const scanning *s = context;
   for (int64_t p = begin; p < end; p++) {
-    const int64_t first = p % l->blocks * LANES, width = r.inner - first < LANES ? r.inner - first : LANES;
-    const size_t at = (size_t)(p / l->blocks * r.n * r.inner + first + (l->back ? (r.n - 1) * r.inner : 0));
-    l->loop(l->x + at * l->xw, l->b ? l->b + at * l->xw : NULL, l->y + at * l->yw, r.n, l->back ? -r.inner : r.inner, width);
+    int64_t first, result;
+    const int64_t width = cni_lanes_block(&s->l, p, &first, &result);
+    const size_t at = (size_t)(first + (s->back ? (s->l.r.n - 1) * s->l.step : 0));
+    s->loop(s->x + at * s->xw, s->b ? s->b + at * s->xw : NULL, s->y + at * s->yw, s->l.r.n, s->back ? -s->l.step : s->l.step, s->l.apart, width);
   }
 }
 /* x and b (or NULL) have elements of xw bytes. */
 static cn_code scan(cn_graph *g, scan_loop loop, const void *x, const void *b, size_t xw, void *y, size_t yw, cni_runs r, bool back) {
-  lanes l = { loop, x, b, y, xw, yw, r, (r.inner + LANES - 1) / LANES, back };
-  if (r.n && r.inner) cni_parallel(g, r.outer * l.blocks, GRAIN / (r.n * (r.inner < LANES ? r.inner : LANES)) + 1, some_lanes, &l);
+  scanning s = { cni_lanes_of(r), loop, x, b, y, xw, yw, back };
+  if (r.n && r.inner) cni_parallel(g, s.l.blocks, GRAIN / (r.n * s.l.each) + 1, some_lanes, &s);
   return CN_OK;
 }
 
 /* With an accumulator of type A. */
-#define SCAN(name, T, R, A, START, STEP)                                                                          \
-  static void name(const void *xv, const void *none, void *yv, int64_t n, int64_t step, int64_t width) {         \
-    const T *x = xv;                                                                                              \
-    R *y = yv;                                                                                                    \
-    A s[LANES];                                                                                                   \
-    (void)none;                                                                                                   \
-    for (int64_t j = 0; j < width; j++) s[j] = START;                                                             \
-    if (width == 1) {                                                                                             \
-      A one = START;                                                                                              \
-      for (int64_t i = 0; i < n; i++, x += step, y += step) *y = (R)(one = (A)(one STEP (A)*x));                  \
-      return;                                                                                                     \
-    }                                                                                                             \
-    for (int64_t i = 0; i < n; i++, x += step, y += step)                                                         \
-      for (int64_t j = 0; j < width; j++) y[j] = (R)(s[j] = (A)(s[j] STEP (A)x[j]));                              \
+#define SCAN(name, T, R, A, START, STEP)                                                                                       \
+  static void name(const void *xv, const void *none, void *yv, int64_t n, int64_t step, int64_t apart, int64_t width) {       \
+    const T *x = xv;                                                                                                           \
+    R *y = yv;                                                                                                                 \
+    A s[CNI_LANES];                                                                                                            \
+    (void)none;                                                                                                                \
+    for (int64_t j = 0; j < width; j++) s[j] = START;                                                                          \
+    for (int64_t i = 0; i < n; i++, x += step, y += step)                                                                      \
+      for (int64_t j = 0; j < width; j++) y[j * apart] = (R)(s[j] = (A)(s[j] STEP (A)x[j * apart]));                           \
   }
 SCAN(f32_sum, float, float, double, 0, +)
 SCAN(f64_sum, double, double, double, 0, +)
@@ -86,20 +81,20 @@ static cn_code cumsum_backward(const cn_call *c) {
 }
 
 /* dx_i = prod_{k<i} x_k t_i, t_i = dy_i + x_{i+1} t_{i+1}: x, dy, dx. */
-#define PRODUCT_SLOPES(name, T)                                                                                   \
-  static void name(const void *xv, const void *dyv, void *dxv, int64_t n, int64_t step, int64_t width) {          \
-    const T *x = xv, *dy = dyv;                                                                                   \
-    T *dx = dxv;                                                                                                  \
-    double s[LANES], t[LANES];                                                                                    \
-    for (int64_t j = 0; j < width; j++) s[j] = 1, t[j] = 0;                                                       \
-    for (int64_t i = 0; i < n; i++)                                                                               \
-      for (int64_t j = 0; j < width; j++) dx[i * step + j] = (T)s[j], s[j] *= (double)x[i * step + j];            \
-    for (int64_t i = n - 1; i >= 0; i--)                                                                          \
-      for (int64_t j = 0; j < width; j++) {                                                                       \
-        t[j] = (double)dy[i * step + j] + t[j];                                                                   \
-        dx[i * step + j] = (T)((double)dx[i * step + j] * t[j]);                                                  \
-        t[j] *= (double)x[i * step + j];                                                                          \
-      }                                                                                                           \
+#define PRODUCT_SLOPES(name, T)                                                                                                \
+  static void name(const void *xv, const void *dyv, void *dxv, int64_t n, int64_t step, int64_t apart, int64_t width) {       \
+    const T *x = xv, *dy = dyv;                                                                                                \
+    T *dx = dxv;                                                                                                               \
+    double s[CNI_LANES], t[CNI_LANES];                                                                                         \
+    for (int64_t j = 0; j < width; j++) s[j] = 1, t[j] = 0;                                                                    \
+    for (int64_t i = 0; i < n; i++)                                                                                            \
+      for (int64_t j = 0, at = i * step; j < width; j++, at += apart) dx[at] = (T)s[j], s[j] *= (double)x[at];                 \
+    for (int64_t i = n - 1; i >= 0; i--)                                                                                       \
+      for (int64_t j = 0, at = i * step; j < width; j++, at += apart) {                                                        \
+        t[j] += (double)dy[at];                                                                                                \
+        dx[at] = (T)((double)dx[at] * t[j]);                                                                                   \
+        t[j] *= (double)x[at];                                                                                                 \
+      }                                                                                                                        \
   }
 PRODUCT_SLOPES(f32_product_slopes, float)
 PRODUCT_SLOPES(f64_product_slopes, double)
@@ -189,12 +184,12 @@ static cn_code linear_scan_infer(const cn_call *c) {
   if (cn_axis(c->graph, o->axis, c->x[0]->dims.rank) < 0) return CN_INDEX;
   return cni_sig_like(c, &c->x[0]->dims), CN_OK;
 }
-#define RECURRENCE(name, T)                                                                                       \
-  static void name(const void *av, const void *bv, void *yv, int64_t n, int64_t step, int64_t width) {            \
-    const T *a = av, *b = bv;                                                                                     \
-    T *y = yv, s[LANES] = { 0 };                                                                                  \
-    for (int64_t i = 0; i < n; i++, a += step, b += step, y += step)                                              \
-      for (int64_t j = 0; j < width; j++) y[j] = s[j] = (i ? a[j] * s[j] : 0) + b[j];                             \
+#define RECURRENCE(name, T)                                                                                                    \
+  static void name(const void *av, const void *bv, void *yv, int64_t n, int64_t step, int64_t apart, int64_t width) {         \
+    const T *a = av, *b = bv;                                                                                                  \
+    T *y = yv, s[CNI_LANES] = { 0 };                                                                                           \
+    for (int64_t i = 0; i < n; i++)                                                                                            \
+      for (int64_t j = 0, at = i * step; j < width; j++, at += apart) y[at] = s[j] = (i ? a[at] * s[j] : 0) + b[at];           \
   }
 RECURRENCE(f32_recurrence, float)
 RECURRENCE(f64_recurrence, double)

@@ -77,32 +77,34 @@ static cn_tensor *lanes(cn_graph *g, cn_tensor *x, uint32_t bits) {
   const cn_ints axes = { order, k };
   return cni_to_shape(g, cn_transpose(g, x, .axes = axes), &lane);
 }
-static cn_tensor *at_rank(cn_graph *g, cn_tensor *sorted, cn_tensor *place, bool own) {
-  cn_tensor *index = cn_cast(g, place, .dtype = "int32");
-  return own ? cn_take_along_axis(g, sorted, index, .axis = -1) : cn_take(g, sorted, index, .axis = -1);
+/* Looked up in x, not in the sorted lanes: the gradient then goes straight to few places. */
+static cn_tensor *at_rank(cn_graph *g, cn_tensor *x, cn_tensor *order, cn_tensor *place, bool own) {
+  cn_tensor *rank = cn_cast(g, place, .dtype = "int32");
+  return cn_take_along_axis(g, x, own ? cn_take_along_axis(g, order, rank, .axis = -1) : cn_take(g, order, rank, .axis = -1), .axis = -1);
 }
-/* Quantiles of sorted lanes at `rank`, which every lane has of its own ([lanes, q]) or all in common ([..]): [lanes, q]. */
-static cn_tensor *between(cn_graph *g, cn_tensor *sorted, cn_tensor *rank, bool own, method m) {
-  cn_tensor *low = m == NEAREST  ? cn_round(g, rank)
+/* Quantiles of lanes at `rank`, which every lane has of its own ([lanes, q]) or all in common ([q]): [lanes, q]. */
+static cn_tensor *between(cn_graph *g, cn_tensor *x, cn_tensor *rank, bool own, method m) {
+  cn_tensor *order = cn_argsort(g, x),
+            *low = m == NEAREST  ? cn_round(g, rank)
                    : m == HIGHER ? cn_ceil(g, rank)
                                  : cn_floor(g, rank),
-            *below = at_rank(g, sorted, low, own);
+            *below = at_rank(g, x, order, low, own);
   if (m != LINEAR && m != MIDPOINT) return below;
-  cn_tensor *above = at_rank(g, sorted, cn_ceil(g, rank), own);
+  cn_tensor *above = at_rank(g, x, order, cn_ceil(g, rank), own);
   if (m == MIDPOINT) return cn_scale(g, cn_add(g, below, above), 0.5);
   return cn_add(g, below, cn_multiply(g, cn_subtract(g, above, below), cn_subtract(g, rank, low)));
 }
 /* Of each lane; NaN where it has one. */
 static cn_tensor *of_all(cn_graph *g, cn_tensor *x, cn_tensor *q, method m) {
   const cn_ints last = CN_INTS(-1);
-  cn_tensor *y = between(g, cn_sort(g, x), cn_scale(g, q, (double)(x->dims.d[x->dims.rank - 1] - 1)), false, m);
-  return cn_where(g, cn_any(g, cn_isnan(g, x), .axis = last, .keepdims = q->dims.rank == 1), cn_scalar_like(g, x, NAN), y);
+  cn_tensor *y = between(g, x, cn_scale(g, q, (double)(x->dims.d[x->dims.rank - 1] - 1)), false, m);
+  return cn_where(g, cn_isnan(g, cn_max(g, x, .axis = last, .keepdims = true)), cn_scalar_like(g, x, NAN), y);
 }
 /* Of each lane's numbers that are no NaN, which are sorted to its end; NaN where there are none. */
 static cn_tensor *of_numbers(cn_graph *g, cn_tensor *x, cn_tensor *q, method m) {
   const cn_ints last = CN_INTS(-1);
   cn_tensor *count = cn_sum(g, cn_cast(g, cn_logical_not(g, cn_isnan(g, x)), .dtype = cn_dtype_name((cn_dtype)x->dtype)), .axis = last, .keepdims = true);
-  return between(g, cn_sort(g, x), cn_multiply(g, cn_maximum(g, cn_shift(g, count, -1), cn_scalar_like(g, x, 0)), q), true, m);
+  return between(g, x, cn_multiply(g, cn_maximum(g, cn_shift(g, count, -1), cn_scalar_like(g, x, 0)), q), true, m);
 }
 typedef cn_tensor *quantiles_of(cn_graph *g, cn_tensor *lanes, cn_tensor *q, method m);
 static cn_tensor *quantiles(cn_graph *g, const cn_call *c, cn_tensor *q, cn_ints axis, method m, quantiles_of *of) {
@@ -110,7 +112,7 @@ static cn_tensor *quantiles(cn_graph *g, const cn_call *c, cn_tensor *q, cn_ints
   if (!cni_axes(g, axis, c->x[0]->dims.rank, &bits)) return NULL;
   cn_tensor *rows = lanes(g, c->x[0], bits);
   if (!rows || !q) return NULL;
-  cn_tensor *y = of(g, rows, q, m);
+  cn_tensor *y = of(g, rows, cn_ravel(g, q), m);
   if (q->dims.rank == 1) y = cn_moveaxis(g, y, .source = CN_INTS(-1), .destination = CN_INTS(0));
   return cni_to_shape(g, y, &c->sig[0].dims);
 }

@@ -1,6 +1,7 @@
 #include "ops_softmax.h"
 #include "elementwise_private.h"
 #include "ops.h"
+#include "order_private.h"
 
 typedef void rows_kernel(void *y, const void *x, int64_t rows, int64_t k);
 typedef void rows_grad(void *gx, const void *gy, const void *y, int64_t rows, int64_t k);
@@ -106,42 +107,79 @@ static cn_code sparsemax_infer(const cn_call *c) {
   return code;
 }
 
-/* One row: sorts descending by index, finds the support, its tau and each element's share of it. */
-static void sparsemax_row(const cn_tensor *x, int64_t start, int64_t stride, int64_t k, int64_t *order, double *y, double *share) {
-  double cumulative = 0, total = 0;
-  int64_t support = 0;
-  for (int64_t i = 0; i < k; i++) {
-    int64_t at = i;
-    for (; at > 0 && cni_value_at(x, start + order[at - 1] * stride) < cni_value_at(x, start + i * stride); at--) order[at] = order[at - 1];
-    order[at] = i;
+typedef struct sparse_job { const cn_call *call; cut s; int64_t parts; double *lanes; cni_item *items; } sparse_job;
+
+/* Those of the lane's elements, up to its first NaN, that may be in the support: above a threshold that some of them have, which is never above that of all. */
+static int64_t candidates(cni_item *c, const double *v, int64_t k) {
+  double sum = 0, tau = -INFINITY;
+  int64_t n = 0, before;
+  for (int64_t i = 0; i < k && v[i] == v[i]; i++) {
+    if (!(v[i] > tau)) continue;
+    c[n++].index = (int32_t)i;
+    sum += v[i];
+    tau = (sum - 1) / (double)n;
   }
-  for (int64_t i = 0; i < k; i++) {
-    const double v = cni_value_at(x, start + order[i] * stride);
-    cumulative += v;
-    if (!(v - (cumulative - 1) / (double)(i + 1) > 0)) continue;
-    support++;
+  do {
+    before = n, n = 0, sum = 0;
+    for (int64_t i = 0; i < before; i++) {
+      if (!(v[c[i].index] > tau)) continue;
+      sum += v[c[i].index];
+      c[n++].index = c[i].index;
+    }
+    tau = (sum - 1) / (double)n;
+  } while (n < before - before / 8); /* few more are to go: the order is found for them, too */
+  for (int64_t i = 0; i < n; i++) c[i].key = cni_key(v[c[i].index], true);
+  return n;
+}
+/* tau, and the items of the support: the prefix, largest first, whose elements stay positive. */
+static double support_of(const double *v, const cni_item *c, int64_t n, int64_t *support) {
+  double cumulative = 0, total = 0;
+  *support = 0;
+  for (int64_t i = 0; i < n; i++) {
+    const double x = v[c[i].index];
+    cumulative += x;
+    if (!(x - (cumulative - 1) / (double)(i + 1) > 0)) continue;
+    ++*support;
     total += cumulative;
   }
-  for (int64_t i = 0; i < k; i++) share[order[i]] = i < support ? (double)(support - i) / (double)support : 0;
-  for (int64_t i = 0; i < k; i++) y[i] = fmax(cni_value_at(x, start + i * stride) - (total - 1) / (double)support, 0);
+  return (total - 1) / (double)*support;
 }
-
+/* y, and each element's share of tau. */
+#define SPARSEMAX(T)                                                                                                       \
+  static void sparsemax_##T(T *y, T *share, const T *x, cut s, double *v, cni_item *items) {                               \
+    int64_t support;                                                                                                       \
+    for (int64_t i = 0; i < s.k; i++) v[i] = x[i * s.inner];                                                               \
+    const int64_t n = candidates(items, v, s.k);                                                                           \
+    const cni_item *c = cni_first_items(items, items + s.k, n, n, CN_F64);                                                 \
+    const double tau = support_of(v, c, n, &support);                                                                      \
+    for (int64_t i = 0; i < s.k; i++) y[i * s.inner] = v[i] - tau > 0 ? (T)(v[i] - tau) : 0, share[i * s.inner] = 0;       \
+    for (int64_t i = 0; i < support; i++) share[c[i].index * s.inner] = (T)((double)(support - i) / (double)support);      \
+  }
+SPARSEMAX(float)
+SPARSEMAX(double)
+static void sparsemax_part(void *ctx, int64_t begin, int64_t end) {
+  const sparse_job *j = ctx;
+  const cut s = j->s;
+  const cn_tensor *x = j->call->x[0], *y = j->call->y[0], *share = j->call->y[1];
+  for (int64_t p = begin; p < end; p++)
+    for (int64_t lane = s.outer * s.inner * p / j->parts; lane < s.outer * s.inner * (p + 1) / j->parts; lane++) {
+      const int64_t at = lane / s.inner * s.k * s.inner + lane % s.inner;
+      double *v = j->lanes + p * s.k;
+      cni_item *items = j->items + p * 2 * s.k;
+      if (x->dtype == CN_F32) sparsemax_float((float *)y->data + at, (float *)share->data + at, (const float *)x->data + at, s, v, items);
+      else sparsemax_double((double *)y->data + at, (double *)share->data + at, (const double *)x->data + at, s, v, items);
+    }
+}
 static cn_code sparsemax_forward(const cn_call *c) {
   const cn_tensor *x = c->x[0];
-  const cut s = cut_of(&x->dims, ((const cn_sparsemax_args *)c->args)->axis);
+  sparse_job j = { .call = c, .s = cut_of(&x->dims, ((const cn_sparsemax_args *)c->args)->axis) };
   if (!x->count) return CN_OK;
-  cni_buffer *b = cni_buffer_take(c->graph, (size_t)s.k * (sizeof(int64_t) + 2 * sizeof(double)), false);
-  if (!b) return CN_NO_MEMORY;
-  int64_t *order = b->data;
-  double *y = (double *)(void *)(order + s.k), *share = y + s.k;
-  for (int64_t row = 0; row < s.outer * s.inner; row++) {
-    const int64_t start = row / s.inner * s.k * s.inner + row % s.inner;
-    sparsemax_row(x, start, s.inner, s.k, order, y, share);
-    for (int64_t i = 0; i < s.k; i++) {
-      cni_value_set(c->y[0], start + i * s.inner, y[i]);
-      cni_value_set(c->y[1], start + i * s.inner, share[i]);
-    }
-  }
+  j.parts = cni_order_parts(c->graph, j.s.outer * j.s.inner, j.s.k);
+  cni_buffer *b;
+  j.items = cni_borrow(c->graph, (size_t)(j.parts * j.s.k) * (2 * sizeof *j.items + sizeof *j.lanes), &b);
+  if (!j.items) return CN_NO_MEMORY;
+  j.lanes = (double *)(void *)(j.items + j.parts * 2 * j.s.k);
+  cni_parallel(c->graph, j.parts, 1, sparsemax_part, &j);
   cni_buffer_drop(c->graph, b, false);
   return CN_OK;
 }

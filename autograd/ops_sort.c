@@ -1,50 +1,62 @@
 #include "ops_sort.h"
 #include <math.h>
-#include <stdlib.h>
-#include "ops_layout_private.h"
+#include "../core/threads_private.h"
 #include "ops.h"
+#include "ops_layout_private.h"
 #include "ops_private.h"
-
-typedef struct item { double value; int32_t index; } item;
-static int compare(double a, double b) {
-  if (isnan(a) || isnan(b)) return isnan(a) - isnan(b);
-  return (a > b) - (a < b);
-}
-static int ascending(const void *p, const void *q) {
-  const item *a = p, *b = q;
-  const int c = compare(a->value, b->value);
-  return c ? c : (a->index > b->index) - (a->index < b->index);
-}
-static int descending(const void *p, const void *q) {
-  const item *a = p, *b = q;
-  const int c = compare(b->value, a->value);
-  return c ? c : (a->index > b->index) - (a->index < b->index);
-}
+#include "order_private.h"
 
 static cn_code need_numbers(const cn_call *c) {
   const cn_dtype d = (cn_dtype)c->x[0]->dtype;
   return d == CN_STRING ? cn_fail(c->graph, CN_DTYPE, "texts are not sorted") : CN_OK;
 }
 
-/* Sorts each lane of n elements; hands the first k items of each to put. */
-typedef void put_items(const cn_call *c, int64_t lane, const item *v);
-static cn_code each_lane(const cn_call *c, cni_runs r, int (*order)(const void *, const void *), put_items *put) {
-  cni_buffer *b;
-  if (!r.n || !r.outer || !r.inner) return CN_OK;
-  item *v = cni_borrow(c->graph, (size_t)r.n * sizeof *v, &b);
-  if (!v) return CN_NO_MEMORY;
-  for (int64_t lane = 0; lane < r.outer * r.inner; lane++) {
-    const int64_t start = lane / r.inner * r.n * r.inner + lane % r.inner;
-    for (int64_t i = 0; i < r.n; i++) v[i] = (item){ cni_value_at(c->x[0], start + i * r.inner), (int32_t)i };
-    qsort(v, (size_t)r.n, sizeof *v, order);
-    put(c, lane, v);
+/* The first `keep` elements of each lane in order, divided among threads by lanes; values may be NULL. */
+typedef struct order { const cn_call *call; cni_runs runs; int64_t keep, parts; bool descending; cn_tensor *values, *indices; cni_item *items; } order;
+
+#define PUT(T)                                                                                                             \
+  static void put_##T(T *y, const T *x, const cni_item *v, int64_t step, int64_t k) {                                      \
+    for (int64_t i = 0; i < k; i++) y[i * step] = x[v[i].index * step];                                                    \
   }
-  cni_buffer_drop(c->graph, b, false);
-  return CN_OK;
+PUT(uint8_t)
+PUT(uint32_t)
+PUT(uint64_t)
+static void put_values(const order *o, int64_t to, int64_t from, const cni_item *v) {
+  const void *x = o->call->x[0]->data;
+  void *y = o->values->data;
+  const int64_t step = o->runs.inner;
+  switch (cni_width_of(o->call)) {
+    case 1: put_uint8_t((uint8_t *)y + to, (const uint8_t *)x + from, v, step, o->keep); return;
+    case 4: put_uint32_t((uint32_t *)y + to, (const uint32_t *)x + from, v, step, o->keep); return;
+    default: put_uint64_t((uint64_t *)y + to, (const uint64_t *)x + from, v, step, o->keep);
+  }
 }
-static void copy_element(cn_tensor *to, int64_t i, const cn_tensor *from, int64_t k) {
-  const size_t w = cn_dtype_size((cn_dtype)from->dtype);
-  memcpy((char *)to->data + (size_t)i * w, (const char *)from->data + (size_t)k * w, w);
+static void order_part(void *ctx, int64_t begin, int64_t end) {
+  const order *o = ctx;
+  const cn_tensor *x = o->call->x[0];
+  const cni_runs r = o->runs;
+  for (int64_t p = begin; p < end; p++) {
+    cni_item *items = o->items + p * 2 * r.n;
+    for (int64_t lane = r.outer * r.inner * p / o->parts; lane < r.outer * r.inner * (p + 1) / o->parts; lane++) {
+      const int64_t from = lane / r.inner * r.n * r.inner + lane % r.inner, to = lane / r.inner * o->keep * r.inner + lane % r.inner;
+      cni_items(items, x, from, r.inner, r.n, o->descending);
+      const cni_item *v = cni_first_items(items, items + r.n, r.n, o->keep, (cn_dtype)x->dtype);
+      if (o->values) put_values(o, to, from, v);
+      for (int64_t i = 0; i < o->keep; i++) ((int32_t *)o->indices->data)[to + i * r.inner] = v[i].index;
+    }
+  }
+}
+static cn_code in_order(order o) {
+  cn_graph *g = o.call->graph;
+  const int64_t lanes = o.runs.outer * o.runs.inner;
+  cni_buffer *b;
+  if (!o.runs.n || !lanes) return CN_OK;
+  o.parts = cni_order_parts(g, lanes, o.runs.n);
+  o.items = cni_borrow(g, (size_t)(o.parts * 2 * o.runs.n) * sizeof *o.items, &b);
+  if (!o.items) return CN_NO_MEMORY;
+  cni_parallel(g, o.parts, 1, order_part, &o);
+  cni_buffer_drop(g, b, false);
+  return CN_OK;
 }
 
 /* ---- top_k ---- */
@@ -60,14 +72,10 @@ static cn_code top_k_infer(const cn_call *c) {
   c->sig[1] = (cn_sig){ CN_I32, c->sig[0].dims };
   return CN_OK;
 }
-static void top_k_put(const cn_call *c, int64_t lane, const item *v) {
-  const int64_t k = ((const cn_top_k_args *)c->args)->k, n = c->x[0]->dims.d[c->x[0]->dims.rank - 1];
-  for (int64_t i = 0; i < k; i++) {
-    copy_element(c->y[0], lane * k + i, c->x[0], lane * n + v[i].index);
-    ((int32_t *)c->y[1]->data)[lane * k + i] = v[i].index;
-  }
+static cn_code top_k_forward(const cn_call *c) {
+  const cni_runs r = cni_axis_runs(&c->x[0]->dims, c->x[0]->dims.rank - 1);
+  return in_order((order){ c, r, .keep = ((const cn_top_k_args *)c->args)->k, .descending = true, .values = c->y[0], .indices = c->y[1] });
 }
-static cn_code top_k_forward(const cn_call *c) { return each_lane(c, cni_axis_runs(&c->x[0]->dims, c->x[0]->dims.rank - 1), descending, top_k_put); }
 CNI_VJP(top_k) {
   (void)want;
   if (gy[0]) gx[0] = cn_scatter_along_axis(g, gy[0], n->y[1], .shape = cni_sizes(&n->x[0]->dims), .axis = -1);
@@ -113,21 +121,14 @@ static cn_code sort_infer(const cn_call *c) {
   c->sig[1].dtype = CN_I32;
   return code;
 }
-static void argsort_put(const cn_call *c, int64_t lane, const item *v) {
+static cn_code argsort_forward(const cn_call *c) {
   const cni_runs r = lanes_of(c);
-  const int64_t start = lane / r.inner * r.n * r.inner + lane % r.inner;
-  for (int64_t i = 0; i < r.n; i++) ((int32_t *)c->y[0]->data)[start + i * r.inner] = v[i].index;
+  return in_order((order){ c, r, .keep = r.n, .indices = c->y[0] });
 }
-static void sort_put(const cn_call *c, int64_t lane, const item *v) {
+static cn_code sort_forward(const cn_call *c) {
   const cni_runs r = lanes_of(c);
-  const int64_t start = lane / r.inner * r.n * r.inner + lane % r.inner;
-  for (int64_t i = 0; i < r.n; i++) {
-    copy_element(c->y[0], start + i * r.inner, c->x[0], start + v[i].index * r.inner);
-    ((int32_t *)c->y[1]->data)[start + i * r.inner] = v[i].index;
-  }
+  return in_order((order){ c, r, .keep = r.n, .values = c->y[0], .indices = c->y[1] });
 }
-static cn_code argsort_forward(const cn_call *c) { return each_lane(c, lanes_of(c), ascending, argsort_put); }
-static cn_code sort_forward(const cn_call *c) { return each_lane(c, lanes_of(c), ascending, sort_put); }
 CNI_VJP(sort) {
   (void)want;
   const int64_t axis = ((const cn_sort_args *)n->args)->axis;
@@ -138,6 +139,33 @@ CNI_VJP(sort) {
   }
   const cn_dims flat = { 1, { n->x[0]->count } };
   gx[0] = cni_to_shape(g, cn_scatter_along_axis(g, gy[0], n->y[1], .shape = cni_sizes(&flat), .axis = 0), &n->x[0]->dims);
+}
+#define TOGETHER 64
+/* Lanes that stand side by side go together: their elements share cache lines. */
+typedef struct undo { const cn_call *call; cni_runs runs; } undo;
+#define UNDO(T)                                                                                                            \
+  static void undo_##T(T *gx, const T *gy, const int32_t *at, int64_t n, int64_t step, int64_t lanes) {                    \
+    for (int64_t i = 0; i < n; i++)                                                                                        \
+      for (int64_t j = 0; j < lanes; j++) gx[at[i * step + j] * step + j] = gy[i * step + j];                              \
+  }
+UNDO(float)
+UNDO(double)
+static void undo_part(void *ctx, int64_t begin, int64_t end) {
+  const undo *u = ctx;
+  const cni_runs r = u->runs;
+  const int32_t *at = u->call->y[1]->data;
+  for (int64_t lane = begin, count; lane < end; lane += count) {
+    const int64_t from = lane / r.inner * r.n * r.inner + lane % r.inner, rest = r.inner - lane % r.inner;
+    count = end - lane < rest ? end - lane : rest;
+    if (count > TOGETHER) count = TOGETHER;
+    if (u->call->x[0]->dtype == CN_F32) undo_float((float *)u->call->gx[0] + from, (const float *)u->call->gy[0] + from, at + from, r.n, r.inner, count);
+    else undo_double((double *)u->call->gx[0] + from, (const double *)u->call->gy[0] + from, at + from, r.n, r.inner, count);
+  }
+}
+static cn_code sort_backward(const cn_call *c) {
+  undo u = { c, lanes_of(c) };
+  if (c->gx[0] && c->x[0]->count) cni_parallel(c->graph, u.runs.outer * u.runs.inner, CNI_GRAIN / 4 / u.runs.n + 1, undo_part, &u);
+  return CN_OK;
 }
 static void order_reference(const cn_reference *r, double *values, double *indices) {
   const cni_runs l = lanes_of(r->call);
@@ -160,7 +188,7 @@ static void sort_reference(const cn_reference *r) { order_reference(r, r->y[0], 
 CN_OP(argsort, CN_LIST_SORT, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = argsort_infer, .forward = argsort_forward, .reference = argsort_reference,
       TESTS);
 CN_OP(sort, CN_LIST_SORT, .outputs = 2, .kept = 1, .reads = CN_READS_Y(1), .infer = sort_infer, .forward = sort_forward, .vjp = sort_vjp,
-      .reference = sort_reference, TESTS);
+      .backward = sort_backward, .reference = sort_reference, TESTS);
 
 /* ---- argmax, argmin: declared in ops_reduce.h ---- */
 static cni_runs search_of(const cn_call *c) {

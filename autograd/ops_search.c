@@ -1,8 +1,10 @@
 /* Searching in sorted numbers and counting, declared in ops_search.h. */
 #include <math.h>
+#include "../core/threads_private.h"
 #include "elementwise_private.h"
 #include "ops.h"
 #include "ops_layout_private.h"
+#include "order_private.h"
 
 /* ---- searchsorted, digitize ---- */
 static cn_code search_infer(const cn_call *c, int sorted, int values) {
@@ -21,24 +23,35 @@ static cn_code searchsorted_infer(const cn_call *c) {
   return search_infer(c, 0, 1);
 }
 static cn_code digitize_infer(const cn_call *c) { return search_infer(c, 1, 0); }
-/* NaN is the largest number. */
-static bool before(const cn_tensor *a, int64_t i, const cn_tensor *b, int64_t j) {
-  if (!cni_is_float((cn_dtype)a->dtype) && !cni_is_float((cn_dtype)b->dtype)) return cni_integer_at(a, i) < cni_integer_at(b, j);
-  const double x = cni_value_at(a, i), y = cni_value_at(b, j);
-  return x < y || (isnan(y) && !isnan(x));
+/* Two integers are compared as such, other numbers as doubles. */
+static uint64_t key_at(const cn_tensor *t, int64_t i, bool whole) {
+  return whole ? (uint64_t)cni_integer_at(t, i) ^ UINT64_C(1) << 63 : cni_key(cni_value_at(t, i), false);
 }
-static cn_code searchsorted_forward(const cn_call *c) {
-  const cn_tensor *s = c->x[0], *v = c->x[1];
-  const bool right = on_the_right(c);
-  for (int64_t i = 0; i < v->count; i++) {
+typedef struct search_job { const cn_call *call; bool whole, right; uint64_t *keys; } search_job;
+static void searchsorted_part(void *ctx, int64_t begin, int64_t end) {
+  const search_job *j = ctx;
+  const cn_tensor *s = j->call->x[0], *v = j->call->x[1];
+  for (int64_t i = begin; i < end; i++) {
+    const uint64_t key = key_at(v, i, j->whole);
     int64_t low = 0, high = s->count;
     while (low < high) {
       const int64_t middle = low + (high - low) / 2;
-      if (right ? !before(v, i, s, middle) : before(s, middle, v, i)) low = middle + 1;
-      else high = middle;
+      const bool behind = (j->keys[middle] < key) | (j->right & (j->keys[middle] == key));
+      low = behind ? middle + 1 : low;
+      high = behind ? high : middle;
     }
-    cni_integer_set(c->y[0], i, low);
+    ((int32_t *)j->call->y[0]->data)[i] = (int32_t)low;
   }
+}
+static cn_code searchsorted_forward(const cn_call *c) {
+  const cn_tensor *s = c->x[0];
+  cni_buffer *b;
+  search_job j = { c, !cni_is_float((cn_dtype)s->dtype) && !cni_is_float((cn_dtype)c->x[1]->dtype), on_the_right(c), NULL };
+  j.keys = cni_borrow(c->graph, (size_t)(s->count + 1) * sizeof *j.keys, &b);
+  if (!j.keys) return CN_NO_MEMORY;
+  for (int64_t i = 0; i < s->count; i++) j.keys[i] = key_at(s, i, j.whole);
+  cni_parallel(c->graph, c->x[1]->count, CNI_GRAIN / 16, searchsorted_part, &j);
+  cni_buffer_drop(c->graph, b, false);
   return CN_OK;
 }
 static int64_t count_before(const double *s, int64_t n, double v, bool right) {

@@ -210,22 +210,48 @@ static cn_code search_infer(const cn_call *c) {
   return CN_OK;
 }
 /* The first of equals; a NaN wins. */
-static cn_code search(const cn_call *c, int sign) {
+typedef struct places {
+  void (*f)(int64_t *y, const void *x, int64_t outer, int64_t n, int64_t inner);
+  const cn_call *call;
+  cni_runs runs;
+  int64_t *at;
+} places;
+static void places_part(void *ctx, int64_t begin, int64_t end) {
+  const places *p = ctx;
+  const cni_runs r = p->runs;
+  const char *x = (const char *)p->call->x[0]->data + (size_t)(begin * r.n * r.inner) * cni_width_of(p->call);
+  p->f(p->at + begin * r.inner, x, end - begin, r.n, r.inner);
+}
+static cn_code search_floats(const cn_call *c, bool largest) {
+  const cni_kernels *k = cni_kernels_for(c->graph, (cn_dtype)c->x[0]->dtype);
+  const int64_t lanes = c->y[0]->count;
+  places p = { largest ? k->argmax : k->argmin, c, search_of(c), NULL };
+  cni_buffer *b;
+  if (!lanes) return CN_OK;
+  p.at = cni_borrow(c->graph, (size_t)lanes * sizeof *p.at, &b);
+  if (!p.at) return CN_NO_MEMORY;
+  cni_parallel(c->graph, p.runs.outer, CNI_GRAIN / (p.runs.n * p.runs.inner) + 1, places_part, &p);
+  for (int64_t i = 0; i < lanes; i++) ((int32_t *)c->y[0]->data)[i] = (int32_t)p.at[i];
+  cni_buffer_drop(c->graph, b, false);
+  return CN_OK;
+}
+static cn_code search(const cn_call *c, bool largest) {
   const cni_runs r = search_of(c);
+  if (cni_is_float((cn_dtype)c->x[0]->dtype)) return search_floats(c, largest);
   for (int64_t lane = 0; lane < r.outer * r.inner; lane++) {
     const int64_t start = lane / r.inner * r.n * r.inner + lane % r.inner;
     int64_t best = 0;
     double most = cni_value_at(c->x[0], start);
-    for (int64_t i = 1; i < r.n && !isnan(most); i++) {
+    for (int64_t i = 1; i < r.n; i++) {
       const double v = cni_value_at(c->x[0], start + i * r.inner);
-      if (isnan(v) || sign * v > sign * most) best = i, most = v;
+      if (largest ? v > most : v < most) best = i, most = v;
     }
     ((int32_t *)c->y[0]->data)[lane] = (int32_t)best;
   }
   return CN_OK;
 }
-static cn_code argmax_forward(const cn_call *c) { return search(c, 1); }
-static cn_code argmin_forward(const cn_call *c) { return search(c, -1); }
+static cn_code argmax_forward(const cn_call *c) { return search(c, true); }
+static cn_code argmin_forward(const cn_call *c) { return search(c, false); }
 static void search_reference(const cn_reference *r, bool largest) {
   const cni_runs l = search_of(r->call);
   for (int64_t lane = 0; lane < l.outer * l.inner; lane++) {

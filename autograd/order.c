@@ -37,7 +37,7 @@ void cni_items(cni_item *v, const cn_tensor *x, int64_t start, int64_t step, int
 }
 
 /* ---- order ---- */
-#define FEW 48 /* items up to which insertion is faster */
+#define FEW 64 /* items up to which insertion is faster */
 #define GRAIN (CNI_GRAIN / 16) /* elements of whose order a second thread makes up for its start */
 #define DIGIT(key, place) ((key) >> 8 * (place) & 255)
 

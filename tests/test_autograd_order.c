@@ -100,3 +100,13 @@ Test(autograd_order, median_of_what_has_nan) {
   cr_assert(cn_gradients(g, cn_sum(g, cn_take(g, y, INTEGERS(g, CN_DIMS(2), 0, 2), .axis = 0)), CN_NO_TENSOR, &x, 1, false, &dx), "%s", cn_error(g));
   CHECK_TENSOR(dx, CN_DIMS(3, 3), 0, 0, 0, 1, 0, 0, 0, 0, 1, 0);
 }
+
+Test(autograd_order, places_with_nan) {
+  cn_tensor *s = cn_array_from_doubles(g, CN_F64, CN_DIMS(5), (const double[]){ -1, -0.0, 0, 2, NAN }),
+            *v = cn_array_from_doubles(g, CN_F32, CN_DIMS(2, 3), (const double[]){ 0, -NAN, -INFINITY, 2, INFINITY, -0.0 });
+  CHECK_TENSOR(cn_searchsorted(g, s, v), CN_DIMS(2, 3), 0, 1, 4, 0, 3, 4, 1);
+  CHECK_TENSOR(cn_searchsorted(g, s, v, .side = "right"), CN_DIMS(2, 3), 0, 3, 5, 0, 4, 4, 3);
+  CHECK_TENSOR(cn_argmax(g, v, .axis = 1), CN_DIMS(2), 0, 1, 1);
+  CHECK_TENSOR(cn_argmin(g, v, .axis = 0), CN_DIMS(3), 0, 0, 0, 0);
+  CHECK_TENSOR(cn_argmax(g, v, .axis = 0), CN_DIMS(3), 0, 1, 0, 1);
+}

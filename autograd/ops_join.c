@@ -3,6 +3,7 @@
 #include "ops_layout_private.h"
 #include "ops.h"
 #include "ops_private.h"
+#include "../core/threads_private.h"
 
 static cn_code differ(const cn_call *c, int64_t i) {
   char a[160], b[160];
@@ -18,19 +19,34 @@ static cn_code dtypes(const cn_call *c) {
   return CN_OK;
 }
 
-/* Copies the inputs, each of `size(i)` along the axis, into y [outer, total, inner]. */
-static cn_code join(const cn_call *c, int axis, bool stacked) {
-  const size_t w = cni_width_of(c);
-  const cni_runs r = cni_axis_runs(&c->y[0]->dims, axis);
-  const size_t row = (size_t)(r.n * r.inner) * w;
-  size_t at = 0;
-  for (int64_t i = 0; i < c->nx; i++) {
-    const cn_tensor *x = c->x[i];
-    const size_t part = (size_t)((stacked ? 1 : x->dims.d[axis]) * r.inner) * w;
-    for (int64_t o = 0; part && o < r.outer; o++) memcpy((char *)c->y[0]->data + (size_t)o * row + at, (const char *)x->data + (size_t)o * part, part);
-    at += part;
+/* Tensors that are parts [outer, ...] of `whole` [outer, row]: part i holds the elements start(i) .. of each row. */
+typedef struct { const cn_call *c; cn_tensor *const *parts; int64_t count, outer, row; int64_t (*start)(const cn_call *c, int64_t i); char *whole; bool join; } parting;
+
+/* In blocks of rows that stay in the first cache, so that parts of few elements share the lines they stand in. */
+static void move_parts(void *context, int64_t begin, int64_t end) {
+  const parting *p = context;
+  const size_t w = cni_width_of(p->c);
+  const int64_t fit = (1 << 14) / (p->row * (int64_t)w), step = fit < 1 ? 1 : fit;
+  for (int64_t o = begin; o < end; o += step) {
+    const int64_t rows = end - o < step ? end - o : step;
+    for (int64_t i = 0, at = 0; i < p->count; i++) {
+      const int64_t n = p->parts[i]->count / p->outer;
+      if (p->start) at = p->start(p->c, i);
+      char *part = (char *)p->parts[i]->data + (size_t)(o * n) * w, *whole = p->whole + (size_t)(o * p->row + at) * w;
+      if (p->join) cni_copy_plane(w, whole, part, rows, n, p->row, n);
+      else cni_copy_plane(w, part, whole, rows, n, n, p->row);
+      at += n;
+    }
   }
+}
+static cn_code move_all(parting p) {
+  if (p.outer && p.row) cni_parallel(p.c->graph, p.outer, CNI_GRAIN / p.row + 1, move_parts, &p);
   return CN_OK;
+}
+/* Joins the inputs, each of its size along the axis, into y [outer, total, inner]. */
+static cn_code join(const cn_call *c, int axis) {
+  const cni_runs r = cni_axis_runs(&c->y[0]->dims, axis);
+  return move_all((parting){ c, c->x, c->nx, r.outer, r.n * r.inner, NULL, c->y[0]->data, true });
 }
 static void join_reference(const cn_reference *r, int axis, bool stacked) {
   const cni_runs y = cni_axis_runs(&r->call->y[0]->dims, axis);
@@ -66,7 +82,7 @@ static cn_code concatenate_infer(const cn_call *c) {
   }
   return CN_OK;
 }
-static cn_code concatenate_forward(const cn_call *c) { return join(c, concatenate_axis(c), false); }
+static cn_code concatenate_forward(const cn_call *c) { return join(c, concatenate_axis(c)); }
 CNI_VJP(concatenate) {
   const int64_t axis = cni_wrap(((const cn_concatenate_args *)n->args)->axis, n->x[0]->dims.rank);
   int64_t start[CN_MAX_RANK] = { 0 };
@@ -102,12 +118,16 @@ static cn_code stack_infer(const cn_call *c) {
   for (int k = 0; k < y.rank; k++) y.d[k] = k < axis ? x->d[k] : k == axis ? c->nx : x->d[k - 1];
   return cni_sig_like(c, &y), CN_OK;
 }
-static cn_code stack_forward(const cn_call *c) { return join(c, stack_axis(c), true); }
+static cn_code stack_forward(const cn_call *c) { return join(c, stack_axis(c)); }
+/* One part, or parts that need no copy, are slices of gy. */
 CNI_VJP(stack) {
-  const int64_t axis = cni_wrap(((const cn_stack_args *)n->args)->axis, n->x[0]->dims.rank + 1);
-  cn_tensor *const *parts = cn_unstack(g, gy[0], .axis = axis);
+  const int axis = cni_wrap(((const cn_stack_args *)n->args)->axis, n->x[0]->dims.rank + 1);
+  int32_t wanted = 0;
+  for (int32_t i = 0; i < n->nx; i++) wanted += want[i];
+  const bool slices = wanted == 1 || axis == 0;
+  cn_tensor *const *parts = slices ? NULL : cn_unstack(g, gy[0], .axis = axis);
   for (int32_t i = 0; i < n->nx && cn_ok(g); i++)
-    if (want[i]) gx[i] = parts[i];
+    if (want[i]) gx[i] = slices ? cni_to_shape(g, cni_part(g, gy[0], axis, i, 1), &n->x[i]->dims) : parts[i];
 }
 static void stack_reference(const cn_reference *r) { join_reference(r, stack_axis(r->call), true); }
 CN_OP(stack, CN_LIST_STACK, .outputs = 1, .infer = stack_infer, .forward = stack_forward, .vjp = stack_vjp, .reference = stack_reference,
@@ -145,17 +165,14 @@ static cn_code split_infer(const cn_call *c) {
   }
   return CN_OK;
 }
+static int64_t split_start(const cn_call *c, int64_t i) {
+  int64_t from, to;
+  split_part(c, i, &from, &to);
+  return from * cni_axis_runs(&c->x[0]->dims, split_axis(c)).inner;
+}
 static cn_code split_forward(const cn_call *c) {
   const cni_runs r = cni_axis_runs(&c->x[0]->dims, split_axis(c));
-  const size_t w = cni_width_of(c), row = (size_t)(r.n * r.inner) * w;
-  for (int64_t i = 0; i < c->ny; i++) {
-    int64_t from, to;
-    split_part(c, i, &from, &to);
-    const size_t part = (size_t)((to - from) * r.inner) * w;
-    for (int64_t o = 0; part && o < r.outer; o++)
-      memcpy((char *)c->y[i]->data + (size_t)o * part, (const char *)c->x[0]->data + (size_t)o * row + (size_t)(from * r.inner) * w, part);
-  }
-  return CN_OK;
+  return move_all((parting){ c, c->y, c->ny, r.outer, r.n * r.inner, split_start, c->x[0]->data, false });
 }
 /* Each part's gradient between zeros; where the parts follow each other without gaps, simply joined. */
 CNI_VJP(split) {
@@ -224,11 +241,7 @@ static cn_code unstack_infer(const cn_call *c) {
 }
 static cn_code unstack_forward(const cn_call *c) {
   const cni_runs r = cni_axis_runs(&c->x[0]->dims, unstack_axis(c));
-  const size_t part = (size_t)r.inner * cni_width_of(c);
-  for (int64_t i = 0; i < c->ny; i++)
-    for (int64_t o = 0; part && o < r.outer; o++)
-      memcpy((char *)c->y[i]->data + (size_t)o * part, (const char *)c->x[0]->data + (size_t)(o * r.n + i) * part, part);
-  return CN_OK;
+  return move_all((parting){ c, c->y, c->ny, r.outer, r.n * r.inner, NULL, c->x[0]->data, false });
 }
 CNI_VJP(unstack) {
   (void)want;

@@ -6,6 +6,7 @@
 
 #define GRAIN (1 << 15) /* elements that a thread should have at least */
 #define TILE 16
+#define SIMD _Pragma("omp simd")
 
 void cni_strides(const cn_dims *dims, int64_t *strides) {
   int64_t step = 1;
@@ -18,24 +19,34 @@ void cni_strides(const cn_dims *dims, int64_t *strides) {
 /* The two innermost loops of a copy, by width: m rows, n columns. */
 typedef void (*plane)(void *to, const void *from, int64_t m, int64_t n, int64_t to_m, int64_t to_n, int64_t from_m, int64_t from_n);
 
+/* A transposition goes through a tile that lies together: each line of memory on either side is met once, so that rows a power of two apart, which share
+ * few sets of a cache, do not drive each other out. */
 #define PLANE(T, name)                                                                                                                                     \
   static void name##_plain(void *to, const void *from, int64_t m, int64_t n, int64_t to_m, int64_t to_n, int64_t from_m, int64_t from_n) {                 \
     for (int64_t i = 0; i < m; i++) {                                                                                                                      \
-      T *y = (T *)to + i * to_m;                                                                                                                           \
-      const T *x = (const T *)from + i * from_m;                                                                                                           \
-      if (to_n == 1 && from_n == 0) for (int64_t j = 0; j < n; j++) y[j] = *x;                                                                             \
+      T *restrict y = (T *)to + i * to_m;                                                                                                                  \
+      const T *restrict x = (const T *)from + i * from_m;                                                                                                  \
+      if (to_n == 1 && from_n == 0) SIMD for (int64_t j = 0; j < n; j++) y[j] = *x;                                                                        \
       else if (to_n == 1 && from_n == 1 && n < 16) for (int64_t j = 0; j < n; j++) y[j] = x[j];                                                            \
       else if (to_n == 1 && from_n == 1) memcpy(y, x, (size_t)n * sizeof(T));                                                                              \
+      else if (to_n == 1 && from_n == -1) SIMD for (int64_t j = 0; j < n; j++) y[j] = x[-j];                                                               \
       else for (int64_t j = 0; j < n; j++) y[j * to_n] = x[j * from_n];                                                                                    \
     }                                                                                                                                                      \
   }                                                                                                                                                        \
   static void name##_transposed(void *to, const void *from, int64_t m, int64_t n, int64_t to_m, int64_t to_n, int64_t from_m, int64_t from_n) {            \
+    T tile[TILE][TILE];                                                                                                                                    \
     (void)to_n, (void)from_m;                                                                                                                              \
     for (int64_t i0 = 0; i0 < m; i0 += TILE)                                                                                                               \
       for (int64_t j0 = 0; j0 < n; j0 += TILE) {                                                                                                           \
-        const int64_t i1 = i0 + TILE < m ? i0 + TILE : m, j1 = j0 + TILE < n ? j0 + TILE : n;                                                              \
-        for (int64_t i = i0; i < i1; i++)                                                                                                                  \
-          for (int64_t j = j0; j < j1; j++) ((T *)to)[i * to_m + j] = ((const T *)from)[i + j * from_n];                                                   \
+        const int64_t rows = i0 + TILE < m ? TILE : m - i0, columns = j0 + TILE < n ? TILE : n - j0;                                                       \
+        const T *x = (const T *)from + i0 + j0 * from_n;                                                                                                   \
+        T *y = (T *)to + i0 * to_m + j0;                                                                                                                   \
+        for (int64_t j = 0; j < columns; j++, x += from_n) {                                                                                               \
+          if (rows == TILE) memcpy(tile[j], x, sizeof tile[j]);                                                                                            \
+          else memcpy(tile[j], x, (size_t)rows * sizeof(T));                                                                                               \
+        }                                                                                                                                                  \
+        for (int64_t i = 0; i < rows; i++, y += to_m)                                                                                                      \
+          for (int64_t j = 0; j < columns; j++) y[j] = tile[j][i];                                                                                         \
       }                                                                                                                                                    \
   }
 PLANE(uint8_t, one)
@@ -119,6 +130,11 @@ static void copy_rows(void *context, int64_t begin, int64_t end) {
   const cni_loops *l = &j->l;
   const int64_t w = (int64_t)j->width;
   j->run(j->to + begin * l->to[0] * w, j->from + begin * l->from[0] * w, end - begin, l->n[1], l->to[0], l->to[1], l->from[0], l->from[1]);
+}
+
+void cni_copy_plane(size_t width, void *to, const void *from, int64_t m, int64_t n, int64_t to_m, int64_t from_m) {
+  if (n == 1) plain_of(width)(to, from, 1, m, 0, to_m, 0, from_m);
+  else plain_of(width)(to, from, m, n, to_m, 1, from_m, 1);
 }
 
 /* Columns of the one row that there is. */

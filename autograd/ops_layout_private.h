@@ -20,7 +20,9 @@ static inline void cni_loop(cni_loops *l, int64_t n, int64_t to, int64_t from) {
 /* Copies along the loops; `to` and `from` point at the first elements. `width` is the bytes of one element: 1, 4 or 8. Blocked where it transposes, threaded
  * where it is large. */
 void cni_copy(cn_graph *g, size_t width, const cni_loops *l, void *to, const void *from);
-/* The same with contiguous `to` of shape dims: its steps are filled in here. from_steps has dims->rank entries. */
+/* m rows of n elements each, that stand to_m and from_m apart, on the calling thread. */
+void cni_copy_plane(size_t width, void *to, const void *from, int64_t m, int64_t n, int64_t to_m, int64_t from_m);
+/* Copies along loops with contiguous `to` of shape dims: its steps are filled in here. from_steps has dims->rank entries. */
 void cni_gather(cn_graph *g, size_t width, const cn_dims *dims, void *to, const void *from, const int64_t *from_steps);
 /* `to` of shape dims is `from`, contiguous, repeated along axes of size 1 and along those that dims has in front. */
 void cni_repeat(cn_graph *g, size_t width, const cn_dims *dims, void *to, const cn_dims *from_dims, const void *from);

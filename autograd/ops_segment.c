@@ -4,6 +4,7 @@
 #include "ops.h"
 #include "ops_layout_private.h"
 #include "ops_private.h"
+#include "../core/threads_private.h"
 
 typedef enum { SUM, MAX, MIN, PROD } kind;
 
@@ -37,18 +38,31 @@ static cn_code check(const cn_call *c) {
   return CN_OK;
 }
 
+/* Threads divide the columns, so that the rows of a segment come in order. */
+typedef struct { const cn_call *c; kind k; int64_t inner; } grouping;
+#define INTO(value)                                          \
+  _Pragma("omp simd") for (int64_t j = 0; j < n; j++) {      \
+    const T_ v = x[j], old = to[j];                          \
+    to[j] = (value);                                         \
+  }
 #define TYPED(T, lowest, highest)                                                                                   \
-  static void run_##T(const cn_call *c, kind k) {                                                                   \
-    const T start = k == SUM ? 0 : k == PROD ? 1 : k == MAX ? lowest : highest, *x = c->x[0]->data;                 \
-    T *y = c->y[0]->data;                                                                                           \
-    const int64_t rows = c->x[1]->count, inner = rows ? c->x[0]->count / rows : 0;                                  \
-    for (int64_t i = 0; i < c->y[0]->count; i++) y[i] = start;                                                      \
-    for (int64_t r = 0; r < rows; r++, x += inner) {                                                                \
-      const int64_t s = cni_index_at(c->x[1], r);                                                                   \
-      for (int64_t j = 0; s >= 0 && j < inner; j++) {                                                               \
-        T *to = y + s * inner + j;                                                                                  \
-        *to = k == SUM ? *to + x[j] : k == PROD ? *to * x[j] : (k == MAX ? x[j] > *to : x[j] < *to) || x[j] != x[j] ? x[j] : *to; \
-      }                                                                                                             \
+  static void run_##T(void *context, int64_t begin, int64_t end) {                                                  \
+    typedef T T_;                                                                                                   \
+    const grouping *p = context;                                                                                    \
+    const kind k = p->k;                                                                                            \
+    const T start = k == SUM ? 0 : k == PROD ? 1 : k == MAX ? lowest : highest, *x = (const T *)p->c->x[0]->data + begin; \
+    T *y = (T *)p->c->y[0]->data + begin;                                                                           \
+    const int64_t rows = p->c->x[1]->count, segments = p->c->y[0]->dims.d[0], n = end - begin;                      \
+    for (int64_t s = 0; s < segments; s++)                                                                          \
+      _Pragma("omp simd") for (int64_t j = 0; j < n; j++) y[s * p->inner + j] = start;                              \
+    for (int64_t r = 0; r < rows; r++, x += p->inner) {                                                             \
+      const int64_t s = cni_index_at(p->c->x[1], r);                                                                \
+      T *to = y + s * p->inner;                                                                                     \
+      if (s < 0) continue;                                                                                          \
+      if (k == SUM) INTO(old + v)                                                                                   \
+      else if (k == PROD) INTO(old * v)                                                                             \
+      else if (k == MAX) INTO(v > old || v != v ? v : old)                                                          \
+      else INTO(v < old || v != v ? v : old)                                                                        \
     }                                                                                                               \
   }
 TYPED(float, -FLT_MAX, FLT_MAX)
@@ -56,9 +70,11 @@ TYPED(double, -DBL_MAX, DBL_MAX)
 TYPED(int32_t, INT32_MIN, INT32_MAX)
 TYPED(int64_t, INT64_MIN, INT64_MAX)
 static cn_code run(const cn_call *c, kind k) {
-  static void (*const typed[CN_DTYPES])(const cn_call *c,
-                                        kind k) = { [CN_F32] = run_float, [CN_F64] = run_double, [CN_I32] = run_int32_t, [CN_I64] = run_int64_t };
-  return typed[c->x[0]->dtype](c, k), CN_OK;
+  static cni_loop_body *const typed[CN_DTYPES] = { [CN_F32] = run_float, [CN_F64] = run_double, [CN_I32] = run_int32_t, [CN_I64] = run_int64_t };
+  const int64_t rows = c->x[1]->count, segments = c->y[0]->dims.d[0];
+  grouping p = { c, k, segments ? c->y[0]->count / segments : 0 };
+  cni_parallel(c->graph, p.inner, CNI_GRAIN / (rows + segments + 1) + 16, typed[c->x[0]->dtype], &p);
+  return CN_OK;
 }
 
 /* ---- gradients ---- */
@@ -72,6 +88,22 @@ static cn_tensor *rows_of(cn_graph *g, cn_tensor *y, cn_tensor *ids) {
   return cn_where(g, cni_to_shape(g, kept, &column), rows, cn_scalar_like(g, y, 0));
 }
 CNI_VJP(segment_sum) { (void)want, gx[0] = rows_of(g, gy[0], n->x[1]); }
+static void spread_rows(void *context, int64_t begin, int64_t end) {
+  const grouping *p = context;
+  const size_t bytes = (size_t)p->inner * cni_width_of(p->c);
+  for (int64_t r = begin; r < end; r++) {
+    const int64_t s = cni_index_at(p->c->x[1], r);
+    char *to = (char *)p->c->gx[0] + (size_t)r * bytes;
+    if (s < 0) memset(to, 0, bytes);
+    else memcpy(to, (const char *)p->c->gy[0] + (size_t)s * bytes, bytes);
+  }
+}
+static cn_code segment_sum_backward(const cn_call *c) {
+  const int64_t rows = c->x[1]->count;
+  grouping p = { c, SUM, rows ? c->x[0]->count / rows : 0 };
+  if (c->gx[0] && p.inner) cni_parallel(c->graph, rows, CNI_GRAIN / p.inner + 1, spread_rows, &p);
+  return CN_OK;
+}
 static cn_tensor *counted(cn_graph *g, const cn_node *n, cn_tensor *hit) {
   cn_tensor *ones = cn_where(g, hit, cn_scalar_like(g, n->x[0], 1), cn_scalar_like(g, n->x[0], 0));
   return cn_segment_sum(g, ones, n->x[1], .num_segments = n->y[0]->dims.d[0]);
@@ -91,7 +123,7 @@ CNI_VJP(segment_prod) {
   gx[0] = cn_multiply(g, rows_of(g, gy[0], n->x[1]), others);
 }
 
-#define SEGMENT(op, k, reads_, vjp_, start, step)                                                                       \
+#define SEGMENT(op, k, reads_, vjp_, backward_, start, step)                                                                       \
   static cn_code op##_forward(const cn_call *c) { return run(c, k); }                                                   \
   static void op##_reference(const cn_reference *r) {                                                                   \
     const cn_call *c = r->call;                                                                                         \
@@ -103,14 +135,14 @@ CNI_VJP(segment_prod) {
       r->y[0][i] = y;                                                                                                   \
     }                                                                                                                   \
   }                                                                                                                     \
-  CN_OP(op, CN_LIST_SEGMENT, .outputs = 1, .flags = CN_OP_DATA_SHAPE, .reads = reads_, .infer = infer, .check = check, .forward = op##_forward, .vjp = vjp_, .reference = op##_reference,      \
+  CN_OP(op, CN_LIST_SEGMENT, .outputs = 1, .flags = CN_OP_DATA_SHAPE, .reads = reads_, .infer = infer, .check = check, .forward = op##_forward, .vjp = vjp_, .backward = backward_, .reference = op##_reference,      \
         .samples = CN_TEXTS("f[5], i[5]@0:1, num_segments=1", "f[6,2]@distinct, i[6]@distinct@0:3, num_segments=3", "f[4,2,3]@distinct, l[4]@distinct@0:2, num_segments=2, sorted=true", "f[1], i[1]@0:0.5, num_segments=1"),  \
         .rejects = CN_TEXTS("f[4], i[2,2]@0:1, num_segments=2 => segment_ids must have rank 1", "f[3], i[4]@0:1, num_segments=2 => a row for each", "f[3], f[3], num_segments=2 => int32", \
                             "f[3], i[3]@5:6, num_segments=2 => is out of range [0, 2)"));
 #define EXTREME_READS CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(0)
-SEGMENT(segment_sum, SUM, CN_READS_X(1), segment_sum_vjp, 0, y + x)
-SEGMENT(segment_max, MAX, EXTREME_READS, extreme_vjp, c->y[0]->dtype == CN_F64 ? -DBL_MAX : -FLT_MAX, fmax(y, x))
-SEGMENT(segment_min, MIN, EXTREME_READS, extreme_vjp, c->y[0]->dtype == CN_F64 ? DBL_MAX : FLT_MAX, fmin(y, x))
-SEGMENT(segment_prod, PROD, CN_READS_X(0) | CN_READS_X(1), segment_prod_vjp, 1, y * x)
+SEGMENT(segment_sum, SUM, CN_READS_X(1), segment_sum_vjp, segment_sum_backward, 0, y + x)
+SEGMENT(segment_max, MAX, EXTREME_READS, extreme_vjp, NULL, c->y[0]->dtype == CN_F64 ? -DBL_MAX : -FLT_MAX, fmax(y, x))
+SEGMENT(segment_min, MIN, EXTREME_READS, extreme_vjp, NULL, c->y[0]->dtype == CN_F64 ? DBL_MAX : FLT_MAX, fmin(y, x))
+SEGMENT(segment_prod, PROD, CN_READS_X(0) | CN_READS_X(1), segment_prod_vjp, NULL, 1, y * x)
 
 const cn_op *const cni_ops_segment[] = { &cn_op_segment_sum, &cn_op_segment_max, &cn_op_segment_min, &cn_op_segment_prod, NULL };

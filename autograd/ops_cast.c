@@ -34,14 +34,25 @@ static cn_code convert(const cn_call *c, convert_loop *loop, double scale, doubl
       y[i] = (value);                                                                         \
     }                                                                                         \
   }
-/* Floats out of an integer's range are clamped to it: the C conversion would be undefined. NaN becomes 0. */
-#define INTO(x, low, high, T) (x != x ? 0 : x <= low ? (T)low : x >= high ? (T)high : (T)x)
+/* Floats out of an integer's range are clamped to it: the C conversion would be undefined. NaN becomes 0. `top`, which both floats hold, is the first
+ * number above the range. */
+#define INTO(name, F, T, W, low, top, least, most)                                   \
+  static inline T name(F x) {                                                       \
+    const W inside = (W)(x >= low && x < top ? x : 0); /* in each case: no branch */ \
+    return (T)(x < low ? least : x >= top ? most : inside);                         \
+  }
+#define INTEGERS(f, F)                                                              \
+  INTO(f##_in_i32, F, int32_t, int32_t, (F)-0x1p31, (F)0x1p31, INT32_MIN, INT32_MAX) \
+  INTO(f##_in_i64, F, int64_t, int64_t, (F)-0x1p63, (F)0x1p63, INT64_MIN, INT64_MAX) \
+  INTO(f##_in_u8, F, uint8_t, int32_t, (F)0, (F)256, 0, 255)
+INTEGERS(f32, float)
+INTEGERS(f64, double)
 #define FROM_FLOAT(f, F)                                                        \
   LOOP(f##_to_f32, F, float, (float)x)                                          \
   LOOP(f##_to_f64, F, double, (double)x)                                        \
-  LOOP(f##_to_i32, F, int32_t, INTO((double)x, -2147483648.0, 2147483647.0, int32_t)) \
-  LOOP(f##_to_i64, F, int64_t, INTO((double)x, -9223372036854775808.0, 9223372036854774784.0, int64_t)) \
-  LOOP(f##_to_u8, F, uint8_t, INTO((double)x, 0.0, 255.0, uint8_t))             \
+  LOOP(f##_to_i32, F, int32_t, f##_in_i32(x))                                   \
+  LOOP(f##_to_i64, F, int64_t, f##_in_i64(x))                                   \
+  LOOP(f##_to_u8, F, uint8_t, f##_in_u8(x))                                     \
   LOOP(f##_to_bool, F, uint8_t, x != 0)
 #define FROM_INTEGER(f, F)                      \
   LOOP(f##_to_f32, F, float, (float)x)          \

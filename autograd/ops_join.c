@@ -20,7 +20,14 @@ static cn_code dtypes(const cn_call *c) {
 }
 
 /* Tensors that are parts [outer, ...] of `whole` [outer, row]: part i holds the elements start(i) .. of each row. */
-typedef struct { const cn_call *c; cn_tensor *const *parts; int64_t count, outer, row; int64_t (*start)(const cn_call *c, int64_t i); char *whole; bool join; } parting;
+typedef struct {
+  const cn_call *c;
+  cn_tensor *const *parts;
+  int64_t count, outer, row;
+  int64_t (*start)(const cn_call *c, int64_t i); /* NULL: one behind the other */
+  char *whole;
+  bool join;
+} parting;
 
 /* In blocks of rows that stay in the first cache, so that parts of few elements share the lines they stand in. */
 static void move_parts(void *context, int64_t begin, int64_t end) {

@@ -8,8 +8,28 @@
 #define GRAIN (1 << 15) /* elements that a thread should have at least */
 
 /* ---- indices ---- */
+/* Of those begin .. end: the signs of k + size and size - 1 - k, of which one is negative for an index out of range. */
+typedef struct { const cn_tensor *indices; int64_t size; bool out; } range_check;
+#define OUT_OF_RANGE(T)                                                                               \
+  static bool out_of_range_##T(const void *indices, int64_t begin, int64_t end, int64_t size) {       \
+    const T *k = indices;                                                                             \
+    uint64_t signs = 0;                                                                               \
+    _Pragma("omp simd reduction(| : signs)") for (int64_t i = begin; i < end; i++)                    \
+      signs |= ((uint64_t)k[i] + (uint64_t)size) | ((uint64_t)size - 1 - (uint64_t)k[i]);             \
+    return signs >> 63;                                                                               \
+  }
+OUT_OF_RANGE(int32_t)
+OUT_OF_RANGE(int64_t)
+static void check_range(void *context, int64_t begin, int64_t end) {
+  range_check *r = context;
+  const void *k = r->indices->data;
+  const bool out = r->indices->dtype == CN_I32 ? out_of_range_int32_t(k, begin, end, r->size) : out_of_range_int64_t(k, begin, end, r->size);
+  if (out) __atomic_store_n(&r->out, true, __ATOMIC_RELAXED);
+}
 cn_code cni_check_indices(cn_graph *g, const cn_tensor *indices, int axis, int64_t size) {
-  for (int64_t i = 0; i < indices->count; i++) {
+  range_check r = { indices, size, false };
+  cni_parallel(g, indices->count, GRAIN, check_range, &r);
+  for (int64_t i = 0; r.out && i < indices->count; i++) {
     const int64_t k = cni_index_at(indices, i);
     if (k >= size || k < -size) return cn_fail(g, CN_INDEX, "index %lld is out of range for axis %d of size %lld", (long long)k, axis, (long long)size);
   }
@@ -237,7 +257,7 @@ CN_OP(scatter_rows, CN_LIST_SCATTER_ROWS, .outputs = 1, .infer = scatter_rows_in
 
 /* ---- take_along_axis, scatter_along_axis ---- */
 /* Sizes and steps of the joint walk over x (or the scattered result), the indices and the other side. */
-typedef struct { int rank, axis; int64_t n[CN_MAX_RANK], x[CN_MAX_RANK], at[CN_MAX_RANK], size, step; } along;
+typedef struct { int rank, axis; int64_t n[CN_MAX_RANK], x[CN_MAX_RANK], at[CN_MAX_RANK], y[CN_MAX_RANK], size, step; } along;
 
 static cn_code along_dims(const cn_call *c, const cn_dims *x, int64_t axis_option, cn_dims *y) {
   const cn_dims *at = &c->x[1]->dims;
@@ -257,6 +277,7 @@ static along along_plan(const cn_dims *x, const cn_dims *at, const cn_dims *y, i
   along p = { .rank = y->rank, .axis = axis, .size = x->d[axis] };
   cni_strides(x, p.x);
   cni_strides(at, p.at);
+  cni_strides(y, p.y);
   p.step = p.x[axis];
   for (int i = 0; i < y->rank; i++) {
     p.n[i] = y->d[i];
@@ -265,21 +286,35 @@ static along along_plan(const cn_dims *x, const cn_dims *at, const cn_dims *y, i
   }
   return p;
 }
-/* Calls of `each` with the offset in x and the position on the other side. */
+/* The walk over the elements begin .. end of the axis `cut`, which threads divide. */
+typedef struct { along p; int cut; const cn_tensor *indices; void *x, *y; bool add; } walk;
+#define ALONG_ROW(T, I)                                                                                                                      \
+  {                                                                                                                                          \
+    const I *index = (const I *)w->indices->data + io;                                                                                       \
+    const int64_t n = p.n[last], xs = p.x[last], is = p.at[last], step = p.step, size = p.size;                                              \
+    for (int64_t j = 0; j < n; j++) {                                                                                                        \
+      T *e = x + j * xs + (index[j * is] + (index[j * is] < 0 ? size : 0)) * step;                                                           \
+      if (add) *e = (T)(*e + y[j]);                                                                                                          \
+      else y[j] = *e;                                                                                                                        \
+    }                                                                                                                                        \
+  }
 #define ALONG(T)                                                                                                                             \
-  static void along_##T(const along *p, const cn_tensor *indices, T *x, T *y, bool add) {                                                    \
-    int64_t at[CN_MAX_RANK] = { 0 }, total = 1, xo = 0, io = 0;                                                                              \
-    for (int i = 0; i < p->rank; i++) total *= p->n[i];                                                                                      \
-    for (int64_t k = 0; k < total; k++) {                                                                                                    \
-      T *e = x + xo + row_at(indices, io, p->size) * p->step;                                                                                \
-      if (add) *e = (T)(*e + y[k]);                                                                                                          \
-      else y[k] = *e;                                                                                                                        \
-      for (int i = p->rank - 1; i >= 0; i--) {                                                                                               \
-        xo += p->x[i];                                                                                                                       \
-        io += p->at[i];                                                                                                                      \
-        if (++at[i] < p->n[i]) break;                                                                                                        \
-        xo -= p->n[i] * p->x[i];                                                                                                             \
-        io -= p->n[i] * p->at[i];                                                                                                            \
+  static void along_##T(void *context, int64_t begin, int64_t end) {                                                                         \
+    const walk *w = context;                                                                                                                 \
+    along p = w->p;                                                                                                                          \
+    const int last = p.rank - 1;                                                                                                             \
+    const bool add = w->add, narrow = w->indices->dtype == CN_I32;                                                                           \
+    int64_t at[CN_MAX_RANK] = { 0 }, rows = 1, io = begin * p.at[w->cut];                                                                    \
+    T *x = (T *)w->x + begin * p.x[w->cut], *y = (T *)w->y + begin * p.y[w->cut];                                                            \
+    p.n[w->cut] = end - begin;                                                                                                               \
+    for (int i = 0; i < last; i++) rows *= p.n[i];                                                                                           \
+    for (int64_t k = 0; k < rows; k++) {                                                                                                     \
+      if (narrow) ALONG_ROW(T, int32_t)                                                                                                      \
+      else ALONG_ROW(T, int64_t)                                                                                                             \
+      for (int i = last - 1; i >= 0; i--) {                                                                                                  \
+        x += p.x[i], y += p.y[i], io += p.at[i];                                                                                             \
+        if (++at[i] < p.n[i]) break;                                                                                                         \
+        x -= p.n[i] * p.x[i], y -= p.n[i] * p.y[i], io -= p.n[i] * p.at[i];                                                                  \
         at[i] = 0;                                                                                                                           \
       }                                                                                                                                      \
     }                                                                                                                                        \
@@ -289,14 +324,23 @@ ALONG(double)
 ALONG(int32_t)
 ALONG(int64_t)
 ALONG(uint8_t)
-static void walk_along(cn_dtype dtype, const along *p, const cn_tensor *indices, void *x, void *y, bool add) {
-  switch (dtype) {
-    case CN_F32: along_float(p, indices, x, y, add); return;
-    case CN_F64: along_double(p, indices, x, y, add); return;
-    case CN_I32: along_int32_t(p, indices, x, y, add); return;
-    case CN_I64: along_int64_t(p, indices, x, y, add); return;
-    default: along_uint8_t(p, indices, x, y, add);
+typedef struct { char *to; } zeroing;
+static void zero(void *context, int64_t begin, int64_t end) { memset(((zeroing *)context)->to + begin, 0, (size_t)(end - begin)); }
+/* The longest axis is cut; where elements are added, one of those along which no two parts meet in x. Without one it is the first, as a whole. */
+static cn_code walk_along(cn_graph *g, cn_dtype dtype, along p, const cn_tensor *indices, void *x, int64_t x_count, void *y, bool add) {
+  static cni_loop_body *const loops[] = { along_float, along_double, along_int32_t, along_int64_t, along_uint8_t, along_uint8_t };
+  walk w = { p, -1, indices, x, y, add };
+  zeroing all = { x };
+  int64_t total = 1;
+  if (add) cni_parallel(g, x_count * (int64_t)cn_dtype_size(dtype), GRAIN * 4, zero, &all);
+  for (int i = 0; i < p.rank; i++) {
+    total *= p.n[i];
+    if ((!add || (i != p.axis && p.x[i])) && (w.cut < 0 || p.n[i] > p.n[w.cut])) w.cut = i;
   }
+  if (!total) return CN_OK;
+  if (w.cut >= 0) return cni_parallel(g, p.n[w.cut], GRAIN / (total / p.n[w.cut]) + 1, loops[dtype], &w), CN_OK;
+  w.cut = 0;
+  return loops[dtype](&w, 0, p.n[0]), CN_OK;
 }
 
 static cn_dims along_x(const cn_take_along_axis_args *o, const cn_tensor *x) {
@@ -323,14 +367,11 @@ static cn_code take_along_axis_check(const cn_call *c) {
   return cni_check_indices(c->graph, c->x[1], axis, x.d[axis]);
 }
 static cn_code take_along_axis_forward(const cn_call *c) {
-  const along p = take_along_plan(c);
-  return walk_along((cn_dtype)c->x[0]->dtype, &p, c->x[1], c->x[0]->data, c->y[0]->data, false), CN_OK;
+  return walk_along(c->graph, (cn_dtype)c->x[0]->dtype, take_along_plan(c), c->x[1], c->x[0]->data, c->x[0]->count, c->y[0]->data, false);
 }
 static cn_code take_along_axis_backward(const cn_call *c) {
-  const along p = take_along_plan(c);
   if (!c->gx[0]) return CN_OK;
-  memset(c->gx[0], 0, (size_t)c->x[0]->count * cni_width_of(c));
-  return walk_along((cn_dtype)c->x[0]->dtype, &p, c->x[1], c->gx[0], c->gy[0], true), CN_OK;
+  return walk_along(c->graph, (cn_dtype)c->x[0]->dtype, take_along_plan(c), c->x[1], c->gx[0], c->x[0]->count, c->gy[0], true);
 }
 CNI_VJP(take_along_axis) {
   if (!want[0]) return;
@@ -386,9 +427,7 @@ static cn_code scatter_along_axis_check(const cn_call *c) {
   return cni_check_indices(c->graph, c->x[1], axis, o->shape.v[axis]);
 }
 static cn_code scatter_along_axis_forward(const cn_call *c) {
-  const along p = scatter_along_plan(c);
-  memset(c->y[0]->data, 0, (size_t)c->y[0]->count * cni_width_of(c));
-  return walk_along((cn_dtype)c->x[0]->dtype, &p, c->x[1], c->y[0]->data, c->x[0]->data, true), CN_OK;
+  return walk_along(c->graph, (cn_dtype)c->x[0]->dtype, scatter_along_plan(c), c->x[1], c->y[0]->data, c->y[0]->count, c->x[0]->data, true);
 }
 CNI_VJP(scatter_along_axis) {
   const cn_scatter_along_axis_args *o = n->args;

@@ -236,9 +236,21 @@ static void copy_piece(void *context, const cni_loops *l, int64_t to, int64_t fr
   const copying *k = context;
   cni_copy(k->g, k->width, l, k->to + to * (int64_t)k->width, k->from + from * (int64_t)k->width);
 }
-static void fill(cn_tensor *y, double value) {
-  if (value == 0) memset(y->data, 0, (size_t)y->count * cn_dtype_size((cn_dtype)y->dtype));
-  else for (int64_t i = 0; i < y->count; i++) cni_value_set(y, i, value);
+/* What stands around the middle: before and behind it along each axis, within the middle of the axes in front. */
+static void fill_around(const cn_call *c, const int64_t *w, double value) {
+  const cn_dims *x = &c->x[0]->dims, *y = &c->y[0]->dims;
+  int64_t steps[CN_MAX_RANK], bytes = 0, first = 0;
+  cn_tensor one = *c->y[0];
+  one.data = &bytes;
+  cni_value_set(&one, 0, value);
+  cni_strides(y, steps);
+  for (int i = 0; i < x->rank; first += w[2 * i] * steps[i], i++)
+    for (int side = 0; side < 2; side++) {
+      cni_loops l = { .rank = 0 };
+      for (int k = 0; k < x->rank; k++) cni_loop(&l, k < i ? x->d[k] : k == i ? w[2 * i + side] : y->d[k], steps[k], 0);
+      const int64_t at = first + (side ? (w[2 * i] + x->d[i]) * steps[i] : 0);
+      cni_copy(c->graph, cni_width_of(c), &l, (char *)c->y[0]->data + at * (int64_t)cni_width_of(c), &bytes);
+    }
 }
 static cn_code pad_forward(const cn_call *c) {
   const cn_pad_args *o = c->args;
@@ -246,7 +258,7 @@ static cn_code pad_forward(const cn_call *c) {
   pad_mode m = MODE_CONSTANT;
   find_mode(c->graph, o->mode, &m);
   pad_widths(c->graph, o->pad_width, c->x[0]->dims.rank, w);
-  if (m == MODE_CONSTANT && c->y[0]->count != c->x[0]->count) fill(c->y[0], o->constant_values == o->constant_values ? o->constant_values : 0);
+  if (m == MODE_CONSTANT) fill_around(c, w, o->constant_values == o->constant_values ? o->constant_values : 0);
   copying k = { c->graph, c->y[0]->data, c->x[0]->data, cni_width_of(c) };
   visit_pieces(m, &c->x[0]->dims, &c->y[0]->dims, w, copy_piece, &k);
   return CN_OK;

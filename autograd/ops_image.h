@@ -1,7 +1,7 @@
 /* Images: resizing, sampling, filters and colours. images are [height, width, channels] or [batch, height, width, channels], with data_format "channels_first"
  * [batch, channels, height, width]; another rank is a SHAPE error. Any numbers unless said otherwise; integers are computed in float32 and cast back, which
- * truncates. Made of other operations, whose gradients of every order they have. Names and meaning: keras.ops.image on TensorFlow; resize_weights is Cornu's
- * own. */
+ * truncates. Made of other operations, whose gradients of every order they have. Names and meaning: keras.ops.image on TensorFlow; resize_weights and
+ * resize_axis are Cornu's own. */
 #ifndef CN_AUTOGRAD_OPS_IMAGE_H
 #define CN_AUTOGRAD_OPS_IMAGE_H
 #include "op.h"
@@ -16,6 +16,9 @@ extern "C" {
   X(S, double, scale, CN_NONE_REAL, POSITIVE, "of the result to the axis; None: output_size / input_size") X(S, double, translation, 0.0, ANY, "of the result, in its elements") \
   X(S, const char *, method, "bilinear", ANY, "as resize's interpolation") X(S, bool, antialias, false, ANY, "whether the kernel widens where the axis shrinks") \
   X(S, const char *, dtype, "float32", DTYPE, "float32 or float64")
+#define CN_LIST_RESIZE_AXIS(X, S)                                                                                                             \
+  CN_IN(X, S, x, "floats") CN_IN(X, S, weights, "[size of the axis, new size]; mostly zeros") X(S, int64_t, axis, CN_REQUIRED, ANY, "which one") \
+  X(S, bool, transpose, false, ANY, "whether weights are [new size, size of the axis]")
 #define CN_LIST_RESIZE(X, S)                                                                                                                  \
   CN_IN(X, S, images, "images") X(S, cn_ints, size, CN_EMPTY_INTS, ANY, "height and width of the result")                                     \
   X(S, const char *, interpolation, "bilinear", ANY, "nearest, bilinear, bicubic, lanczos3, lanczos5; as in tf.keras area, gaussian, mitchellcubic") \
@@ -44,6 +47,8 @@ extern "C" {
  * normalized; of half width 1 (bilinear: 1 - |d|), 2 (bicubic: Keys 1981, a = -1/2; mitchellcubic: Mitchell and Netravali 1988), 3, 5 (Lanczos), 3/2 (gaussian,
  * deviation 1/2), with antialias divided by min(scale, 1); area: the shares that the element covers; nearest. Zeros where the middle lies outside. */
 CN_OP_DECLARE(resize_weights, CN_LIST_RESIZE_WEIGHTS)
+/* y[..., i, ...] = the sum over j of weights[j, i] x[..., j, ...]; what stands outside of a column's first and last weight other than 0 is not read. */
+CN_OP_DECLARE(resize_axis, CN_LIST_RESIZE_AXIS)
 /* Both axes times their resize_weights; nearest picks pixels and keeps the dtype exactly. Crop: height min(H, floor(W h / w)), width likewise, from the middle.
  * Pad: height max(H, floor(W h / w)), floor of half of what lacks on either side. `cn_resize(g, images, CN_INTS(32, 32))`. */
 CN_OP_DECLARE(resize, CN_LIST_RESIZE)
@@ -107,6 +112,7 @@ CN_OP_DECLARE(ssim, CN_LIST_SSIM)
 
 #ifndef __cplusplus
 #define cn_resize_weights(...) CN_CALL_(resize_weights, CN_LIST_RESIZE_WEIGHTS, __VA_ARGS__)
+#define cn_resize_axis(...) CN_CALL_(resize_axis, CN_LIST_RESIZE_AXIS, __VA_ARGS__)
 #define cn_resize(...) CN_CALL_(resize, CN_LIST_RESIZE, __VA_ARGS__)
 #define cn_scale_and_translate(...) CN_CALL_(scale_and_translate, CN_LIST_SCALE_AND_TRANSLATE, __VA_ARGS__)
 #define cn_map_coordinates(...) CN_CALL_(map_coordinates, CN_LIST_MAP_COORDINATES, __VA_ARGS__)

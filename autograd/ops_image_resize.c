@@ -90,12 +90,74 @@ CN_OP(resize_weights, CN_LIST_RESIZE_WEIGHTS, .outputs = 1, .flags = CN_OP_NO_GR
                           "input_size=3, output_size=2, scale=0 => scale must be positive, got 0",
                           "input_size=3, output_size=2, dtype='int32' => dtype must be float32 or float64, got int32"));
 
-/* x along an axis times [size, new size]. */
-static cn_tensor *along(cn_graph *g, cn_tensor *x, int axis_at, cn_tensor *weights) {
-  const int64_t at = axis_at;
-  const cn_ints axes = CN_INTS(at, 0), last = CN_INTS(-1), place = { &at, 1 };
-  return cn_moveaxis(g, cn_tensordot(g, x, weights, .axes = axes), .source = last, .destination = place);
+/* ---- resize_axis ---- */
+static int resized_axis(const cn_call *c) { return cni_wrap(((const cn_resize_axis_args *)c->args)->axis, c->x[0]->dims.rank); }
+static cn_code resize_axis_infer(const cn_call *c) {
+  const cn_resize_axis_args *o = c->args;
+  cn_dims y = c->x[0]->dims;
+  const cn_dims *w = &c->x[1]->dims;
+  if (cni_need_float(c, 0)) return CN_DTYPE;
+  if (c->x[1]->dtype != c->x[0]->dtype) return cn_fail(c->graph, CN_DTYPE, "x and weights must have one dtype");
+  const int at = cn_axis(c->graph, o->axis, y.rank);
+  if (at < 0) return CN_INDEX;
+  if (w->rank != 2) return cn_fail(c->graph, CN_SHAPE, "weights must have rank 2, got rank %d", w->rank);
+  const int64_t from = w->d[o->transpose], n = y.d[at];
+  if (from != n && from != CN_UNKNOWN && n != CN_UNKNOWN)
+    return cn_fail(c->graph, CN_SHAPE, "weights are for %lld elements, axis %d has %lld", (long long)from, at, (long long)n);
+  y.d[at] = w->d[!o->transpose];
+  return cni_sig_like(c, &y), CN_OK;
 }
+typedef struct { const cni_kernels *k; cni_band band; void *y; const void *x; } banding;
+static void band_rows(void *context, int64_t begin, int64_t end) {
+  const banding *j = context;
+  j->k->band_rows(j->y, j->x, &j->band, begin, end);
+}
+static cn_code resize_axis_forward(const cn_call *c) {
+  const bool transpose = ((const cn_resize_axis_args *)c->args)->transpose;
+  const cni_runs x = cni_axis_runs(&c->x[0]->dims, resized_axis(c));
+  const int64_t m = c->y[0]->dims.d[resized_axis(c)], rows = x.outer * m, *const w = c->x[1]->dims.d;
+  const cni_band band = { c->x[1]->data, NULL, x.n, m, x.inner, transpose ? w[1] : 1, transpose ? 1 : w[1] };
+  banding j = { cni_kernels_for(c->graph, (cn_dtype)c->x[0]->dtype), band, c->y[0]->data, c->x[0]->data };
+  cni_buffer *buffer;
+  int64_t *between = cni_borrow(c->graph, (size_t)(2 * m) * sizeof *between, &buffer);
+  if (!between) return CN_NO_MEMORY;
+  for (int64_t i = 0; i < m; i++) {
+    int64_t *b = between + 2 * i;
+    for (b[0] = 0; b[0] < x.n && cni_value_at(c->x[1], i * band.wi + b[0] * band.wj) == 0;) b[0]++;
+    for (b[1] = x.n; b[1] > b[0] && cni_value_at(c->x[1], i * band.wi + (b[1] - 1) * band.wj) == 0;) b[1]--;
+  }
+  j.band.between = between;
+  if (c->y[0]->count) cni_parallel(c->graph, rows, CNI_GRAIN / (2 * x.inner) + 1, band_rows, &j);
+  cni_buffer_drop(c->graph, buffer, false);
+  return CN_OK;
+}
+CNI_VJP(resize_axis) {
+  const cn_resize_axis_args *o = n->args;
+  if (want[0]) gx[0] = cn_resize_axis(g, gy[0], n->x[1], .axis = o->axis, .transpose = !o->transpose);
+  if (!want[1]) return;
+  const int rank = n->x[0]->dims.rank, at = cni_wrap(o->axis, rank);
+  int64_t axes[2 * CN_MAX_RANK]; /* all but that one, of both */
+  for (int i = 0, k = 0; i < rank; i++)
+    if (i != at) axes[k] = axes[k + rank - 1] = i, k++;
+  const cn_ints others = { axes, 2 * (rank - 1) }, none = CN_INTS(0);
+  gx[1] = cn_tensordot(g, o->transpose ? gy[0] : n->x[0], o->transpose ? n->x[0] : gy[0], .axes = rank > 1 ? others : none);
+}
+static void resize_axis_reference(const cn_reference *r) {
+  const bool transpose = ((const cn_resize_axis_args *)r->call->args)->transpose;
+  const cni_runs x = cni_axis_runs(&r->call->x[0]->dims, resized_axis(r->call));
+  const int64_t m = r->call->y[0]->dims.d[resized_axis(r->call)];
+  for (int64_t e = 0; e < r->call->y[0]->count; e++) {
+    const int64_t k = e % x.inner, i = e / x.inner % m, o = e / x.inner / m;
+    r->y[0][e] = 0;
+    for (int64_t j = 0; j < x.n; j++) r->y[0][e] += r->x[1][transpose ? i * x.n + j : j * m + i] * r->x[0][(o * x.n + j) * x.inner + k];
+  }
+}
+CN_OP(resize_axis, CN_LIST_RESIZE_AXIS, .outputs = 1, .infer = resize_axis_infer, .forward = resize_axis_forward, .vjp = resize_axis_vjp,
+      .reads = CN_READS_X(0) | CN_READS_X(1), .reference = resize_axis_reference,
+      .samples = CN_TEXTS("f[2,5,3], f[5,4], axis=1", "f[4,3], f[3,5], axis=-1", "f[3,2], f[4,3], axis=0, transpose=true", "f[3], f[3,2], axis=0",
+                          "f[2,1,4], f[1,3], axis=1", "f[0,2], f[0,3], axis=0", "f[2,3,5,2], f[1,5], axis=2, transpose=true"),
+      .rejects = CN_TEXTS("f[3,4], f[3,2], axis=2 => axis 2 is out of range for rank 2", "f[3,4], f[3,2], axis=1 => weights are for 3 elements, axis 1 has 4",
+                          "f[3], f[3], axis=0 => weights must have rank 2", "f[3], i[3,2]@0:1, axis=0 => one dtype", "i[3]@0:1, f[3,2], axis=0 => float32"));
 
 /* ---- resize ---- */
 /* The part of the images that is resized, by its place in them: outside where they are padded. */
@@ -158,8 +220,13 @@ static void resize_compose(cn_graph *g, const cn_call *c, cn_tensor **y) {
   }
   const char *const wide = dtype == CN_F64 ? "float64" : "float32";
   x = cni_image_float(g, x);
-  if (f.h != o->size.v[0]) x = along(g, x, m.ah, cn_resize_weights(g, f.h, o->size.v[0], .method = o->interpolation, .antialias = o->antialias, .dtype = wide));
-  if (f.w != o->size.v[1]) x = along(g, x, m.aw, cn_resize_weights(g, f.w, o->size.v[1], .method = o->interpolation, .antialias = o->antialias, .dtype = wide));
+  const int at[2] = { m.ah, m.aw };
+  const int64_t in[2] = { f.h, f.w };
+  for (int i = 0; i < 2; i++) {
+    if (in[i] == o->size.v[i]) continue;
+    cn_tensor *weights = cn_resize_weights(g, in[i], o->size.v[i], .method = o->interpolation, .antialias = o->antialias, .dtype = wide);
+    x = cn_resize_axis(g, x, weights, .axis = at[i]);
+  }
   y[0] = f.h == o->size.v[0] && f.w == o->size.v[1] && x == c->x[0] ? cn_identity(g, x) : cni_image_cast(g, x, dtype);
 }
 static double framed_at(const cn_reference *r, const cni_image *m, const frame *f, int64_t n, int64_t h, int64_t w, int64_t ch) {
@@ -228,9 +295,9 @@ static void scale_and_translate_compose(cn_graph *g, const cn_call *c, cn_tensor
   y[0] = cn_identity(g, c->x[0]);
   for (int64_t i = 0; i < o->spatial_dims.n; i++) {
     const int at = cni_wrap(o->spatial_dims.v[i], d->rank);
-    y[0] = along(g, y[0], at,
-                 cn_resize_weights(g, d->d[at], o->output_shape.v[at], .scale = o->scale.v[i], .translation = o->translation.v[i], .method = o->method,
-                                   .antialias = o->antialias, .dtype = cn_dtype_name((cn_dtype)c->x[0]->dtype)));
+    cn_tensor *weights = cn_resize_weights(g, d->d[at], o->output_shape.v[at], .scale = o->scale.v[i], .translation = o->translation.v[i],
+                                           .method = o->method, .antialias = o->antialias, .dtype = cn_dtype_name((cn_dtype)c->x[0]->dtype));
+    y[0] = cn_resize_axis(g, y[0], weights, .axis = at);
   }
 }
 /* The sum over the source's elements, each weighing what its places along the spatial axes do. */
@@ -272,4 +339,4 @@ CN_OP(scale_and_translate, CN_LIST_SCALE_AND_TRANSLATE, .outputs = 1, .infer = s
           "f[3], output_shape=[3], scale=[1], translation=[1], spatial_dims=[1], method='cubic' => axis 1 is out of range for rank 1",
           "i[3]@0:2, output_shape=[3], scale=[1], translation=[1], spatial_dims=[0], method='cubic' => float32 and float64"));
 
-const cn_op *const cni_ops_image_resize[] = { &cn_op_resize_weights, &cn_op_resize, &cn_op_scale_and_translate, NULL };
+const cn_op *const cni_ops_image_resize[] = { &cn_op_resize_weights, &cn_op_resize_axis, &cn_op_resize, &cn_op_scale_and_translate, NULL };

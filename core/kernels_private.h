@@ -86,6 +86,10 @@ typedef void cni_update_pass(void *update, int64_t begin, int64_t end);
  * lamb         slot {m, v, d}, p {1 - beta_1^t, 1 - beta_2^t}   d = m / p0 / (sqrt(v / p1) + epsilon); w stays */
 #define CNI_UPDATES(X) X(sgd) X(sgd_momentum) X(adam) X(rmsprop) X(adagrad) X(adamax) X(nadam) X(adadelta) X(ftrl) X(lion) X(schedule_free) X(lamb)
 
+/* ---- sums of neighbours along an axis ----
+ * x [outer, n, inner], y [outer, m, inner]: row o m + i of y is the sum over j of w[i wi + j wj] x[o, j], j from between[2 i] to before between[2 i + 1]. */
+typedef struct cni_band { const void *w; const int64_t *between; int64_t n, m, inner, wi, wj; } cni_band;
+
 /* ---- normalization of rows ----
  * y = (x - mean) rstd gamma + beta along each row, rstd = 1 / sqrt(variance + epsilon); without `center` the mean counts as 0.
  * Gradient: with d = gy gamma and h = (x - mean) rstd,
@@ -179,6 +183,7 @@ struct cni_kernels {
   void (*gather_rows)(void *y, const void *x, const void *index, bool index64, int64_t count, int64_t width);
   void (*scatter_add_rows)(void *y, const void *x, const void *index, bool index64, int64_t count, int64_t width);
   void (*transpose2d)(void *y, const void *x, int64_t rows, int64_t cols); /* x [rows, cols], y [cols, rows] */
+  void (*band_rows)(void *y, const void *x, const cni_band *band, int64_t begin, int64_t end);
 
   /* In place y [rows, n] = f(y + bias [n] or NULL); gx = gy f'(x) from y = f(x). activation: CNI_FUSED_*. */
   void (*bias_activation)(void *y, const void *bias, int64_t rows, int64_t n, int activation);

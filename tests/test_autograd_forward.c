@@ -179,6 +179,23 @@ static void every_operation(void) {
 }
 Test(autograd_forward, sizes) { sweep_isas(every_operation); }
 
+/* ---- parts of many elements, which threads divide along one axis or another ---- */
+static const char *const large_calls[][2] = {
+  { "split", "f[301,400], indices_or_sections=[30,31,200], axis=1" }, { "unstack", "f[70001,3], axis=1" }, { "stack", "{f[70001], f[70001]}, axis=-1" },
+  { "concatenate", "{f[301,200], f[301,3], f[301,70]}, axis=1" }, { "transpose", "f[301,403]" }, { "transpose", "f[9,131,77], axes=[0,2,1]" },
+  { "flip", "f[300,401], axis=[1]" }, { "pad", "f[301,203], pad_width=[[1,2],[3,4]], constant_values=-1.5" },
+  { "take_along_axis", "f[300,400], l[300,400]@-400:400, axis=1" }, { "take_along_axis", "f[300,400], i[300,400]@0:300, axis=0" },
+  { "scatter_along_axis", "f[300,400], i[300,400]@0:50, shape=[50,400], axis=0" }, { "scatter_along_axis", "f[3,70001], i[3,70001]@0:5, shape=[1,5], axis=1" },
+  { "segment_sum", "f[7,20001], i[7]@-1:3, num_segments=3" }, { "segment_max", "f[7,20001], i[7]@-1:3, num_segments=3" },
+  { "resize_axis", "f[2,50,700], f[50,70], axis=1" }, { "resize_axis", "f[701,50], f[50,70], axis=1" },
+};
+static void every_large_call(void) {
+  cn_graph *g = cn_graph_new(.seed = 11);
+  for (size_t i = 0; i < sizeof large_calls / sizeof *large_calls; i++) in_both(g, cn_op_find(large_calls[i][0]), large_calls[i][1]);
+  cn_graph_free(g);
+}
+Test(autograd_forward, large_calls) { sweep_isas(every_large_call); }
+
 /* ---- broadcasting ---- */
 static const cn_dims shapes[] = { { 0, { 0 } },    { 1, { 1 } },          { 1, { 4 } },       { 2, { 3, 1 } },    { 2, { 3, 4 } },
                                   { 2, { 1, 4 } }, { 3, { 2, 1, 1 } },    { 3, { 2, 3, 4 } }, { 3, { 2, 3, 1 } }, { 1, { 0 } },

@@ -235,38 +235,38 @@ static cn_code diff_infer(const cn_call *c) {
   if (y.d[axis] != CN_UNKNOWN) y.d[axis] = y.d[axis] > o->n ? y.d[axis] - o->n : 0;
   return cni_sig_like(c, &y), CN_OK;
 }
-/* Differences of [outer, n, inner] in place; the rows stay n apart. */
-#define DIFFERENCES(T)                                                                                                \
-  static void differences_##T(T *x, cni_runs r, int64_t length) {                                                      \
-    for (int64_t o = 0; o < r.outer; o++)                                                                             \
-      for (int64_t i = 0; i < (length - 1) * r.inner; i++) x[o * r.n * r.inner + i] = (T)(x[o * r.n * r.inner + i + r.inner] - x[o * r.n * r.inner + i]); \
+/* n times the differences along the rows begin .. end of [outer, size, inner]; those before the last stand in `work`, of x's shape. */
+typedef struct { const void *x; void *work, *y; cni_runs r; int64_t n; } differing;
+#define DIFFERENCES(T)                                                                                \
+  static void differences_##T(void *context, int64_t begin, int64_t end) {                            \
+    const differing *d = context;                                                                     \
+    const int64_t inner = d->r.inner, row = d->r.n * inner;                                           \
+    for (int64_t o = begin; o < end; o++) {                                                           \
+      const T *from = (const T *)d->x + o * row;                                                      \
+      for (int64_t i = 1; i <= d->n; i++) {                                                           \
+        T *to = i < d->n ? (T *)d->work + o * row : (T *)d->y + o * (row - d->n * inner);             \
+        _Pragma("omp simd") for (int64_t k = 0; k < row - i * inner; k++) to[k] = (T)(from[k + inner] - from[k]); \
+        from = to;                                                                                    \
+      }                                                                                               \
+    }                                                                                                 \
   }
 DIFFERENCES(float)
 DIFFERENCES(double)
 DIFFERENCES(int32_t)
 DIFFERENCES(int64_t)
 static cn_code diff_forward(const cn_call *c) {
+  static cni_loop_body *const loops[] = { [CN_F32] = differences_float, [CN_F64] = differences_double, [CN_I32] = differences_int32_t,
+                                          [CN_I64] = differences_int64_t };
   const cn_diff_args *o = c->args;
   const cn_tensor *x = c->x[0];
-  const cni_runs r = cni_axis_runs(&x->dims, cni_wrap(o->axis, x->dims.rank));
-  const size_t width = cni_width_of(c);
-  cni_buffer *buffer;
+  const size_t bytes = (size_t)x->count * cni_width_of(c);
+  differing d = { x->data, NULL, c->y[0]->data, cni_axis_runs(&x->dims, cni_wrap(o->axis, x->dims.rank)), o->n };
+  cni_buffer *buffer = NULL;
   if (!c->y[0]->count) return CN_OK;
-  void *work = cni_borrow(c->graph, (size_t)x->count * width, &buffer);
-  if (!work) return CN_NO_MEMORY;
-  memcpy(work, x->data, (size_t)x->count * width);
-  for (int64_t i = 0; i < o->n; i++) {
-    if (x->dtype == CN_F32) differences_float(work, r, r.n - i);
-    else if (x->dtype == CN_F64) differences_double(work, r, r.n - i);
-    else if (x->dtype == CN_I32) differences_int32_t(work, r, r.n - i);
-    else differences_int64_t(work, r, r.n - i);
-  }
-  const int64_t left = (r.n - o->n) * r.inner;
-  cni_loops l = { .rank = 0 };
-  cni_loop(&l, r.outer, left, r.n * r.inner);
-  cni_loop(&l, left, 1, 1);
-  cni_copy(c->graph, width, &l, c->y[0]->data, work);
-  cni_buffer_drop(c->graph, buffer, false);
+  if (!o->n) return memcpy(c->y[0]->data, x->data, bytes), CN_OK;
+  if (o->n > 1 && !(d.work = cni_borrow(c->graph, bytes, &buffer))) return CN_NO_MEMORY;
+  cni_parallel(c->graph, d.r.outer, CNI_GRAIN / (d.r.n * d.r.inner) + 1, loops[x->dtype], &d);
+  if (buffer) cni_buffer_drop(c->graph, buffer, false);
   return CN_OK;
 }
 CNI_VJP(diff) { /* the transpose of a difference is minus the difference of gy between zeros */

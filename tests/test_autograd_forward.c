@@ -187,6 +187,7 @@ static const char *const large_calls[][2] = {
   { "take_along_axis", "f[300,400], l[300,400]@-400:400, axis=1" }, { "take_along_axis", "f[300,400], i[300,400]@0:300, axis=0" },
   { "scatter_along_axis", "f[300,400], i[300,400]@0:50, shape=[50,400], axis=0" }, { "scatter_along_axis", "f[3,70001], i[3,70001]@0:5, shape=[1,5], axis=1" },
   { "segment_sum", "f[7,20001], i[7]@-1:3, num_segments=3" }, { "segment_max", "f[7,20001], i[7]@-1:3, num_segments=3" },
+  { "diff", "f[301,400], axis=1" },    { "diff", "f[301,200,2], n=3, axis=1" },
   { "resize_axis", "f[2,50,700], f[50,70], axis=1" }, { "resize_axis", "f[701,50], f[50,70], axis=1" },
 };
 static void every_large_call(void) {

@@ -2,12 +2,11 @@
 #include "elementwise_private.h"
 
 /* ---- one input ---- */
-typedef struct map { cni_unary *f; cni_unary_grad *grad; void *y; const void *x, *gy, *fy; const double *p; size_t size; } map;
+typedef struct map { cni_unary *f; cni_unary_grad *grad; void *y; const void *x, *gy, *fy; const double *p; size_t size, result; } map;
 
 static void map_part(void *ctx, int64_t begin, int64_t end) {
   const map *m = ctx;
-  const size_t at = (size_t)begin * m->size;
-  m->f((char *)m->y + at, (const char *)m->x + at, end - begin, m->p);
+  m->f((char *)m->y + (size_t)begin * m->result, (const char *)m->x + (size_t)begin * m->size, end - begin, m->p);
 }
 static void map_grad_part(void *ctx, int64_t begin, int64_t end) {
   const map *m = ctx;
@@ -17,7 +16,9 @@ static void map_grad_part(void *ctx, int64_t begin, int64_t end) {
 
 cn_code cni_map(const cn_call *c, cni_unary *f, const double *p) {
   const int64_t n = c->y[0]->count;
-  map m = { .f = f, .y = c->y[0]->data, .x = c->x[0]->data, .p = p, .size = cn_dtype_size((cn_dtype)c->x[0]->dtype) };
+  map m = { .f = f, .y = c->y[0]->data, .x = c->x[0]->data, .p = p };
+  m.size = cn_dtype_size((cn_dtype)c->x[0]->dtype);
+  m.result = cn_dtype_size((cn_dtype)c->y[0]->dtype);
   if (n < 2 * CNI_GRAIN) f(m.y, m.x, n, p);
   else cni_parallel(c->graph, n, CNI_GRAIN, map_part, &m);
   return CN_OK;
@@ -147,14 +148,6 @@ void cni_integer_set(cn_tensor *t, int64_t i, int64_t v) {
   case CN_BOOL: ((uint8_t *)t->data)[i] = v != 0; break;
   default: ((uint8_t *)t->data)[i] = (uint8_t)v;
   }
-}
-
-cn_code cni_integer_map(const cn_call *c, cni_integer_binary *f) {
-  const cn_tensor *a = c->x[0], *b = c->nx > 1 ? c->x[1] : c->x[0];
-  cn_tensor *y = c->y[0];
-  for (int64_t i = 0; i < y->count; i++)
-    cni_integer_set(y, i, f(cni_integer_at(a, cni_broadcast_index(&a->dims, &y->dims, i)), cni_integer_at(b, cni_broadcast_index(&b->dims, &y->dims, i))));
-  return CN_OK;
 }
 
 /* ---- infer rules ---- */

@@ -22,9 +22,6 @@ int64_t cni_broadcast_index(const cn_dims *x, const cn_dims *y, int64_t i);
 /* Of integer dtypes and bool: element i, without a detour over double. */
 int64_t cni_integer_at(const cn_tensor *t, int64_t i);
 void cni_integer_set(cn_tensor *t, int64_t i, int64_t v);
-/* Integer dtypes: y = f(a, b) through int64. */
-typedef int64_t cni_integer_binary(int64_t a, int64_t b);
-cn_code cni_integer_map(const cn_call *c, cni_integer_binary *f);
 
 #define CNI_REFERENCE1(op, expression)                                            \
   static void op##_reference(const cn_reference *r) {                             \

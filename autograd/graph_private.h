@@ -131,8 +131,8 @@ static inline bool cni_unchanged(const cn_node *n, int32_t i) {
   const cn_tensor *x = n->x[i];
   return (x->epoch != CNI_PERSISTENT && !x->buffer) || cni_version(x) == n->versions[i];
 }
-static inline const cni_kernels *cni_kernels_of(const cn_call *c) { return c->graph->core.kernels[c->x[0]->dtype == CN_F64]; }
-static inline const cni_kernels *cni_kernels_for(const cn_graph *g, cn_dtype dtype) { return g->core.kernels[dtype == CN_F64]; }
+static inline const cni_kernels *cni_kernels_of(const cn_call *c) { return c->graph->core.kernels[c->x[0]->dtype]; }
+static inline const cni_kernels *cni_kernels_for(const cn_graph *g, cn_dtype dtype) { return g->core.kernels[dtype]; }
 static inline bool cni_alive(const cn_graph *g, const cn_tensor *t) { return t->graph == g && (t->epoch == g->epoch || t->epoch == CNI_PERSISTENT); }
 static inline void cni_set_dims(cn_dims *to, const cn_dims *from) {
   to->rank = from->rank;

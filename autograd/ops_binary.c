@@ -7,7 +7,6 @@
 #define ARITHMETIC_REJECTS .rejects = CN_TEXTS("f[3,4], f[3] => shapes do not broadcast: [3,4] and [3]", "f[3], i[3]@0:3 => dtypes differ: ")
 #define FLOAT_REJECTS .rejects = CN_TEXTS("f[3,4], f[3] => shapes do not broadcast: [3,4] and [3]", "i[3]@0:3, i[3]@0:3 => needs float32 or float64, got int32")
 
-static inline bool is_float(const cn_call *c) { return cni_is_float((cn_dtype)c->x[0]->dtype); }
 static inline size_t width(const cn_call *c) { return cn_dtype_size((cn_dtype)c->x[0]->dtype); }
 
 /* Two numbers of float32: the case of graphs of scalars, before anything general. */
@@ -17,24 +16,19 @@ static inline size_t width(const cn_call *c) { return cn_dtype_size((cn_dtype)c-
     *(float *)c->y[0]->data = (expression);                                              \
     return CN_OK;                                                                        \
   }
-#define INTEGER(name, expression) \
-  static int64_t name##_integer(int64_t a, int64_t b) { return (expression); }
 
 /* ---- add, subtract, multiply ---- */
-INTEGER(add, (int64_t)((uint64_t)a + (uint64_t)b))
-INTEGER(subtract, (int64_t)((uint64_t)a - (uint64_t)b))
-INTEGER(multiply, (int64_t)((uint64_t)a * (uint64_t)b))
 static cn_code add_forward(const cn_call *c) {
   SCALARS(a + b)
-  return is_float(c) ? cni_binary_map(c, K->add, width(c)) : cni_integer_map(c, add_integer);
+  return cni_binary_map(c, K->add, width(c));
 }
 static cn_code subtract_forward(const cn_call *c) {
   SCALARS(a - b)
-  return is_float(c) ? cni_binary_map(c, K->subtract, width(c)) : cni_integer_map(c, subtract_integer);
+  return cni_binary_map(c, K->subtract, width(c));
 }
 static cn_code multiply_forward(const cn_call *c) {
   SCALARS(a * b)
-  return is_float(c) ? cni_binary_map(c, K->multiply, width(c)) : cni_integer_map(c, multiply_integer);
+  return cni_binary_map(c, K->multiply, width(c));
 }
 CNI_VJP(add) {
   CNI_UNUSED_VJP;
@@ -74,10 +68,8 @@ CN_OP(multiply, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN
       .forward = multiply_forward, .vjp = multiply_vjp, .backward = multiply_backward, .reference = multiply_reference, ARITHMETIC_SAMPLES, ARITHMETIC_REJECTS);
 
 /* ---- maximum, minimum: a tie gives each half ---- */
-INTEGER(maximum, a > b ? a : b)
-INTEGER(minimum, a < b ? a : b)
-static cn_code maximum_forward(const cn_call *c) { return is_float(c) ? cni_binary_map(c, K->maximum, width(c)) : cni_integer_map(c, maximum_integer); }
-static cn_code minimum_forward(const cn_call *c) { return is_float(c) ? cni_binary_map(c, K->minimum, width(c)) : cni_integer_map(c, minimum_integer); }
+static cn_code maximum_forward(const cn_call *c) { return cni_binary_map(c, K->maximum, width(c)); }
+static cn_code minimum_forward(const cn_call *c) { return cni_binary_map(c, K->minimum, width(c)); }
 /* 1 where a wins, 1/2 at a tie, 0 where b wins; the other input's share is that of the swapped call. */
 static cn_tensor *share(cn_graph *g, cn_tensor *wins, cn_tensor *tie, cn_tensor *like) {
   const char *dtype = cn_dtype_name((cn_dtype)like->dtype);
@@ -102,12 +94,8 @@ CN_OP(minimum, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_
       .forward = minimum_forward, .vjp = minimum_vjp, .reference = minimum_reference, KINKED_SAMPLES, ARITHMETIC_REJECTS);
 
 /* ---- division ---- */
-INTEGER(floor_divide, b == 0 ? 0 : b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b - (a % b != 0 && (a < 0) != (b < 0)))
-INTEGER(mod, b == 0 ? 0 : b == -1 ? 0 : a % b + (a % b != 0 && (a % b < 0) != (b < 0) ? b : 0))
-static cn_code floor_divide_forward(const cn_call *c) {
-  return is_float(c) ? cni_binary_map(c, K->floor_divide, width(c)) : cni_integer_map(c, floor_divide_integer);
-}
-static cn_code mod_forward(const cn_call *c) { return is_float(c) ? cni_binary_map(c, K->mod, width(c)) : cni_integer_map(c, mod_integer); }
+static cn_code floor_divide_forward(const cn_call *c) { return cni_binary_map(c, K->floor_divide, width(c)); }
+static cn_code mod_forward(const cn_call *c) { return cni_binary_map(c, K->mod, width(c)); }
 static cn_code divide_forward(const cn_call *c) {
   SCALARS(a / b)
   return cni_binary_map(c, K->divide, width(c));
@@ -139,13 +127,8 @@ CN_OP(mod, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READ
 CN_OP(fmod, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1), .infer = cn_infer_broadcast_float,
       .forward = fmod_forward, .vjp = fmod_vjp, .reference = fmod_reference, DIVISION_SAMPLES, FLOAT_REJECTS);
 
-/* a / b where b is not 0: composed of where, so that its gradient at 0 is 0 too. */
-static cn_code divide_no_nan_forward(const cn_call *c) {
-  cni_binary_map(c, K->divide, width(c));
-  for (int64_t i = 0; i < c->y[0]->count; i++)
-    if (cni_value_at(c->x[1], cni_broadcast_index(&c->x[1]->dims, &c->y[0]->dims, i)) == 0) cni_value_set(c->y[0], i, 0);
-  return CN_OK;
-}
+/* a / b where b is not 0; its gradient at 0 is 0 too. */
+static cn_code divide_no_nan_forward(const cn_call *c) { return cni_binary_map(c, K->divide_no_nan, width(c)); }
 CNI_VJP(divide_no_nan) {
   if (want[0]) gx[0] = cn_divide_no_nan(g, gy[0], X1);
   if (want[1]) gx[1] = cn_negative(g, cn_divide_no_nan(g, cn_multiply(g, gy[0], Y0), X1));
@@ -211,17 +194,7 @@ CN_OP(arctan2, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_
 CN_OP(hypot, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(0), .infer = cn_infer_broadcast_float,
       .forward = hypot_forward, .vjp = hypot_vjp, .reference = hypot_reference, DIVISION_SAMPLES, FLOAT_REJECTS);
 
-/* max + log1p(exp(min - max)) */
-static cn_code logaddexp_forward(const cn_call *c) {
-  cn_tensor *y = c->y[0];
-  for (int64_t i = 0; i < y->count; i++) {
-    const double a = cni_value_at(c->x[0], cni_broadcast_index(&c->x[0]->dims, &y->dims, i)),
-                 b = cni_value_at(c->x[1], cni_broadcast_index(&c->x[1]->dims, &y->dims, i));
-    const double high = a > b ? a : b, low = a > b ? b : a;
-    cni_value_set(y, i, isnan(a) || isnan(b) ? NAN : high == low && isinf(high) ? high : high + log1p(exp(low - high)));
-  }
-  return CN_OK;
-}
+FLOAT_FORWARD(logaddexp)
 CNI_VJP(logaddexp) { /* sigmoid(a - b), sigmoid(b - a) */
   if (want[0]) gx[0] = cn_multiply(g, gy[0], cn_sigmoid(g, cn_subtract(g, X0, X1)));
   if (want[1]) gx[1] = cn_multiply(g, gy[0], cn_sigmoid(g, cn_subtract(g, X1, X0)));

@@ -1,16 +1,16 @@
 /* Comparisons, logic, bits, where: operations declared in ops_binary.h and ops_math.h. */
 #include "elementwise_private.h"
 #include "ops.h"
+#include "ops_layout_private.h"
 
-#define COMPARE_SAMPLES .samples = CN_TEXTS("f[3,4]@distinct, f[4]", "i[5]@0:3, i[5]@0:3", "f[], f[2,3]", "f[0,3], f[3]")
+#define COMPARE_SAMPLES .samples = CN_TEXTS("f[3,4]@distinct, f[4]", "i[5]@0:3, i[5]@0:3", "f[], f[2,3]", "f[0,3], f[3]", "i[257,129]@0:3, i[129]@0:3")
 #define REJECTS .rejects = CN_TEXTS("f[3,4], f[3] => shapes do not broadcast: [3,4] and [3]", "f[3], i[3]@0:3 => dtypes differ: ")
 
-/* Kernels compare floats; other dtypes go through int64. */
+/* One byte an element. */
+#define TRUTH_FORWARD(op) \
+  static cn_code op##_forward(const cn_call *c) { return cni_binary_map(c, cni_kernels_of(c)->op, 1); }
 #define COMPARISON(op, sign)                                                                                                               \
-  static int64_t op##_integer(int64_t a, int64_t b) { return a sign b; }                                                                   \
-  static cn_code op##_forward(const cn_call *c) {                                                                                          \
-    return cni_is_float((cn_dtype)c->x[0]->dtype) ? cni_binary_map(c, cni_kernels_of(c)->op, 1) : cni_integer_map(c, op##_integer);        \
-  }                                                                                                                                        \
+  TRUTH_FORWARD(op)                                                                                                                        \
   CNI_REFERENCE2(op, a sign b)                                                                                                             \
   CN_OP(op, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS | CN_OP_NO_GRADIENT, .infer = cn_infer_broadcast_bool, .forward = op##_forward, .reference = op##_reference, COMPARE_SAMPLES, REJECTS);
 COMPARISON(equal, ==)
@@ -21,22 +21,14 @@ COMPARISON(greater, >)
 COMPARISON(greater_equal, >=)
 
 /* Truth of any dtype. */
-static cn_code truth_map(const cn_call *c, bool (*f)(bool a, bool b)) {
-  const cn_tensor *a = c->x[0], *b = c->x[1];
-  uint8_t *y = c->y[0]->data;
-  for (int64_t i = 0; i < c->y[0]->count; i++)
-    y[i] = f(cni_value_at(a, cni_broadcast_index(&a->dims, &c->y[0]->dims, i)) != 0, cni_value_at(b, cni_broadcast_index(&b->dims, &c->y[0]->dims, i)) != 0);
-  return CN_OK;
-}
 #define LOGIC(op, expression)                                                                  \
-  static bool op##_truth(bool a, bool b) { return (expression); }                              \
-  static cn_code op##_forward(const cn_call *c) { return truth_map(c, op##_truth); }           \
-  CNI_REFERENCE2(op, op##_truth(a != 0, b != 0))                                               \
+  TRUTH_FORWARD(op)                                                                            \
+  CNI_REFERENCE2(op, expression)                                                               \
   CN_OP(op, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS | CN_OP_NO_GRADIENT, .infer = cn_infer_broadcast_bool, .forward = op##_forward, .reference = op##_reference, \
         .samples = CN_TEXTS("b[3,4], b[4]", "i[5]@0:2, i[5]@0:2"), REJECTS);
-LOGIC(logical_and, a && b)
-LOGIC(logical_or, a || b)
-LOGIC(logical_xor, a != b)
+LOGIC(logical_and, a != 0 && b != 0)
+LOGIC(logical_or, a != 0 || b != 0)
+LOGIC(logical_xor, (a != 0) != (b != 0))
 
 /* ---- bits ---- */
 static cn_code infer_integers(const cn_call *c) {
@@ -44,9 +36,9 @@ static cn_code infer_integers(const cn_call *c) {
   return cn_infer_broadcast(c);
 }
 #define BITS(op, expression)                                                                   \
-  static int64_t op##_integer(int64_t a, int64_t b) { return (expression); }                   \
-  static cn_code op##_forward(const cn_call *c) { return cni_integer_map(c, op##_integer); }   \
-  CNI_REFERENCE2(op, (double)op##_integer((int64_t)a, (int64_t)b))                             \
+  static int64_t op##_naive(int64_t a, int64_t b) { return (expression); }                     \
+  static cn_code op##_forward(const cn_call *c) { return cni_binary_map(c, cni_kernels_of(c)->op, cn_dtype_size((cn_dtype)c->x[0]->dtype)); } \
+  CNI_REFERENCE2(op, (double)op##_naive((int64_t)a, (int64_t)b))                             \
   CN_OP(op, CN_LIST_AB, .outputs = 1, .flags = CN_OP_BROADCASTS | CN_OP_NO_GRADIENT, .infer = infer_integers, .forward = op##_forward, .reference = op##_reference, \
         .samples = CN_TEXTS("i[3,4]@0:9, i[4]@0:5", "l[5]@0:9, l[5]@0:5"), .rejects = CN_TEXTS("f[3], f[3] => needs integers", "i[3,4]@0:3, i[3]@0:3 => shapes do not broadcast"));
 BITS(bitwise_and, a & b)
@@ -68,21 +60,42 @@ static cn_code where_infer(const cn_call *c) {
   return cn_fail(c->graph, CN_SHAPE, "shapes do not broadcast: %s, %s and %s", cn_dims_text(&k->dims, tk, sizeof tk), cn_dims_text(&a->dims, ta, sizeof ta),
                  cn_dims_text(&b->dims, tb, sizeof tb));
 }
+typedef struct choice { const cni_kernels *k; char *y; const uint8_t *truth; const char *a, *b; int64_t sa, sb; size_t width; } choice;
+static void where_part(void *ctx, int64_t begin, int64_t end) {
+  const choice *w = ctx;
+  const size_t at = (size_t)begin * w->width;
+  w->k->where(w->y + at, w->truth + begin, w->a + (w->sa ? at : 0), w->b + (w->sb ? at : 0), end - begin, w->sa, w->sb);
+}
+/* A tensor's values, repeated in borrowed memory to y's shape unless they have it or there is one and that `may` be. NULL: no memory. */
+static const void *repeated(const cn_call *c, const cn_tensor *x, const void *values, size_t width, bool may, cni_buffer **buffer) {
+  const cn_tensor *y = c->y[0];
+  if (x->count == y->count || (may && x->count == 1)) return values;
+  void *out = cni_borrow(c->graph, (size_t)y->count * width, buffer);
+  if (out) cni_repeat(c->graph, width, &y->dims, out, &x->dims, values);
+  return out;
+}
+/* The condition as truth values. */
+static const void *truth_of(const cn_call *c, cni_buffer **buffer) {
+  const cn_tensor *k = c->x[0];
+  const int64_t zero = 0;
+  if (k->dtype == CN_BOOL) return k->data;
+  uint8_t *truth = cni_borrow(c->graph, (size_t)k->count, buffer);
+  if (truth) cni_binary_raw(c->graph, cni_kernels_of(c)->not_equal, truth, 1, &k->dims, k->data, &k->dims, &zero, &(const cn_dims){ 0 }, cni_width_of(c));
+  return truth;
+}
 static cn_code where_forward(const cn_call *c) {
-  const cn_tensor *k = c->x[0], *a = c->x[1], *b = c->x[2];
-  cn_tensor *y = c->y[0];
-  const int64_t n = y->count;
-  const bool plain = k->count == n && (a->count == n || a->count == 1) && (b->count == n || b->count == 1);
-  if (plain && k->dtype == CN_BOOL && cni_is_float((cn_dtype)a->dtype)) {
-    cni_kernels_for(c->graph, (cn_dtype)a->dtype)->where(y->data, k->data, a->data, b->data, n, a->count == n, b->count == n);
-    return CN_OK;
-  }
-  const size_t w = cn_dtype_size((cn_dtype)a->dtype);
-  for (int64_t i = 0; i < n; i++) {
-    const cn_tensor *from = cni_value_at(k, cni_broadcast_index(&k->dims, &y->dims, i)) != 0 ? a : b;
-    memcpy((char *)y->data + (size_t)i * w, (const char *)from->data + (size_t)cni_broadcast_index(&from->dims, &y->dims, i) * w, w);
-  }
-  return CN_OK;
+  const cn_tensor *a = c->x[1], *b = c->x[2];
+  const int64_t n = c->y[0]->count;
+  const size_t width = cn_dtype_size((cn_dtype)a->dtype);
+  cni_buffer *buffers[4] = { NULL };
+  const void *truth = n ? truth_of(c, &buffers[0]) : NULL;
+  choice w = { .k = cni_kernels_for(c->graph, (cn_dtype)a->dtype), .y = c->y[0]->data, .sa = a->count > 1, .sb = b->count > 1, .width = width };
+  const bool ok = truth && (w.truth = repeated(c, c->x[0], truth, 1, false, &buffers[1])) && (w.a = repeated(c, a, a->data, width, true, &buffers[2])) &&
+      (w.b = repeated(c, b, b->data, width, true, &buffers[3]));
+  if (ok) cni_parallel(c->graph, n, CNI_GRAIN, where_part, &w);
+  for (int i = 0; i < 4; i++)
+    if (buffers[i]) cni_buffer_drop(c->graph, buffers[i], false);
+  return ok || !n ? CN_OK : CN_NO_MEMORY;
 }
 CNI_VJP(where) {
   if (want[1]) gx[1] = cn_where(g, X0, gy[0], NUMBER(gy[0], 0));
@@ -98,7 +111,8 @@ static void where_reference(const cn_reference *r) {
 }
 CN_OP(where, CN_WHERE, .outputs = 1, .flags = CN_OP_BROADCASTS, .reads = CN_READS_X(0), .infer = where_infer, .forward = where_forward, .vjp = where_vjp,
       .reference = where_reference,
-      .samples = CN_TEXTS("b[3,4], f[3,4], f[3,4]", "b[4], f[3,1], f[]", "b[3,4], f[], f[3,4]", "b[0], f[0], f[]", "i[3]@0:2, f[3], f[3]"),
+      .samples = CN_TEXTS("b[3,4], f[3,4], f[3,4]", "b[4], f[3,1], f[]", "b[3,4], f[], f[3,4]", "b[0], f[0], f[]", "i[3]@0:2, f[3], f[3]",
+                          "l[257,1]@0:2, i[129]@0:3, i[257,129]@0:3", "b[], l[3]@0:3, l[]@0:3"),
       .rejects = CN_TEXTS("b[3], f[4], f[4] => shapes do not broadcast: [3], [4] and [4]", "b[3], f[3], i[3]@0:2 => dtypes differ"));
 
 const cn_op *const cni_ops_logic[] = { &cn_op_equal,       &cn_op_not_equal,     &cn_op_less,        &cn_op_less_equal,

@@ -35,10 +35,7 @@ CNI_VJP(negative) {
   gx[0] = cn_negative(g, gy[0]);
 }
 CNI_REFERENCE1(negative, -x)
-static int64_t negative_integer(int64_t a, int64_t b) { return (void)b, (int64_t)(0 - (uint64_t)a); }
-static cn_code negative_forward(const cn_call *c) {
-  return cni_is_float((cn_dtype)c->x[0]->dtype) ? cni_map(c, K->negative, NULL) : cni_integer_map(c, negative_integer);
-}
+static cn_code negative_forward(const cn_call *c) { return cni_map(c, K->negative, NULL); }
 static cn_code negative_backward(const cn_call *c) { return cni_map_grad(c, K->negative_grad, NULL); }
 CN_OP(negative, CN_LIST_X, .outputs = 1, .infer = infer_number, .forward = negative_forward, .vjp = negative_vjp, .backward = negative_backward,
       .reference = negative_reference, SAMPLES(""), TEXT_REJECTS);
@@ -48,8 +45,7 @@ CNI_VJP(abs) {
   gx[0] = cn_multiply(g, gy[0], cn_sign(g, X0));
 }
 CNI_REFERENCE1(abs, fabs(x))
-static int64_t abs_integer(int64_t a, int64_t b) { return (void)b, a < 0 ? (int64_t)(0 - (uint64_t)a) : a; }
-static cn_code abs_forward(const cn_call *c) { return cni_is_float((cn_dtype)c->x[0]->dtype) ? cni_map(c, K->abs, NULL) : cni_integer_map(c, abs_integer); }
+static cn_code abs_forward(const cn_call *c) { return cni_map(c, K->abs, NULL); }
 static cn_code abs_backward(const cn_call *c) { return cni_map_grad(c, K->abs_grad, NULL); }
 CN_OP(abs, CN_LIST_X, .outputs = 1, .reads = CN_READS_X(0), .infer = infer_number, .forward = abs_forward, .vjp = abs_vjp, .backward = abs_backward,
       .reference = abs_reference, SAMPLES("@0.1:2"), TEXT_REJECTS);
@@ -59,10 +55,7 @@ CNI_VJP(square) {
   gx[0] = cn_multiply(g, gy[0], cn_scale(g, X0, 2));
 }
 CNI_REFERENCE1(square, x * x)
-static int64_t square_integer(int64_t a, int64_t b) { return (void)b, (int64_t)((uint64_t)a * (uint64_t)a); }
-static cn_code square_forward(const cn_call *c) {
-  return cni_is_float((cn_dtype)c->x[0]->dtype) ? cni_map(c, K->square, NULL) : cni_integer_map(c, square_integer);
-}
+static cn_code square_forward(const cn_call *c) { return cni_map(c, K->square, NULL); }
 static cn_code square_backward(const cn_call *c) { return cni_map_grad(c, K->square_grad, NULL); }
 CN_OP(square, CN_LIST_X, .outputs = 1, .reads = CN_READS_X(0), .infer = infer_number, .forward = square_forward, .vjp = square_vjp, .backward = square_backward,
       .reference = square_reference, SAMPLES(""), TEXT_REJECTS);

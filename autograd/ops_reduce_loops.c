@@ -1,92 +1,31 @@
-/* Loops of the reductions: [outer, n, inner] to [outer, inner], and their division among threads. Those of floats are kernels. */
-#include <math.h>
+/* Loops of the reductions: [outer, n, inner] to [outer, inner], by the kernels, and their division among threads. */
 #include "ops_reduce_private.h"
 #include "../core/threads_private.h"
 
 typedef void (*reduce_loop)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
 
-#define STEP_SUM(s, v) ((s) + (v))
-#define STEP_PROD(s, v) ((s) * (v))
-#define STEP_MAX(s, v) ((v) > (s) || (v) != (v) ? (v) : (s))
-#define STEP_MIN(s, v) ((v) < (s) || (v) != (v) ? (v) : (s))
-#define STEP_ANY(s, v) ((s) | ((v) != 0))
-#define STEP_ALL(s, v) ((s) & ((v) != 0))
-#define STEP_COUNT(s, v) ((s) + ((v) != 0))
-
-/* x of type T, accumulator A, result R. */
-#define LOOP(name, T, A, R, START, STEP)                                                           \
-  static void name(void *yv, const void *xv, int64_t outer, int64_t n, int64_t inner) {            \
-    const T *x = xv;                                                                               \
-    R *y = yv;                                                                                     \
-    for (int64_t o = 0; o < outer; o++, x += n * inner, y += inner) {                              \
-      if (inner == 1) {                                                                            \
-        A s = START;                                                                               \
-        for (int64_t i = 0; i < n; i++) s = (A)STEP(s, (A)x[i]);                                   \
-        *y = (R)s;                                                                                 \
-        continue;                                                                                  \
-      }                                                                                            \
-      for (int64_t j = 0; j < inner; j++) y[j] = (R)START;                                         \
-      for (int64_t i = 0; i < n; i++)                                                              \
-        for (int64_t j = 0; j < inner; j++) y[j] = (R)STEP((A)y[j], (A)x[i * inner + j]);          \
-    }                                                                                              \
-  }
-/* Truth values and counts keep an int accumulator; the element is compared in its own type. */
-#define TRUTH(name, T, R, START, STEP)                                                             \
-  static void name(void *yv, const void *xv, int64_t outer, int64_t n, int64_t inner) {            \
-    const T *x = xv;                                                                               \
-    R *y = yv;                                                                                     \
-    for (int64_t o = 0; o < outer; o++, x += n * inner, y += inner) {                              \
-      for (int64_t j = 0; j < inner; j++) y[j] = START;                                            \
-      for (int64_t i = 0; i < n; i++)                                                              \
-        for (int64_t j = 0; j < inner; j++) y[j] = (R)STEP(y[j], x[i * inner + j]);                \
-    }                                                                                              \
-  }
-#define TRUTHS(T, name)                         \
-  TRUTH(name##_any, T, uint8_t, 0, STEP_ANY)    \
-  TRUTH(name##_all, T, uint8_t, 1, STEP_ALL)    \
-  TRUTH(name##_count, T, int32_t, 0, STEP_COUNT)
-#define EXTREMA(T, name, lowest, highest)       \
-  LOOP(name##_max, T, T, T, lowest, STEP_MAX)   \
-  LOOP(name##_min, T, T, T, highest, STEP_MIN)
-
-LOOP(i32_sum, int32_t, int64_t, int32_t, 0, STEP_SUM)
-LOOP(i64_sum, int64_t, int64_t, int64_t, 0, STEP_SUM)
-LOOP(u8_sum, uint8_t, int64_t, int32_t, 0, STEP_SUM)
-LOOP(i32_mean, int32_t, double, float, 0, STEP_SUM)
-LOOP(i64_mean, int64_t, double, float, 0, STEP_SUM)
-LOOP(u8_mean, uint8_t, double, float, 0, STEP_SUM)
-LOOP(i32_prod, int32_t, int64_t, int32_t, 1, STEP_PROD)
-LOOP(i64_prod, int64_t, int64_t, int64_t, 1, STEP_PROD)
-LOOP(u8_prod, uint8_t, int64_t, int32_t, 1, STEP_PROD)
-EXTREMA(int32_t, i32, INT32_MIN, INT32_MAX)
-EXTREMA(int64_t, i64, INT64_MIN, INT64_MAX)
-EXTREMA(uint8_t, u8, 0, UINT8_MAX)
-TRUTHS(float, f32)
-TRUTHS(double, f64)
-TRUTHS(int32_t, i32)
-TRUTHS(int64_t, i64)
-TRUTHS(uint8_t, u8)
-
-/* Of floats: NULL where a kernel does it. */
-static const struct { reduce_loop loop[CN_STRING]; cn_dtype dtype[CN_STRING]; } kinds[CNI_REDUCTIONS] = {
-  [CNI_SUM] = { { NULL, NULL, i32_sum, i64_sum, u8_sum, u8_sum }, { CN_F32, CN_F64, CN_I32, CN_I64, CN_I32, CN_I32 } },
-  [CNI_MEAN] = { { NULL, NULL, i32_mean, i64_mean, u8_mean, u8_mean }, { CN_F32, CN_F64, CN_F32, CN_F32, CN_F32, CN_F32 } },
-  [CNI_PROD] = { { NULL, NULL, i32_prod, i64_prod, u8_prod, u8_prod }, { CN_F32, CN_F64, CN_I32, CN_I64, CN_I32, CN_I32 } },
-  [CNI_MAX] = { { NULL, NULL, i32_max, i64_max, u8_max, u8_max }, { CN_F32, CN_F64, CN_I32, CN_I64, CN_U8, CN_BOOL } },
-  [CNI_MIN] = { { NULL, NULL, i32_min, i64_min, u8_min, u8_min }, { CN_F32, CN_F64, CN_I32, CN_I64, CN_U8, CN_BOOL } },
-  [CNI_ANY] = { { f32_any, f64_any, i32_any, i64_any, u8_any, u8_any }, { CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL } },
-  [CNI_ALL] = { { f32_all, f64_all, i32_all, i64_all, u8_all, u8_all }, { CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL } },
-  [CNI_COUNT] = { { f32_count, f64_count, i32_count, i64_count, u8_count, u8_count }, { CN_I32, CN_I32, CN_I32, CN_I32, CN_I32, CN_I32 } },
-  [CNI_SQUARES] = { { NULL }, { CN_F32, CN_F64, CN_STRING, CN_STRING, CN_STRING, CN_STRING } },
-};
-
 static reduce_loop loop_of(const cn_graph *g, cni_reduction kind, cn_dtype dtype) {
-  if (kinds[kind].loop[dtype]) return kinds[kind].loop[dtype];
   const cni_kernels *k = cni_kernels_for(g, dtype);
-  return kind == CNI_PROD ? k->prod : kind == CNI_MAX ? k->max : kind == CNI_MIN ? k->min : kind == CNI_SQUARES ? k->squares : k->sum;
+  const reduce_loop loops[CNI_REDUCTIONS] = {
+    [CNI_SUM] = k->sum, [CNI_MEAN] = k->mean, [CNI_PROD] = k->prod, [CNI_MAX] = k->max, [CNI_MIN] = k->min, [CNI_ANY] = k->any, [CNI_ALL] = k->all,
+    [CNI_COUNT] = k->count, [CNI_SQUARES] = k->squares
+  };
+  return loops[kind];
 }
 
-cn_dtype cni_reduction_dtype(cni_reduction kind, cn_dtype x) { return x >= CN_STRING ? CN_STRING : kinds[kind].dtype[x]; }
+/* dtypes of the results; CN_STRING: there are none. */
+static const cn_dtype results[CNI_REDUCTIONS][CN_STRING] = {
+  [CNI_SUM] = { CN_F32, CN_F64, CN_I32, CN_I64, CN_I32, CN_I32 },
+  [CNI_MEAN] = { CN_F32, CN_F64, CN_F32, CN_F32, CN_F32, CN_F32 },
+  [CNI_PROD] = { CN_F32, CN_F64, CN_I32, CN_I64, CN_I32, CN_I32 },
+  [CNI_MAX] = { CN_F32, CN_F64, CN_I32, CN_I64, CN_U8, CN_BOOL },
+  [CNI_MIN] = { CN_F32, CN_F64, CN_I32, CN_I64, CN_U8, CN_BOOL },
+  [CNI_ANY] = { CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL },
+  [CNI_ALL] = { CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL, CN_BOOL },
+  [CNI_COUNT] = { CN_I32, CN_I32, CN_I32, CN_I32, CN_I32, CN_I32 },
+  [CNI_SQUARES] = { CN_F32, CN_F64, CN_STRING, CN_STRING, CN_STRING, CN_STRING },
+};
+cn_dtype cni_reduction_dtype(cni_reduction kind, cn_dtype x) { return x >= CN_STRING ? CN_STRING : results[kind][x]; }
 
 /* How partial results are joined. */
 static cni_reduction joining(cni_reduction kind) { return kind == CNI_COUNT || kind == CNI_SQUARES || kind == CNI_MEAN ? CNI_SUM : kind; }
@@ -111,7 +50,7 @@ static void reduce_parts(void *context, int64_t begin, int64_t end) {
 }
 
 static bool reduce_runs(cn_graph *g, cni_reduction kind, cn_dtype dtype, cni_runs r, const void *x, void *y) {
-  const cn_dtype out = kinds[kind].dtype[dtype];
+  const cn_dtype out = results[kind][dtype];
   job j = { loop_of(g, kind, dtype), y, x, cn_dtype_size(dtype), cn_dtype_size(out), r.n, r.inner, 0 };
   if (!r.outer || !r.inner) return true;
   const int64_t row = r.n * r.inner;
@@ -152,7 +91,7 @@ bool cni_reduce(cn_graph *g, cni_reduction kind, cn_dtype dtype, const cn_dims *
   const cni_runs r = cni_collapse(dims, bits);
   if (!r.packed) return reduce_runs(g, kind, dtype, r, x, y);
   const uint32_t group = last_group(dims, bits);
-  const cn_dtype out = kinds[kind].dtype[dtype];
+  const cn_dtype out = results[kind][dtype];
   cn_dims rest;
   cni_reduced_dims(dims, group, true, &rest);
   cni_buffer *buffer;

@@ -9,27 +9,13 @@ static cn_code whole_infer(const cn_call *c) {
   const cn_dtype d = (cn_dtype)c->x[0]->dtype;
   return cni_is_float(d) || d == CN_BOOL || d == CN_STRING ? cn_fail(c->graph, CN_DTYPE, "needs integers, got %s", cn_dtype_name(d)) : cn_infer_broadcast(c);
 }
-/* Of absolute values, in unsigned numbers: the smallest integer has none of its own. */
-static uint64_t divisor(int64_t a, int64_t b) {
-  uint64_t x = a < 0 ? 0 - (uint64_t)a : (uint64_t)a, y = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
-  while (y) {
-    const uint64_t rest = x % y;
-    x = y, y = rest;
-  }
-  return x;
-}
-static int64_t gcd_integer(int64_t a, int64_t b) { return (int64_t)divisor(a, b); }
-static int64_t lcm_integer(int64_t a, int64_t b) {
-  const uint64_t d = divisor(a, b), x = a < 0 ? 0 - (uint64_t)a : (uint64_t)a, y = b < 0 ? 0 - (uint64_t)b : (uint64_t)b;
-  return d ? (int64_t)(x / d * y) : 0;
-}
 static double naive_gcd(double a, double b) { /* by trying */
   double d = fmax(fabs(a), fabs(b));
   while (d > 1 && (fmod(a, d) != 0 || fmod(b, d) != 0)) d--;
   return d;
 }
 #define WHOLE(op, value)                                                                  \
-  static cn_code op##_forward(const cn_call *c) { return cni_integer_map(c, op##_integer); } \
+  static cn_code op##_forward(const cn_call *c) { return cni_binary_map(c, cni_kernels_of(c)->op, cni_width_of(c)); } \
   CNI_REFERENCE2(op, value)                                                               \
   CN_OP(op, CN_LIST_AB, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = whole_infer, .forward = op##_forward, .reference = op##_reference,                     \
         .samples = CN_TEXTS("i[3,4]@-30:30, i[3,4]@-30:30", "i[3,4]@0:20, i[4]@0:20", "l[2,1]@-50:50, l[3]@-50:50", "i[]@6:7, i[3]@0:5", "i[0]@1:3, i[0]@1:3"),     \
@@ -42,11 +28,7 @@ static cn_code bitwise_not_infer(const cn_call *c) {
   const cn_dtype d = (cn_dtype)c->x[0]->dtype;
   return cni_is_float(d) || d == CN_STRING ? cn_fail(c->graph, CN_DTYPE, "needs integers or bool, got %s", cn_dtype_name(d)) : cn_infer_same(c);
 }
-static cn_code bitwise_not_forward(const cn_call *c) {
-  const bool logical = c->x[0]->dtype == CN_BOOL;
-  for (int64_t i = 0; i < c->y[0]->count; i++) cni_integer_set(c->y[0], i, logical ? !cni_integer_at(c->x[0], i) : ~cni_integer_at(c->x[0], i));
-  return CN_OK;
-}
+static cn_code bitwise_not_forward(const cn_call *c) { return cni_map(c, cni_kernels_of(c)->bitwise_not, NULL); }
 static void bitwise_not_reference(const cn_reference *r) {
   const int d = r->call->x[0]->dtype;
   for (int64_t i = 0; i < r->call->y[0]->count; i++) r->y[0][i] = d == CN_BOOL ? 1 - r->x[0][i] : d == CN_U8 ? 255 - r->x[0][i] : -r->x[0][i] - 1;

@@ -4,7 +4,7 @@
 
 #define K cni_kernels_of(c)
 #define FLOAT_REJECTS .rejects = CN_TEXTS("i[3]@0:3 => needs float32 or float64, got int32")
-#define ANY_SAMPLES .samples = CN_TEXTS("f[3,4]", "f[]", "f[2,1,3]", "f[0,3]", "f[1]")
+#define ANY_SAMPLES .samples = CN_TEXTS("f[3,4]", "f[]", "f[2,1,3]", "f[0,3]", "f[1]", "f[257,129]")
 
 /* ---- clip, scale, shift ---- */
 #define PARAMETERS(op, ...)                          \
@@ -64,8 +64,7 @@ static cn_code round_forward(const cn_call *c) {
   const int64_t decimals = ((const cn_round_args *)c->args)->decimals;
   if (!decimals) return cni_map(c, K->round, NULL);
   const double up = pow(10, (double)decimals);
-  for (int64_t i = 0; i < c->y[0]->count; i++) cni_value_set(c->y[0], i, rint(cni_value_at(c->x[0], i) * up) / up);
-  return CN_OK;
+  return cni_map(c, K->round_to, &up);
 }
 CNI_REFERENCE1(round, rint(x * pow(10, (double)o->decimals)) / pow(10, (double)o->decimals))
 CN_OP(round, CN_ROUND, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = cn_infer_same_float, .forward = round_forward, .reference = round_reference,
@@ -79,15 +78,7 @@ static cn_code infer_bool(const cn_call *c) {
   return CN_OK;
 }
 #define TEST(op, expression)                                                                        \
-  static cn_code op##_forward(const cn_call *c) {                                                   \
-    uint8_t *y = c->y[0]->data;                                                                     \
-    for (int64_t i = 0; i < c->y[0]->count; i++) {                                                  \
-      const double x = cni_value_at(c->x[0], i);                                                    \
-      const bool holds = (expression);                                                              \
-      y[i] = holds;                                                                                 \
-    }                                                                                               \
-    return CN_OK;                                                                                   \
-  }                                                                                                 \
+  static cn_code op##_forward(const cn_call *c) { return cni_map(c, K->op, NULL); }                 \
   CNI_REFERENCE1(op, (expression) ? 1 : 0)                                                          \
   CN_OP(op, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = infer_bool, .forward = op##_forward, .reference = op##_reference, ANY_SAMPLES, \
         .rejects = CN_TEXTS("s[3] => needs numbers, got string"));

@@ -210,44 +210,21 @@ static cn_code search_infer(const cn_call *c) {
   return CN_OK;
 }
 /* The first of equals; a NaN wins. */
-typedef struct places {
-  void (*f)(int64_t *y, const void *x, int64_t outer, int64_t n, int64_t inner);
-  const cn_call *call;
-  cni_runs runs;
-  int64_t *at;
-} places;
-static void places_part(void *ctx, int64_t begin, int64_t end) {
-  const places *p = ctx;
-  const cni_runs r = p->runs;
-  const char *x = (const char *)p->call->x[0]->data + (size_t)(begin * r.n * r.inner) * cni_width_of(p->call);
-  p->f(p->at + begin * r.inner, x, end - begin, r.n, r.inner);
-}
-static cn_code search_floats(const cn_call *c, bool largest) {
-  const cni_kernels *k = cni_kernels_for(c->graph, (cn_dtype)c->x[0]->dtype);
-  const int64_t lanes = c->y[0]->count;
-  places p = { largest ? k->argmax : k->argmin, c, search_of(c), NULL };
-  cni_buffer *b;
-  if (!lanes) return CN_OK;
-  p.at = cni_borrow(c->graph, (size_t)lanes * sizeof *p.at, &b);
-  if (!p.at) return CN_NO_MEMORY;
-  cni_parallel(c->graph, p.runs.outer, CNI_GRAIN / (p.runs.n * p.runs.inner) + 1, places_part, &p);
-  for (int64_t i = 0; i < lanes; i++) ((int32_t *)c->y[0]->data)[i] = (int32_t)p.at[i];
-  cni_buffer_drop(c->graph, b, false);
-  return CN_OK;
+typedef struct search_job {
+  void (*kernel)(int32_t *y, const void *x, int64_t outer, int64_t n, int64_t inner);
+  int32_t *y;
+  const char *x;
+  cni_runs r;
+  size_t width;
+} search_job;
+static void search_part(void *ctx, int64_t begin, int64_t end) {
+  const search_job *j = ctx;
+  j->kernel(j->y + begin * j->r.inner, j->x + (size_t)(begin * j->r.n * j->r.inner) * j->width, end - begin, j->r.n, j->r.inner);
 }
 static cn_code search(const cn_call *c, bool largest) {
-  const cni_runs r = search_of(c);
-  if (cni_is_float((cn_dtype)c->x[0]->dtype)) return search_floats(c, largest);
-  for (int64_t lane = 0; lane < r.outer * r.inner; lane++) {
-    const int64_t start = lane / r.inner * r.n * r.inner + lane % r.inner;
-    int64_t best = 0;
-    double most = cni_value_at(c->x[0], start);
-    for (int64_t i = 1; i < r.n; i++) {
-      const double v = cni_value_at(c->x[0], start + i * r.inner);
-      if (largest ? v > most : v < most) best = i, most = v;
-    }
-    ((int32_t *)c->y[0]->data)[lane] = (int32_t)best;
-  }
+  const cni_kernels *k = cni_kernels_of(c);
+  search_job j = { largest ? k->argmax : k->argmin, c->y[0]->data, c->x[0]->data, search_of(c), cni_width_of(c) };
+  if (c->y[0]->count) cni_parallel(c->graph, j.r.outer, CNI_GRAIN / (j.r.n * j.r.inner) + 1, search_part, &j);
   return CN_OK;
 }
 static cn_code argmax_forward(const cn_call *c) { return search(c, true); }
@@ -265,7 +242,7 @@ static void search_reference(const cn_reference *r, bool largest) {
 static void argmax_reference(const cn_reference *r) { search_reference(r, true); }
 static void argmin_reference(const cn_reference *r) { search_reference(r, false); }
 #define SEARCH_TESTS                                                                                                                  \
-  .samples = CN_TEXTS("f[3,5]", "f[3,5], axis=0", "f[2,3,4], axis=1, keepdims=true", "i[6]@0:4", "f[2,3], axis=-1", "f[2,3], keepdims=true"),   \
+  .samples = CN_TEXTS("f[3,5]", "f[3,5], axis=0", "f[2,3,4], axis=1, keepdims=true", "i[6]@0:4", "f[2,3], axis=-1", "f[2,3], keepdims=true", "f[257,129]@distinct, axis=1", "f[3,90,70]@distinct, axis=1"),   \
   .rejects = CN_TEXTS("f[3,4], axis=2 => axis 2 is out of range for rank 2", "f[0] => axis 0 has no elements", "s[3] => texts are not sorted")
 CN_OP(argmax, CN_LIST_ARGUMENT, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = search_infer, .forward = argmax_forward, .reference = argmax_reference,
       SEARCH_TESTS);

@@ -95,24 +95,23 @@ static cn_code signbit_infer(const cn_call *c) {
   c->sig[0].dtype = CN_BOOL;
   return cni_refuse_strings(c);
 }
-static cn_code signbit_forward(const cn_call *c) {
-  for (int64_t i = 0; i < c->y[0]->count; i++) cni_value_set(c->y[0], i, signbit(cni_value_at(c->x[0], i)) != 0);
-  return CN_OK;
-}
+static cn_code signbit_forward(const cn_call *c) { return cni_map(c, cni_kernels_of(c)->signbit, NULL); }
 CNI_REFERENCE1(signbit, x < 0)
 CN_OP(signbit, CN_LIST_X, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = signbit_infer, .forward = signbit_forward, .reference = signbit_reference,
       .samples = CN_TEXTS("f[3,4]", "i[5]@-3:3", "l[2]@-3:3", "b[2]", "f[]", "f[0]"), .rejects = CN_TEXTS("s[2] => string", " => input x is missing"));
 
-COMPOSE(nan_to_num) {
-  const cn_nan_to_num_args *o = c->args;
-  cn_tensor *x = c->x[0];
-  const double most = x->dtype == CN_F64 ? DBL_MAX : FLT_MAX;
-  y[0] = cn_where(g, cn_isnan(g, x), NUMBER(x, o->nan), x);
-  y[0] = cn_where(g, cn_isposinf(g, x), NUMBER(x, isnan(o->posinf) ? most : o->posinf), y[0]);
-  y[0] = cn_where(g, cn_isneginf(g, x), NUMBER(x, isnan(o->neginf) ? -most : o->neginf), y[0]);
+#define NUMBERS \
+  const cn_nan_to_num_args *o = c->args; \
+  const double most = c->x[0]->dtype == CN_F64 ? DBL_MAX : (double)FLT_MAX, \
+               p[] = { o->nan, isnan(o->posinf) ? most : o->posinf, isnan(o->neginf) ? -most : o->neginf };
+static cn_code nan_to_num_forward(const cn_call *c) { NUMBERS return cni_map(c, cni_kernels_of(c)->nan_to_num, p); }
+static cn_code nan_to_num_backward(const cn_call *c) { return cni_map_grad(c, cni_kernels_of(c)->nan_to_num_grad, NULL); }
+CNI_VJP(nan_to_num) {
+  if (want[0]) gx[0] = cn_where(g, cn_isfinite(g, X0), gy[0], NUMBER(gy[0], 0));
 }
 CNI_REFERENCE1(nan_to_num, isnan(x) ? o->nan : x)
-CN_OP(nan_to_num, CN_LIST_NAN_TO_NUM, .outputs = 1, .infer = cn_infer_same_float, .compose = nan_to_num_compose, .reference = nan_to_num_reference,
+CN_OP(nan_to_num, CN_LIST_NAN_TO_NUM, .outputs = 1, .reads = CN_READS_X(0), .infer = cn_infer_same_float, .forward = nan_to_num_forward, .vjp = nan_to_num_vjp,
+      .backward = nan_to_num_backward, .reference = nan_to_num_reference,
       .samples = CN_TEXTS("f[3,4]", "f[2], nan=1, posinf=2, neginf=-2", "f[]"), REJECTS);
 
 /* ---- two inputs ---- */

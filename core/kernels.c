@@ -6,7 +6,7 @@
 #include <omp.h>
 #endif
 
-typedef struct isa_row { const cni_kernels *f32, *f64; bool (*there)(void); } isa_row;
+typedef struct isa_row { const cni_kernels *tables[CN_STRING]; bool (*there)(void); } isa_row;
 
 static bool always(void) { return true; }
 #if defined(__x86_64__)
@@ -19,13 +19,17 @@ static bool has_avx512(void) {
 #endif
 
 /* The best first. */
+#define ROW(isa, there)                                                                                                                \
+  { { &cni_kernels_##isa##_f32, &cni_kernels_##isa##_f64, &cni_kernels_##isa##_i32, &cni_kernels_##isa##_i64, &cni_kernels_##isa##_u8, \
+      &cni_kernels_##isa##_truth }, there }
 static const isa_row isa_rows[] = {
 #if defined(__x86_64__)
-  { &cni_kernels_avx512_f32, &cni_kernels_avx512_f64, has_avx512 },
-  { &cni_kernels_avx2_f32, &cni_kernels_avx2_f64, has_avx2 },
+  ROW(avx512, has_avx512),
+  ROW(avx2, has_avx2),
 #endif
-  { &cni_kernels_baseline_f32, &cni_kernels_baseline_f64, always },
+  ROW(baseline, always),
 };
+_Static_assert(CN_F32 == 0 && CN_F64 == 1 && CN_I32 == 2 && CN_I64 == 3 && CN_U8 == 4 && CN_BOOL == 5 && CN_STRING == 6, "the order of ROW");
 
 const cni_kernels *cni_kernels_named(const char *isa, cn_dtype dtype) {
 #if defined(__x86_64__)
@@ -33,8 +37,8 @@ const cni_kernels *cni_kernels_named(const char *isa, cn_dtype dtype) {
 #endif
   for (size_t i = 0; i < sizeof isa_rows / sizeof *isa_rows; i++) {
     const isa_row *r = &isa_rows[i];
-    if (isa && strcmp(isa, r->f32->isa) != 0) continue;
-    if (r->there()) return dtype == CN_F64 ? r->f64 : r->f32;
+    if (isa && strcmp(isa, r->tables[0]->isa) != 0) continue;
+    if (r->there()) return r->tables[dtype];
   }
   return NULL;
 }
@@ -42,10 +46,9 @@ const cni_kernels *cni_kernels_named(const char *isa, cn_dtype dtype) {
 void cni_kernels_select(cn_graph *g) {
   cni_context *c = cni_context_of(g);
   const char *wanted = getenv("CN_ISA");
-  for (int i = 0; i < 2; i++) {
-    const cn_dtype dtype = i ? CN_F64 : CN_F32;
-    c->kernels[i] = wanted ? cni_kernels_named(wanted, dtype) : NULL;
-    if (!c->kernels[i]) c->kernels[i] = cni_kernels_named(NULL, dtype);
+  for (int i = 0; i < CN_STRING; i++) {
+    c->kernels[i] = wanted ? cni_kernels_named(wanted, (cn_dtype)i) : NULL;
+    if (!c->kernels[i]) c->kernels[i] = cni_kernels_named(NULL, (cn_dtype)i);
   }
 #ifdef _OPENMP
   const int most = omp_get_max_threads(), cores = omp_get_num_procs();

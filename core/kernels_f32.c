@@ -9,4 +9,5 @@
 #define SINGLE 1
 #define LANES 32
 #define M(function) function##f
+#define TRUTH int32_t
 #include "kernels_template.inc"

@@ -9,4 +9,5 @@
 #define SINGLE 0
 #define LANES 16
 #define M(function) function
+#define TRUTH int64_t
 #include "kernels_template.inc"

@@ -1,6 +1,7 @@
-/* Numeric kernels: one template for float and double, compiled once per instruction set, in tables chosen by CPUID. All are single-threaded over the range
- * they are given (threads_private.h divides).
- * Pointers are void so that callers need no casts; they point at arrays of the table's type T (float or double) unless said otherwise. Outputs may be the
+/* Numeric kernels: one template for float and double, one for integers and truth values (whose tables have NULL where there is no such kernel), compiled once
+ * per instruction set, in tables chosen by CPUID. All are single-threaded over the range they are given
+ * (threads_private.h divides).
+ * Pointers are void so that callers need no casts; they point at arrays of the table's type T unless said otherwise. Outputs may be the
  * same array as an input of the same length, never a part of one. NaN and infinities survive everywhere. */
 #ifndef CN_CORE_KERNELS_PRIVATE_H
 #define CN_CORE_KERNELS_PRIVATE_H
@@ -23,18 +24,24 @@ typedef void cni_unary_grad(void *gx, const void *gy, const void *x, const void 
   X(relu, Y_) X(relu6, Y_) X(leaky_relu, X_) /* (slope) */ X(relu_general, X_) /* (negative slope, max or infinity, threshold) */ \
   X(elu, X_) /* (alpha) */ X(selu, Y_) X(celu, X_) /* (alpha) */ X(hard_sigmoid, X_) X(hard_silu, X_) X(hard_tanh, X_) X(tanh_shrink, X_) \
   X(hard_shrink, X_) /* (threshold) */ X(soft_shrink, X_) /* (threshold) */ X(squareplus, X_) /* (b) */ X(sparse_plus, X_) X(sparse_sigmoid, X_) \
-  X(threshold, X_) /* (threshold, value) */ X(clip, X_) /* (min, max); NaN passes */ X(scale, N_) /* (factor) */ X(shift, N_) /* (addend) */
+  X(threshold, X_) /* (threshold, value) */ X(clip, X_) /* (min, max); NaN passes */ \
+  X(nan_to_num, X_) /* (of NaN, of infinity, of minus infinity) */ X(scale, N_) /* (factor) */ X(shift, N_) /* (addend) */
 /* Without a gradient (it is zero). round: half to even. */
-#define CNI_UNARY_STEPS(X) X(sign) X(floor) X(ceil) X(round) X(trunc)
+#define CNI_UNARY_STEPS(X) X(sign) X(floor) X(ceil) X(round) X(trunc) X(round_to) /* (10^decimals) */
+/* These write uint8_t 0 or 1. */
+#define CNI_TESTS(X) X(isnan) X(isinf) X(isfinite) X(signbit) X(logical_not)
 
 /* ---- elementwise, two inputs ----
  * y[i] = a[i * sa] op b[i * sb]; sa, sb in {0, 1}: with 0 the operand is one number. */
 typedef void cni_binary(void *y, const void *a, const void *b, int64_t n, int64_t sa, int64_t sb);
-/* maximum and minimum pass NaN on. floor_divide: floor(a / b). mod: the sign of b (Python's %); fmod: the sign of a (C's). squared_difference: (a - b)^2. */
-#define CNI_BINARY(X) X(add) X(subtract) X(multiply) X(divide) X(power) X(maximum) X(minimum) X(arctan2) X(floor_divide) X(mod) X(fmod) X(hypot) \
-  X(squared_difference)
+/* maximum and minimum pass NaN on. floor_divide: floor(a / b). mod: the sign of b (Python's %); fmod: the sign of a (C's). squared_difference: (a - b)^2.
+ * divide_no_nan: 0 where b is 0. logaddexp: ln(e^a + e^b). */
+#define CNI_BINARY(X) X(add) X(subtract) X(multiply) X(divide) X(divide_no_nan) X(power) X(maximum) X(minimum) X(arctan2) X(floor_divide) X(mod) X(fmod) X(hypot) \
+  X(squared_difference) X(logaddexp)
 /* Comparisons write uint8_t 0 or 1. */
-#define CNI_COMPARE(X) X(equal) X(not_equal) X(less) X(less_equal) X(greater) X(greater_equal)
+#define CNI_COMPARE(X) X(equal) X(not_equal) X(less) X(less_equal) X(greater) X(greater_equal) X(logical_and) X(logical_or) X(logical_xor)
+/* Of integers and truth values only. Shifts by all bits or more move all of them out, those by less than 0 give 0. */
+#define CNI_INTEGER(X) X(bitwise_and) X(bitwise_or) X(bitwise_xor) X(left_shift) X(right_shift) X(gcd) X(lcm)
 
 /* ---- optimizer passes ----
  * One pass over elements begin .. end of a weight. It has the form of cni_parallel's body: cni_parallel(g, n, CNI_GRAIN, k->adam, &update). In this order:
@@ -133,8 +140,11 @@ struct cni_kernels {
 #define MEMBER_UPDATE(name) cni_update_pass *name;
   CNI_UNARY_GRADIENTS(MEMBER_WITH_GRADIENT)
   CNI_UNARY_STEPS(MEMBER)
+  CNI_TESTS(MEMBER)
   CNI_BINARY(MEMBER_BINARY)
   CNI_COMPARE(MEMBER_BINARY)
+  CNI_INTEGER(MEMBER_BINARY)
+  cni_unary *bitwise_not;
   CNI_UPDATES(MEMBER_UPDATE)
 #undef MEMBER
 #undef MEMBER_WITH_GRADIENT
@@ -150,14 +160,18 @@ struct cni_kernels {
   double (*sum_squares)(const void *x, int64_t n);
 
   /* x [outer, n, inner] to y [outer, inner]. Sums are kept in many partial sums joined in double. n = 0: sum 0, prod 1, max -infinity, min infinity. max and
-   * min pass NaN on. */
+   * min pass NaN on. Sums and products of int32, uint8 and truth values are int32, of int64 int64, and wrap around; mean is the sum, of integers as float. */
   void (*sum)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
   void (*squares)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner); /* sums of them */
+  void (*mean)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
   void (*prod)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
   void (*max)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
   void (*min)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
-  void (*argmax)(int64_t *y, const void *x, int64_t outer, int64_t n, int64_t inner); /* the first of equals; a NaN wins; n > 0 */
-  void (*argmin)(int64_t *y, const void *x, int64_t outer, int64_t n, int64_t inner);
+  void (*any)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);   /* y: uint8_t 0 or 1 */
+  void (*all)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
+  void (*count)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner); /* of those that are not 0; y: int32_t */
+  void (*argmax)(int32_t *y, const void *x, int64_t outer, int64_t n, int64_t inner); /* the first of equals; a NaN wins; n > 0 */
+  void (*argmin)(int32_t *y, const void *x, int64_t outer, int64_t n, int64_t inner);
 
   /* Rows: x, y, gx, gy [rows, k]; y may be x, gx may be gy. */
   void (*softmax)(void *y, const void *x, int64_t rows, int64_t k);
@@ -222,12 +236,14 @@ struct cni_kernels {
   void (*attention_grad)(const struct cni_attention *a, const struct cni_attention_part *part, void *scratch);
 };
 
-extern const cni_kernels cni_kernels_baseline_f32, cni_kernels_baseline_f64;
+#define CNI_TABLES(isa) \
+  cni_kernels_##isa##_f32, cni_kernels_##isa##_f64, cni_kernels_##isa##_i32, cni_kernels_##isa##_i64, cni_kernels_##isa##_u8, cni_kernels_##isa##_truth
+extern const cni_kernels CNI_TABLES(baseline);
 #if defined(__x86_64__)
-extern const cni_kernels cni_kernels_avx2_f32, cni_kernels_avx2_f64, cni_kernels_avx512_f32, cni_kernels_avx512_f64;
+extern const cni_kernels CNI_TABLES(avx2), CNI_TABLES(avx512);
 #endif
 
-/* The table of an instruction set ("baseline", "avx2", "avx512"; NULL: the best of this CPU); NULL where the CPU lacks it. dtype: CN_F32 or CN_F64. */
+/* The table of an instruction set ("baseline", "avx2", "avx512"; NULL: the best of this CPU); NULL where the CPU lacks it. dtype: not CN_STRING. */
 const cni_kernels *cni_kernels_named(const char *isa, cn_dtype dtype);
 /* Fills the context's kernels and threads: the best tables for this CPU, or those that the environment's CN_ISA names; at most as many threads as OpenMP
  * allows and the machine has. */

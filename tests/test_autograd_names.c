@@ -84,6 +84,15 @@ Test(autograd_names, closeness) {
   CHECK_TENSOR(cn_isclose(g, INTEGERS(g, CN_DIMS(2), 3, 4), INTEGERS(g, CN_DIMS(2), 3, 5)), CN_DIMS(2), 0, 1, 0);
 }
 
+Test(autograd_names, without_nan_and_infinities) {
+  cn_tensor *x = cn_watch(DOUBLES(CN_DIMS(4), NAN, INFINITY, -INFINITY, 3)), *y = cn_nan_to_num(g, x, .nan = 5, .posinf = 6, .neginf = 7);
+  CHECK_TENSOR(y, CN_DIMS(4), 0, 5, 6, 7, 3);
+  CHECK_GRADIENT(cn_sum(g, y), x, CN_DIMS(4), 0, 0, 0, 1);
+  CHECK_TENSOR(cn_isfinite(g, x), CN_DIMS(4), 0, 0, 0, 0, 1);
+  CHECK_TENSOR(cn_isinf(g, x), CN_DIMS(4), 0, 0, 1, 1, 0);
+  CHECK_TENSOR(cn_logical_or(g, x, cn_zeros_like(g, x)), CN_DIMS(4), 0, 1, 1, 1, 1);
+}
+
 Test(autograd_names, signs_and_steps) {
   CHECK_TENSOR(cn_signbit(g, DOUBLES(CN_DIMS(4), 0, -0.0, -INFINITY, 2)), CN_DIMS(4), 0, 0, 1, 1, 0);
   cn_tensor *a = DOUBLES(CN_DIMS(3), -1, 0, 2), *b = cn_watch(DOUBLES(CN_DIMS(3), 5, 6, 7)), *y = cn_heaviside(g, a, b);

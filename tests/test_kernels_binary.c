@@ -18,19 +18,24 @@ REFERENCE(mod, mod_of(a, b))
 REFERENCE(fmod, fmod(a, b))
 REFERENCE(hypot, hypot(a, b))
 REFERENCE(squared_difference, (a - b) * (a - b))
+REFERENCE(divide_no_nan, b == 0 ? 0 : a / b)
+REFERENCE(logaddexp, fmax(a, b) + log1p(exp(-fabs(a - b))))
 REFERENCE(equal, a == b)
 REFERENCE(not_equal, a != b)
 REFERENCE(less, a < b)
 REFERENCE(less_equal, a <= b)
 REFERENCE(greater, a > b)
 REFERENCE(greater_equal, a >= b)
+REFERENCE(logical_and, a != 0 && b != 0)
+REFERENCE(logical_or, a != 0 || b != 0)
+REFERENCE(logical_xor, (a != 0) != (b != 0))
 
 typedef struct binary_case { const char *name; size_t kernel; double (*f)(double a, double b); double low; bool compares; } binary_case;
 #define CASE(name, low) { #name, offsetof(cni_kernels, name), name##_of_two, low, false },
 #define ANY(name) CASE(name, -4)
 #define COMPARES(name) { #name, offsetof(cni_kernels, name), name##_of_two, -4, true },
 static const binary_case cases[] = { ANY(add) ANY(subtract) ANY(multiply) ANY(divide) CASE(power, 0.1) ANY(maximum) ANY(minimum) ANY(arctan2) ANY(mod)
-    ANY(fmod) ANY(hypot) ANY(squared_difference)
+    ANY(fmod) ANY(hypot) ANY(squared_difference) ANY(divide_no_nan) ANY(logaddexp)
                                      CNI_COMPARE(COMPARES) };
 #define CASES (int)(sizeof cases / sizeof *cases)
 
@@ -73,6 +78,8 @@ static void check_special(const cni_kernels *k, cn_dtype dtype) {
     { "floor_divide", k->floor_divide, 7, 2, 3 },  { "power", k->power, -3, 2, 9 },           { "power", k->power, -2, 3, -8 },       { "power", k->power, 0,
         0, 1 },
     { "divide", k->divide, 1, 0, inf },            { "hypot", k->hypot, 3, 4, 5 },            { "power", k->power, -8, 0.5, nan },
+    { "divide_no_nan", k->divide_no_nan, 1, 0, 0 }, { "logaddexp", k->logaddexp, inf, inf, inf }, { "logaddexp", k->logaddexp, -inf, -inf, -inf },
+    { "logaddexp", k->logaddexp, -inf, 1, 1 },     { "logaddexp", k->logaddexp, nan, 1, nan }, { "logaddexp", k->logaddexp, -inf, nan, nan },
   };
   for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
     for (int64_t n = 1; n < 20; n += 18)

@@ -56,7 +56,7 @@ Test(core_kernels, long_sum) { for_each_table(check_long_sum); }
 
 static void check_places(const cni_kernels *k, cn_dtype dtype) {
   static numbers x;
-  int64_t y[200];
+  int32_t y[200];
   for (int s = 0; s < SHAPES; s++)
     for (int nan = 0; nan < 2; nan++) {
       const int64_t outer = shapes[s][0], n = shapes[s][1], inner = shapes[s][2];

@@ -193,6 +193,7 @@ static void check_corners(const cni_kernels *k, cn_dtype dtype) {
     { k->relu_general_grad, k->relu_general, { 0, (double)INFINITY, 0 }, 0, 0 },
     { k->relu_general_grad, k->relu_general, { 0.3, (double)INFINITY, 0 }, 0, 0.3 }, { k->clip_grad, k->clip, { -1, 2 }, -1, 1 },
     { k->clip_grad, k->clip, { -1, 2 }, 2, 1 }, { k->clip_grad, k->clip, { -1, 2 }, 2.5, 0 },
+    { k->nan_to_num_grad, k->nan_to_num, { 0 }, 2.5, 1 }, { k->nan_to_num_grad, k->nan_to_num, { 0 }, -(double)INFINITY, 0 },
   };
   for (size_t c = 0; c < sizeof corners / sizeof *corners; c++) {
     double x[1], y[1], gy[1], gx[1];

@@ -242,7 +242,7 @@ static void search_reference(const cn_reference *r, bool largest) {
 static void argmax_reference(const cn_reference *r) { search_reference(r, true); }
 static void argmin_reference(const cn_reference *r) { search_reference(r, false); }
 #define SEARCH_TESTS                                                                                                                  \
-  .samples = CN_TEXTS("f[3,5]", "f[3,5], axis=0", "f[2,3,4], axis=1, keepdims=true", "i[6]@0:4", "f[2,3], axis=-1", "f[2,3], keepdims=true", "f[257,129]@distinct, axis=1", "f[3,90,70]@distinct, axis=1"),   \
+  .samples = CN_TEXTS("f[3,5]", "f[3,5], axis=0", "f[2,3,4], axis=1, keepdims=true", "i[6]@0:4", "f[2,3], axis=-1", "f[2,3], keepdims=true", "f[257,129]@distinct, axis=1", "f[9,90,70]@distinct, axis=1"),   \
   .rejects = CN_TEXTS("f[3,4], axis=2 => axis 2 is out of range for rank 2", "f[0] => axis 0 has no elements", "s[3] => texts are not sorted")
 CN_OP(argmax, CN_LIST_ARGUMENT, .outputs = 1, .flags = CN_OP_NO_GRADIENT, .infer = search_infer, .forward = argmax_forward, .reference = argmax_reference,
       SEARCH_TESTS);

@@ -64,7 +64,7 @@ typedef struct cni_context {
   cni_block *spare;                  /* blocks of retired arenas */
   cni_hook *hooks;                   /* run when the graph is freed, last added first */
   size_t bytes, peak_bytes;          /* taken from the allocator: now, at most */
-  const cni_kernels *kernels[CN_STRING]; /* by dtype */
+  const cni_kernels *kernels[CN_DTYPES]; /* by dtype; NULL for strings */
   int threads;                       /* at most this many for our loops */
   void *primitives;                  /* oneDNN's cache, owned by onednn.c through a hook */
   uint64_t seed, streams;            /* keys of random streams drawn from the graph */

@@ -409,10 +409,13 @@ static cn_code scatter_along_axis_infer(const cn_call *c) {
   cn_dims y, values;
   if (cni_refuse_strings(c) || cni_need_indices(c, 1)) return CN_DTYPE;
   if (!cni_dims_from(c->graph, o->shape, &y)) return CN_VALUE;
-  const cn_dims flat = { 1, { c->x[1]->count } };
-  if (y.rank == 1 && c->x[1]->dims.rank != 1) values = flat; /* indices of the flattened elements */
-  else if (along_dims(c, &y, o->axis, &values)) return CN_SHAPE;
-  if (c->x[0]->count != cn_dims_count(&values) && cni_need_shape(c, 0, &values)) return CN_SHAPE;
+  if (y.rank == 1 && c->x[1]->dims.rank != 1) { /* indices of the flattened elements */
+    values = (cn_dims){ 1, { c->x[1]->count } };
+    if (cn_axis(c->graph, o->axis, 1) < 0) return CN_INDEX;
+    if (c->x[0]->count != c->x[1]->count && cni_need_shape(c, 0, &values)) return CN_SHAPE;
+  } else if (along_dims(c, &y, o->axis, &values) || cni_need_shape(c, 0, &values)) {
+    return CN_SHAPE;
+  }
   return cni_sig_like(c, &y), CN_OK;
 }
 static along scatter_along_plan(const cn_call *c) {
@@ -449,6 +452,8 @@ CN_OP(scatter_along_axis, CN_LIST_SCATTER_ALONG_AXIS, .outputs = 1, .infer = sca
       .samples = CN_TEXTS("f[3,2], i[3,2]@0:4, shape=[3,4], axis=1", "f[2,1,2], l[2,1,2]@-3:3, shape=[2,3,2], axis=1", "f[3], i[3]@0:6, shape=[6], axis=0",
                           "f[3,2], i[3,2]@0:4, shape=[1,4], axis=1"),
       .rejects = CN_TEXTS("f[3,2], i[3,2]@4:5, shape=[3,4], axis=1 => index 4 is out of range for axis 1 of size 4",
-                          "f[2,2], i[3,2]@0:1, shape=[3,4], axis=1 => values must have shape [3,2]"));
+                          "f[2,2], i[3,2]@0:1, shape=[3,4], axis=1 => values must have shape [3,2]",
+                          "f[2,3], i[3,2]@0:1, shape=[3,4], axis=1 => values must have shape [3,2], got [2,3]",
+                          "f[2,3], i[2,3]@0:1, shape=[6], axis=3 => axis 3 is out of range for rank 1"));
 
 const cn_op *const cni_ops_index[] = { &cn_op_take, &cn_op_take_rows, &cn_op_scatter_rows, &cn_op_take_along_axis, &cn_op_scatter_along_axis, NULL };

@@ -340,32 +340,37 @@ static cn_code moments_infer(const cn_call *c) {
   c->sig[1] = c->sig[0];
   return CN_OK;
 }
-/* mean (or NULL), variance [s.channels], from their element `at` on. */
-static cn_code moments_of(cn_graph *g, cn_dtype dtype, span s, const void *x, void *mean, void *variance, int64_t at) {
-  cni_buffer *buffer;
-  char *none;
-  job j = { .k = cni_kernels_for(g, dtype), .s = s, .w = cn_dtype_size(dtype), .x = x };
-  if (!sums_take(g, &j, 0, &buffer, &none)) return CN_NO_MEMORY;
-  run_moments(g, &j);
-  for (int64_t i = 0; i < s.channels; i++) {
-    if (mean) number_set(mean, dtype == CN_F64, at + i, j.first[i]);
-    number_set(variance, dtype == CN_F64, at + i, j.second[i] / (double)(s.rows * s.inner));
-  }
-  cni_buffer_drop(g, buffer, false);
-  return CN_OK;
+/* Of several blocks [rows, channels], one after the other. */
+static void moments_of_blocks(void *ctx, int64_t begin, int64_t end) {
+  const job *j = ctx;
+  const int64_t channels = j->s.channels;
+  for (int64_t o = begin; o < end; o++)
+    j->k->channel_moments(j->first + o * channels, j->second + o * channels, j->x + (size_t)(o * j->s.rows * channels) * j->w, j->s.rows, channels, 1);
 }
 cn_code cni_moments(cn_graph *g, const cn_tensor *x, uint32_t bits, void *mean, void *variance) {
   const cn_dtype dtype = (cn_dtype)x->dtype;
   const cni_runs r = cni_collapse(&x->dims, bits);
+  const bool blocks = r.inner != 1 && r.outer > 1;
   cni_values v;
-  cn_code code = CN_OK;
+  cni_buffer *buffer;
+  char *none;
   if (!cni_pack(g, &x->dims, dtype, x->data, bits, r, &v)) return CN_NO_MEMORY;
-  if (r.inner == 1) code = moments_of(g, dtype, (span){ 1, r.outer, r.n }, v.data, mean, variance, 0);
-  for (int64_t o = 0; r.inner != 1 && code == CN_OK && o < r.outer; o++)
-    code = moments_of(g, dtype, (span){ r.n, r.inner, 1 }, (const char *)v.data + (size_t)(o * r.n * r.inner) * cn_dtype_size(dtype), mean, variance,
-                      o * r.inner);
+  job j = { .k = cni_kernels_for(g, dtype), .s = { 1, r.outer, r.n }, .w = cn_dtype_size(dtype), .x = v.data };
+  if (r.inner != 1) j.s = blocks ? (span){ 1, r.outer * r.inner, r.n } : (span){ r.n, r.inner, 1 };
+  const bool ok = sums_take(g, &j, 0, &buffer, &none);
+  if (ok && blocks) {
+    j.s = (span){ r.n, r.inner, 1 };
+    cni_parallel(g, r.outer, CNI_GRAIN / (r.n * r.inner) + 1, moments_of_blocks, &j);
+  } else if (ok) {
+    run_moments(g, &j);
+  }
+  for (int64_t i = 0; ok && i < r.outer * r.inner; i++) {
+    if (mean) number_set(mean, dtype == CN_F64, i, j.first[i]);
+    number_set(variance, dtype == CN_F64, i, j.second[i] / (double)r.n);
+  }
+  if (ok) cni_buffer_drop(g, buffer, false);
   cni_values_drop(g, &v);
-  return code;
+  return ok ? CN_OK : CN_NO_MEMORY;
 }
 static uint32_t moments_bits(const cn_call *c) {
   uint32_t bits;

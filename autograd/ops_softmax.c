@@ -144,7 +144,7 @@ static double support_of(const double *v, const cni_item *c, int64_t n, int64_t 
   }
   return (total - 1) / (double)*support;
 }
-/* y, and each element's share of tau. */
+/* y, and each element's share of tau. Without a support (NaN, infinity) y is NaN. */
 #define SPARSEMAX(T)                                                                                                       \
   static void sparsemax_##T(T *y, T *share, const T *x, cut s, double *v, cni_item *items) {                               \
     int64_t support;                                                                                                       \
@@ -152,7 +152,8 @@ static double support_of(const double *v, const cni_item *c, int64_t n, int64_t 
     const int64_t n = candidates(items, v, s.k);                                                                           \
     const cni_item *c = cni_first_items(items, items + s.k, n, n, CN_F64);                                                 \
     const double tau = support_of(v, c, n, &support);                                                                      \
-    for (int64_t i = 0; i < s.k; i++) y[i * s.inner] = v[i] - tau > 0 ? (T)(v[i] - tau) : 0, share[i * s.inner] = 0;       \
+    const T none = support ? 0 : NAN;                                                                                      \
+    for (int64_t i = 0; i < s.k; i++) y[i * s.inner] = support && v[i] - tau > 0 ? (T)(v[i] - tau) : none, share[i * s.inner] = 0; \
     for (int64_t i = 0; i < support; i++) share[c[i].index * s.inner] = (T)((double)(support - i) / (double)support);      \
   }
 SPARSEMAX(float)

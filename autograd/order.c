@@ -14,7 +14,10 @@ static inline uint64_t key_of_int32_t(int32_t x, bool descending) {
   const uint32_t bits = (uint32_t)x ^ UINT32_C(1) << 31;
   return descending ? ~bits : bits;
 }
-static inline uint64_t key_of_int64_t(int64_t x, bool descending) { return cni_key((double)x, descending); }
+static inline uint64_t key_of_int64_t(int64_t x, bool descending) {
+  const uint64_t bits = (uint64_t)x ^ UINT64_C(1) << 63;
+  return descending ? ~bits : bits;
+}
 static inline uint64_t key_of_uint8_t(uint8_t x, bool descending) { return descending ? 255 - x : x; }
 
 #define ITEMS(T)                                                                                                           \

@@ -159,8 +159,9 @@ struct cni_kernels {
   double (*dot)(const void *a, const void *b, int64_t n);
   double (*sum_squares)(const void *x, int64_t n);
 
-  /* x [outer, n, inner] to y [outer, inner]. Sums are kept in many partial sums joined in double. n = 0: sum 0, prod 1, max -infinity, min infinity. max and
-   * min pass NaN on. Sums and products of int32, uint8 and truth values are int32, of int64 int64, and wrap around; mean is the sum, of integers as float. */
+  /* x [outer, n, inner] to y [outer, inner]. Sums are kept in many partial sums joined in double. n = 0: sum 0, prod 1, max the lowest number, min the
+   * highest (infinities of floats). max and min pass NaN on. Sums and products of int32, uint8 and truth values are int32, of int64 int64, and wrap around;
+   * mean leaves the division to the caller: the sum, of integers as float. */
   void (*sum)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);
   void (*squares)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner); /* sums of them */
   void (*mean)(void *y, const void *x, int64_t outer, int64_t n, int64_t inner);

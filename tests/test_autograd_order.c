@@ -110,3 +110,15 @@ Test(autograd_order, places_with_nan) {
   CHECK_TENSOR(cn_argmin(g, v, .axis = 0), CN_DIMS(3), 0, 0, 0, 0);
   CHECK_TENSOR(cn_argmax(g, v, .axis = 0), CN_DIMS(3), 0, 1, 0, 1);
 }
+
+Test(autograd_order, large_integers) {
+  const int64_t big = (int64_t)1 << 53, v[] = { big + 1, big, -big, -big - 1 };
+  const int64_t *sorted = cn_data(cn_sort(g, cn_array(g, CN_I64, CN_DIMS(4), v)));
+  cr_assert(sorted[0] == -big - 1 && sorted[1] == -big && sorted[2] == big && sorted[3] == big + 1);
+}
+
+Test(autograd_order, sparsemax_without_a_support) {
+  const double v[] = { NAN, 1, 2, INFINITY, 1, 2 };
+  cn_tensor *y = cn_sparsemax(g, cn_array_from_doubles(g, CN_F64, CN_DIMS(2, 3), v));
+  for (int i = 0; i < 6; i++) cr_assert(isnan(cn_at(y, i)), "element %d is %g", i, cn_at(y, i));
+}

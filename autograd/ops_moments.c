@@ -96,30 +96,36 @@ CN_OP(std, CN_LIST_REDUCE, .outputs = 1, .infer = infer, .forward = std_forward,
       .reference = std_reference, .samples = CN_TEXTS(SAMPLES), REJECTS);
 
 /* ---- logsumexp ---- */
-typedef struct exponents { const cni_kernels *k; char *e; size_t w; } exponents;
+typedef struct exponents { const cni_kernels *k; char *y; const char *x; size_t w; } exponents;
 static void exponents_part(void *ctx, int64_t begin, int64_t end) {
   const exponents *p = ctx;
-  char *e = p->e + (size_t)begin * p->w;
-  p->k->exp(e, e, end - begin, NULL);
+  p->k->exp(p->y + (size_t)begin * p->w, p->x + (size_t)begin * p->w, end - begin, NULL);
+}
+void cni_exp(cn_graph *g, cn_dtype dtype, void *y, const void *x, int64_t n) {
+  exponents p = { cni_kernels_for(g, dtype), y, x, cn_dtype_size(dtype) };
+  cni_parallel(g, n, CNI_GRAIN / 4, exponents_part, &p);
 }
 
-/* y = ln(sum of e^(x - shift)) + shift; shift: the largest of x where that is finite, else 0. e [x's count], shift [y's count]: memory. */
-static bool log_of_sums(const cn_call *c, char *e, void *shift) {
-  cn_graph *g = c->graph;
+bool cni_exponentials(cn_graph *g, cn_dtype dtype, const cn_dims *dims, const void *x, uint32_t bits, void *e, void *shift) {
+  const size_t w = cn_dtype_size(dtype);
+  cn_dims kept;
+  cni_reduced_dims(dims, bits, true, &kept);
+  if (!cni_reduce(g, CNI_MAX, dtype, dims, x, bits, shift)) return false;
+  cn_tensor most = { .dtype = (uint8_t)dtype, .count = cn_dims_count(&kept), .data = shift };
+  for (int64_t i = 0; i < most.count; i++)
+    if (!isfinite(cni_value_at(&most, i))) cni_value_set(&most, i, 0);
+  cni_binary_raw(g, cni_kernels_for(g, dtype)->subtract, e, w, dims, x, dims, shift, &kept, w);
+  cni_exp(g, dtype, e, e, cn_dims_count(dims));
+  return true;
+}
+
+/* y = ln(sum of e^(x - shift)) + shift. e [x's count], shift [y's count]: memory. */
+static bool log_of_sums(const cn_call *c, void *e, void *shift) {
   const cn_tensor *x = c->x[0], *y = c->y[0];
   const cn_dtype dtype = (cn_dtype)x->dtype;
   const cni_kernels *k = cni_kernels_of(c);
-  const uint32_t bits = bits_of(c);
-  cn_dims kept;
-  cni_reduced_dims(&x->dims, bits, true, &kept);
-  if (!cni_reduce(g, CNI_MAX, dtype, &x->dims, x->data, bits, shift)) return false;
-  cn_tensor most = { .dtype = x->dtype, .count = y->count, .data = shift };
-  for (int64_t i = 0; i < y->count; i++)
-    if (!isfinite(cni_value_at(&most, i))) cni_value_set(&most, i, 0);
-  cni_binary_raw(g, k->subtract, e, cn_dtype_size(dtype), &x->dims, x->data, &x->dims, shift, &kept, cn_dtype_size(dtype));
-  exponents p = { k, e, cn_dtype_size(dtype) };
-  cni_parallel(g, x->count, CNI_GRAIN / 4, exponents_part, &p);
-  if (!cni_reduce(g, CNI_SUM, dtype, &x->dims, e, bits, y->data)) return false;
+  if (!cni_exponentials(c->graph, dtype, &x->dims, x->data, bits_of(c), e, shift)) return false;
+  if (!cni_reduce(c->graph, CNI_SUM, dtype, &x->dims, e, bits_of(c), y->data)) return false;
   k->log(y->data, y->data, y->count, NULL);
   k->add(y->data, y->data, shift, y->count, 1, 1);
   return true;

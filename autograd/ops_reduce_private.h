@@ -14,5 +14,9 @@ cn_dtype cni_reduction_dtype(cni_reduction kind, cn_dtype x);
 cn_tensor *cni_kept_axes(cn_graph *g, const cn_node *n, cn_tensor *gy);
 /* y [kept axes] = reduction of x over the axes in bits. Threaded where large, with the same bits for any number of threads. False: no memory. */
 bool cni_reduce(cn_graph *g, cni_reduction kind, cn_dtype dtype, const cn_dims *dims, const void *x, uint32_t bits, void *y);
+/* ops_moments.c: e = e^(x - shift), shift the largest of x along the axes in `bits` where that is finite, else 0. False: no memory. */
+bool cni_exponentials(cn_graph *g, cn_dtype dtype, const cn_dims *dims, const void *x, uint32_t bits, void *e, void *shift);
+/* y = e^x of n numbers, divided among threads. */
+void cni_exp(cn_graph *g, cn_dtype dtype, void *y, const void *x, int64_t n);
 
 #endif

@@ -1,6 +1,7 @@
 #include "ops_softmax.h"
 #include "elementwise_private.h"
 #include "ops.h"
+#include "ops_reduce_private.h"
 #include "order_private.h"
 
 typedef void rows_kernel(void *y, const void *x, int64_t rows, int64_t k);
@@ -24,31 +25,72 @@ static cut cut_of(const cn_dims *d, int64_t axis) {
   return s;
 }
 
-/* Runs a kernel of rows along any axis: another than the last is moved there and back. grad reads gy from x and y from fy. */
-static cn_code along(const cn_call *c, rows_kernel *f, rows_grad *grad, void *y, const void *x, const void *fy) {
-  cn_graph *g = c->graph;
-  const cn_tensor *t = c->x[0];
-  const cut s = cut_of(&t->dims, ((const cn_softmax_args *)c->args)->axis);
-  const size_t w = cn_dtype_size((cn_dtype)t->dtype), slab = (size_t)(s.k * s.inner) * w;
-  if (!t->count) return CN_OK;
-  rows_job j = { f, grad, y, x, fy, s.k, w };
-  if (s.inner == 1) return cni_parallel(g, s.outer, CNI_GRAIN / s.k + 1, rows_part, &j), CN_OK;
-  cni_buffer *b = cni_buffer_take(g, 2 * slab, false);
-  if (!b) return CN_NO_MEMORY;
-  char *moved = b->data, *other = moved + slab;
-  const cni_kernels *k = cni_kernels_of(c);
-  for (int64_t i = 0; i < s.outer; i++) {
-    k->transpose2d(moved, (const char *)x + (size_t)i * slab, s.k, s.inner);
-    if (grad) {
-      k->transpose2d(other, (const char *)fy + (size_t)i * slab, s.k, s.inner);
-      grad(moved, moved, other, s.inner, s.k);
-    } else {
-      f(moved, moved, s.inner, s.k);
-    }
-    k->transpose2d((char *)y + (size_t)i * slab, moved, s.inner, s.k);
-  }
-  cni_buffer_drop(g, b, false);
+/* Runs a kernel of rows. grad reads gy from x and y from fy. */
+static cn_code by_rows(const cn_call *c, rows_kernel *f, rows_grad *grad, void *y, const void *x, const void *fy, cut s) {
+  rows_job j = { f, grad, y, x, fy, s.k, cni_width_of(c) };
+  cni_parallel(c->graph, s.outer, CNI_GRAIN / s.k + 1, rows_part, &j);
   return CN_OK;
+}
+
+/* ---- another axis than the last: x as [outer, k, inner], `one` of its results as [outer, 1, inner] ---- */
+#define AXIS (1u << 1)
+typedef struct columns { const cn_call *call; cn_graph *g; const cni_kernels *k; cn_dtype dtype; cn_dims all, one; } columns;
+static columns columns_of(const cn_call *c, cut s) {
+  return (columns){ c, c->graph, cni_kernels_of(c), (cn_dtype)c->x[0]->dtype, { 3, { s.outer, s.k, s.inner } }, { 3, { s.outer, 1, s.inner } } };
+}
+/* to = a op b, b one a column */
+static void with_one(const columns *s, cni_binary *f, void *to, const void *a, const void *b) {
+  const size_t w = cn_dtype_size(s->dtype);
+  cni_binary_raw(s->g, f, to, w, &s->all, a, &s->all, b, &s->one, w);
+}
+static void with_all(const columns *s, cni_binary *f, void *to, const void *a, const void *b) {
+  const size_t w = cn_dtype_size(s->dtype);
+  cni_binary_raw(s->g, f, to, w, &s->all, a, &s->all, b, &s->all, w);
+}
+static bool sum_of(const columns *s, const void *x, void *sum) { return cni_reduce(s->g, CNI_SUM, s->dtype, &s->all, x, AXIS, sum); }
+
+/* shift and sum [one]: memory. */
+static bool softmax_columns(const columns *s, void *y, void *shift, void *sum) {
+  if (!cni_exponentials(s->g, s->dtype, &s->all, s->call->x[0]->data, AXIS, y, shift) || !sum_of(s, y, sum)) return false;
+  return with_one(s, s->k->divide, y, y, sum), true;
+}
+static bool log_softmax_columns(const columns *s, void *y, void *shift, void *sum) {
+  const void *x = s->call->x[0]->data;
+  if (!cni_exponentials(s->g, s->dtype, &s->all, x, AXIS, y, shift) || !sum_of(s, y, sum)) return false;
+  s->k->log(sum, sum, cn_dims_count(&s->one), NULL);
+  with_one(s, s->k->subtract, y, x, shift);
+  return with_one(s, s->k->subtract, y, y, sum), true;
+}
+static bool softmax_columns_grad(const columns *s, void *gx, void *none, void *sum) { /* (gy - sum of gy y) y */
+  const void *gy = s->call->gy[0], *y = s->call->y[0]->data;
+  (void)none;
+  with_all(s, s->k->multiply, gx, gy, y);
+  if (!sum_of(s, gx, sum)) return false;
+  with_one(s, s->k->subtract, gx, gy, sum);
+  return with_all(s, s->k->multiply, gx, gx, y), true;
+}
+static bool log_softmax_columns_grad(const columns *s, void *gx, void *none, void *sum) { /* gy - e^y sum of gy */
+  const void *gy = s->call->gy[0];
+  (void)none;
+  if (!sum_of(s, gy, sum)) return false;
+  cni_exp(s->g, s->dtype, gx, s->call->y[0]->data, cn_dims_count(&s->all));
+  with_one(s, s->k->multiply, gx, gx, sum);
+  return with_all(s, s->k->subtract, gx, gy, gx), true;
+}
+typedef bool by_columns(const columns *s, void *to, void *shift, void *sum);
+
+static cn_code along(const cn_call *c, rows_kernel *f, rows_grad *grad, by_columns *other, void *to) {
+  const cut s = cut_of(&c->x[0]->dims, ((const cn_softmax_args *)c->args)->axis);
+  if (!c->x[0]->count) return CN_OK;
+  if (s.inner == 1) return by_rows(c, f, grad, to, grad ? c->gy[0] : c->x[0]->data, c->y[0]->data, s);
+  const columns all = columns_of(c, s);
+  const size_t lanes = (size_t)(s.outer * s.inner) * cni_width_of(c);
+  cni_buffer *b;
+  char *room = cni_borrow(c->graph, 2 * lanes, &b);
+  if (!room) return CN_NO_MEMORY;
+  const bool ok = other(&all, to, room, room + lanes);
+  cni_buffer_drop(c->graph, b, false);
+  return ok ? CN_OK : CN_NO_MEMORY;
 }
 
 static cn_code infer(const cn_call *c) {
@@ -57,13 +99,13 @@ static cn_code infer(const cn_call *c) {
   return cn_infer_same_float(c);
 }
 
-static cn_code softmax_forward(const cn_call *c) { return along(c, cni_kernels_of(c)->softmax, NULL, c->y[0]->data, c->x[0]->data, NULL); }
+static cn_code softmax_forward(const cn_call *c) { return along(c, cni_kernels_of(c)->softmax, NULL, softmax_columns, c->y[0]->data); }
 static cn_code softmax_backward(const cn_call *c) {
-  return c->gx[0] ? along(c, NULL, cni_kernels_of(c)->softmax_grad, c->gx[0], c->gy[0], c->y[0]->data) : CN_OK;
+  return c->gx[0] ? along(c, NULL, cni_kernels_of(c)->softmax_grad, softmax_columns_grad, c->gx[0]) : CN_OK;
 }
-static cn_code log_softmax_forward(const cn_call *c) { return along(c, cni_kernels_of(c)->log_softmax, NULL, c->y[0]->data, c->x[0]->data, NULL); }
+static cn_code log_softmax_forward(const cn_call *c) { return along(c, cni_kernels_of(c)->log_softmax, NULL, log_softmax_columns, c->y[0]->data); }
 static cn_code log_softmax_backward(const cn_call *c) {
-  return c->gx[0] ? along(c, NULL, cni_kernels_of(c)->log_softmax_grad, c->gx[0], c->gy[0], c->y[0]->data) : CN_OK;
+  return c->gx[0] ? along(c, NULL, cni_kernels_of(c)->log_softmax_grad, log_softmax_columns_grad, c->gx[0]) : CN_OK;
 }
 
 CNI_VJP(softmax) {

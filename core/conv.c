@@ -24,7 +24,7 @@ static void activate_part(void *context, int64_t begin, int64_t end) {
 static cn_code by_onednn(cn_graph *g, const cni_conv *c, cni_conv_kind kind, const cni_conv_data *d) {
   const cn_code code = cni_conv_onednn(g, c, kind, d);
   if (code != CN_OK || kind != CNI_CONV_FORWARD || d->activation == CNI_FUSED_NONE) return code;
-  activation_job j = { cni_context_of_const(g)->kernels[c->dtype == CN_F64], d->to, c->dtype == CN_F64 ? 8 : 4, d->activation };
+  activation_job j = { cni_context_of_const(g)->kernels[c->dtype], d->to, c->dtype == CN_F64 ? 8 : 4, d->activation };
   cni_parallel(g, cni_conv_y_count(c), CNI_GRAIN, activate_part, &j);
   return CN_OK;
 }

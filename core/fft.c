@@ -128,7 +128,7 @@ static void fill_chirp(plan *p, void *scratch) {
 }
 
 static bool plan_make(cn_graph *g, const cni_fft_args *a, plan *p) {
-  *p = (plan){ .k = cni_context_of_const(g)->kernels[a->dtype == CN_F64]->fft, .width = a->dtype == CN_F64 ? 8 : 4 };
+  *p = (plan){ .k = cni_context_of_const(g)->kernels[a->dtype]->fft, .width = a->dtype == CN_F64 ? 8 : 4 };
   p->halved = a->kind != CNI_FFT_COMPLEX && a->n % 2 == 0;
   p->n = p->halved ? a->n / 2 : a->n;
   p->chirped = !factorize(&p->line, p->n);

@@ -13,7 +13,7 @@
 #define FEW_ROWS 64                         /* rows up to which a transposed b is better not packed, */
 #define DEEP 128                            /* from this depth on */
 
-static const cni_product_kernels *product_kernels(const cn_graph *g, cn_dtype dtype) { return cni_context_of_const(g)->kernels[dtype == CN_F64]->product; }
+static const cni_product_kernels *product_kernels(const cn_graph *g, cn_dtype dtype) { return cni_context_of_const(g)->kernels[dtype]->product; }
 
 static void *offset(void *p, int64_t elements, cn_dtype dtype) { return (char *)p + elements * (dtype == CN_F64 ? 8 : 4); }
 static const void *offset_const(const void *p, int64_t elements, cn_dtype dtype) { return p ? (const char *)p + elements * (dtype == CN_F64 ? 8 : 4) : NULL; }
@@ -169,7 +169,7 @@ static void finish_rows(void *context, int64_t begin, int64_t end) {
 /* What the engine left to be done to c. */
 static void finish(cn_graph *g, const cni_gemm_args *a, const void *bias, int activation) {
   if (!bias && activation == CNI_FUSED_NONE) return;
-  finish_job f = { cni_context_of_const(g)->kernels[a->dtype == CN_F64], a, bias, activation };
+  finish_job f = { cni_context_of_const(g)->kernels[a->dtype], a, bias, activation };
   cni_parallel(g, a->m, CNI_GRAIN / a->n + 1, finish_rows, &f);
 }
 
@@ -268,7 +268,7 @@ size_t cni_gemm_scratch(const cn_graph *g, const cni_gemm_args *a) {
 
 void cni_gemm_alone(const cn_graph *g, const cni_gemm_args *a, void *scratch) {
   const cni_product p = as_product(a);
-  const cni_kernels *k = cni_context_of_const(g)->kernels[a->dtype == CN_F64];
+  const cni_kernels *k = cni_context_of_const(g)->kernels[a->dtype];
   finish_job f = { k, a, bias_left(a), activation_left(a) };
   k->product->blocks(&p, scratch);
   if (f.bias || f.activation != CNI_FUSED_NONE) finish_rows(&f, 0, a->m);
@@ -277,7 +277,7 @@ void cni_gemm_alone(const cn_graph *g, const cni_gemm_args *a, void *scratch) {
 /* A product that is over before a library or a thread could begin: by one of our kernels. */
 static bool little(const cn_graph *g, const cni_gemm_args *a, cni_gemm_memo *memo) {
   if (a->batch != 1 || a->m <= 0 || a->n <= 0 || a->k <= 0 || !is_at_most(a->m, a->n, a->k, LITTLE) || cni_ldc(a) != a->n) return false;
-  const cni_kernels *k = cni_context_of_const(g)->kernels[a->dtype == CN_F64];
+  const cni_kernels *k = cni_context_of_const(g)->kernels[a->dtype];
   memo->p = as_product(a);
   memo->m = a->m;
   memo->n = a->n;

@@ -229,8 +229,8 @@ typedef struct cni_sink {
 } cni_sink;
 bool cni_backward(const cn_backward_args *args, const cni_sink *sink);
 bool cni_rows_join(cn_graph *g, const cn_tensor *variable, cn_rows *rows); /* values made from the pieces, if they are NULL; inside a sink */
-/* Where each row's values are, and the number that they are to be multiplied with (NULL: 1); inside a sink if values is NULL. */
-void cni_rows_places(const cn_graph *g, const cn_tensor *variable, const cn_rows *rows, const char **place, const char **number);
+/* Where the values of n rows from `begin` on are, and the number that they are to be multiplied with (NULL: 1); inside a sink if values is NULL. */
+void cni_rows_places(const cn_graph *g, const cn_tensor *variable, const cn_rows *rows, int64_t begin, int64_t n, const char **place, const char **number);
 cn_tensor *cni_rows_dense(cn_graph *g, const cn_rows *rows, const cn_tensor *variable); /* a step tensor, or a temporary inside a rule */
 /* The option data_format: anything else, None too, is channels_last. */
 static inline bool cni_channels_first(const char *data_format) { return data_format && !strcmp(data_format, "channels_first"); }

@@ -52,27 +52,26 @@ static cn_code taken_dims(cn_graph *g, const cn_dims *shape, const cn_dims *indi
 }
 
 /* ---- take ---- */
-typedef struct { const cn_tensor *indices; const char *x; char *y; cni_runs r; size_t width; int64_t total; } taking;
+typedef struct { const cn_tensor *indices; const char *x; char *y; cni_runs r; size_t width; } taking;
 
 static void take_slices(void *context, int64_t begin, int64_t end) { /* of outer x indices */
   const taking *t = context;
   const size_t bytes = (size_t)t->r.inner * t->width;
-  for (int64_t p = begin; p < end; p++) {
-    const int64_t row = p / t->indices->count * t->r.n + row_at(t->indices, p % t->indices->count, t->r.n);
-    const char *from = t->x + (size_t)row * bytes;
-    char *to = t->y + (size_t)p * bytes;
-    if (p + CNI_AHEAD < t->total && bytes >= 64) {
-      const int64_t q = p + CNI_AHEAD;
-      cni_prefetch(t->x + (size_t)(q / t->indices->count * t->r.n + row_at(t->indices, q % t->indices->count, t->r.n)) * bytes, bytes);
-    }
+  const int64_t count = t->indices->count;
+  const char *slice = t->x + (size_t)(begin / count * t->r.n) * bytes;
+  char *to = t->y + (size_t)begin * bytes;
+  for (int64_t p = begin, i = begin % count; p < end; p++, i++, to += bytes) {
+    if (i == count) i = 0, slice += (size_t)t->r.n * bytes;
+    const char *from = slice + (size_t)row_at(t->indices, i, t->r.n) * bytes;
+    if (i + CNI_AHEAD < count && bytes >= 64) cni_prefetch(slice + (size_t)row_at(t->indices, i + CNI_AHEAD, t->r.n) * bytes, bytes);
     if (bytes == 4) memcpy(to, from, 4);
     else if (bytes == 8) memcpy(to, from, 8);
     else memcpy(to, from, bytes);
   }
 }
 static cn_code take_from(const cn_call *c, cni_runs r) {
-  taking t = { c->x[1], c->x[0]->data, c->y[0]->data, r, cni_width_of(c), r.outer * c->x[1]->count };
-  if (c->y[0]->count) cni_parallel(c->graph, t.total, GRAIN / (r.inner + 1) + 1, take_slices, &t);
+  taking t = { c->x[1], c->x[0]->data, c->y[0]->data, r, cni_width_of(c) };
+  if (c->y[0]->count) cni_parallel(c->graph, r.outer * c->x[1]->count, GRAIN / (r.inner + 1) + 1, take_slices, &t);
   return CN_OK;
 }
 

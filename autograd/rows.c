@@ -21,17 +21,6 @@ bool cni_piece_add(cn_graph *g, const cn_node *n) {
 ROWS_OF(rows_of_i64, int64_t)
 ROWS_OF(rows_of_i32, int32_t)
 
-typedef struct copying { char *to; const char **from, **number; size_t bytes; cn_dtype dtype; const cni_kernels *k; } copying;
-static void copy_part(void *context, int64_t begin, int64_t end) {
-  const copying *c = context;
-  for (int64_t i = begin; i < end; i++) {
-    char *to = c->to + (size_t)i * c->bytes;
-    const double number = cni_number_at(c->number[i], c->dtype);
-    if (number == 1) memcpy(to, c->from[i], c->bytes);
-    else c->k->scale(to, c->from[i], (int64_t)(c->bytes / cn_dtype_size(c->dtype)), &number);
-  }
-}
-
 /* Whether a piece's values are a row for each index; else they repeat along axes of the indices, where their size is 1, or are still to be multiplied. */
 static bool has_every_row(const cni_piece *p) {
   if (p->numbers) return false;
@@ -75,34 +64,18 @@ bool cni_rows_collect(cn_graph *g, cn_tensor *v, cn_rows *rows) {
   return true;
 }
 
-bool cni_rows_join(cn_graph *g, const cn_tensor *v, cn_rows *rows) {
-  if (rows->values) return true;
-  const cn_dims flat = { 2, { rows->indices->count, v->dims.d[0] ? v->count / v->dims.d[0] : 0 } };
-  if (!(rows->values = cni_temporary(g, (cn_dtype)v->dtype, &flat))) return false;
-  cni_buffer *places = NULL;
-  cn_tensor *const values = rows->values;
-  const size_t n = (size_t)rows->indices->count;
-  const char **from = cni_borrow(g, (2 * n + 1) * sizeof *from, &places);
-  rows->values = NULL;
-  if (!from) return false;
-  copying c = { values->data, from, from + n, row_bytes(v), (cn_dtype)v->dtype, cni_kernels_for(g, (cn_dtype)v->dtype) };
-  cni_rows_places(g, v, rows, from, from + n);
-  rows->values = values;
-  cni_parallel(g, rows->indices->count, 4 * CNI_GRAIN / (int64_t)(c.bytes + 1) + 1, copy_part, &c);
-  cni_buffer_drop(g, places, false);
-  return true;
-}
-
-/* Where t's rows of so many bytes are, index by index; t is of size 1 along axes of the indices where it repeats. */
-static void places_of(const cn_dims *indices, int64_t count, const cn_tensor *t, size_t bytes, const char **place) {
+/* Where t's rows of so many bytes are, for n indices from `begin` on; t is of size 1 along axes of the indices where it repeats. */
+static void places_of(const cn_dims *indices, int64_t begin, int64_t n, const cn_tensor *t, size_t bytes, const char **place) {
   const int last = indices->rank - 1;
   const int64_t run = last < 0 ? 1 : indices->d[last];
-  int64_t at[CN_MAX_RANK] = { 0 }, step[CN_MAX_RANK] = { 0 }, rows = 1, row = 0;
+  int64_t at[CN_MAX_RANK] = { 0 }, step[CN_MAX_RANK] = { 0 }, rows = 1, row = 0, rest = begin / run;
   for (int k = last; k >= 0; rows *= t->dims.d[k--]) step[k] = t->dims.d[k] == indices->d[k] ? rows : 0;
+  for (int k = last - 1; k >= 0; rest /= indices->d[k--]) row += (at[k] = rest % indices->d[k]) * step[k];
   const size_t each = last < 0 ? 0 : (size_t)step[last] * bytes;
-  for (int64_t done = 0; done < count; done += run) {
+  for (int64_t i = begin % run, end; n; n -= end - i, i = 0) {
     const char *from = (const char *)t->data + (size_t)row * bytes;
-    for (int64_t i = 0; i < run; i++) *place++ = from + (size_t)i * each;
+    end = run - i < n ? run : i + n;
+    for (int64_t k = i; k < end; k++) *place++ = from + (size_t)k * each;
     for (int k = last - 1; k >= 0; k--) {
       row += step[k];
       if (++at[k] < indices->d[k]) break;
@@ -112,19 +85,49 @@ static void places_of(const cn_dims *indices, int64_t count, const cn_tensor *t,
   }
 }
 
-void cni_rows_places(const cn_graph *g, const cn_tensor *v, const cn_rows *rows, const char **place, const char **number) {
+void cni_rows_places(const cn_graph *g, const cn_tensor *v, const cn_rows *rows, int64_t begin, int64_t n, const char **place, const char **number) {
   const size_t bytes = row_bytes(v), width = cn_dtype_size((cn_dtype)v->dtype);
-  if (rows->indices->count) memset(number, 0, (size_t)rows->indices->count * sizeof *number);
-  for (int64_t i = 0; rows->values && i < rows->indices->count; i++) place[i] = (const char *)rows->values->data + (size_t)i * bytes;
-  for (int64_t p = 0; !rows->values && p < g->pieces_count; p++) {
+  memset(number, 0, (size_t)n * sizeof *number);
+  for (int64_t i = 0; rows->values && i < n; i++) place[i] = (const char *)rows->values->data + (size_t)(begin + i) * bytes;
+  for (int64_t p = 0; !rows->values && n && p < g->pieces_count; p++) {
     const cni_piece *q = &g->pieces[p];
-    const int64_t n = q->indices->count;
     if (q->variable != v) continue;
-    places_of(&q->indices->dims, n, q->values, bytes, place);
-    if (q->numbers) places_of(&q->indices->dims, n, q->numbers, width, number);
-    place += n;
-    number += n;
+    const int64_t count = q->indices->count, here = count - begin < n ? count - begin : n;
+    if (here <= 0) {
+      begin -= count;
+      continue;
+    }
+    places_of(&q->indices->dims, begin, here, q->values, bytes, place);
+    if (q->numbers) places_of(&q->indices->dims, begin, here, q->numbers, width, number);
+    place += here, number += here, n -= here, begin = 0;
   }
+}
+
+typedef struct copying { const cn_graph *g; const cn_tensor *variable; const cn_rows *rows; char *to; } copying;
+static void copy_part(void *context, int64_t begin, int64_t end) {
+  const copying *c = context;
+  const cn_dtype dtype = (cn_dtype)c->variable->dtype;
+  const size_t bytes = row_bytes(c->variable);
+  const char *place[64], *number[64];
+  for (int64_t i = begin; i < end; i++) {
+    const int64_t k = (i - begin) % 64;
+    if (!k) cni_rows_places(c->g, c->variable, c->rows, i, end - i < 64 ? end - i : 64, place, number);
+    char *to = c->to + (size_t)i * bytes;
+    const double times = cni_number_at(number[k], dtype);
+    if (times == 1) memcpy(to, place[k], bytes);
+    else cni_kernels_for(c->g, dtype)->scale(to, place[k], (int64_t)(bytes / cn_dtype_size(dtype)), &times);
+  }
+}
+
+bool cni_rows_join(cn_graph *g, const cn_tensor *v, cn_rows *rows) {
+  if (rows->values) return true;
+  const cn_dims flat = { 2, { rows->indices->count, v->dims.d[0] ? v->count / v->dims.d[0] : 0 } };
+  cn_tensor *values = cni_temporary(g, (cn_dtype)v->dtype, &flat);
+  if (!values) return false;
+  copying c = { g, v, rows, values->data };
+  cni_parallel(g, rows->indices->count, 4 * CNI_GRAIN / (int64_t)(row_bytes(v) + 1) + 1, copy_part, &c);
+  rows->values = values;
+  return true;
 }
 
 void cni_pieces_drop(cn_graph *g, const cn_tensor *v) {

@@ -7,7 +7,7 @@
 #define LARGEST_INT ((int64_t)INT32_MAX)
 #define TWO_THREADS ((int64_t)1 << 17)      /* multiplications from which a product by tiles is worth a second thread */
 #define TWO_THREADS_ROW ((int64_t)1 << 16)  /* elements from which a matrix times a vector is */
-#define FEW_THREADS 8
+#define FEW_THREADS 8                       /* for which own kernels are divided well */
 #define LITTLE ((int64_t)1 << 14)           /* multiplications up to which a library's call is slower than own kernels without wide vectors, */
 #define MUCH ((int64_t)1 << 24)             /* and up to which it is with them, but many threads */
 #define FEW_ROWS 64                         /* rows up to which a transposed b is better not packed, */
@@ -46,31 +46,48 @@ static bool better_transposed(const cni_product_kernels *k, const cni_product *p
   return p->b_row == 1 && p->a_col == 1 && p->m <= FEW_ROWS && 4 * p->m >= 3 * filled && p->n > p->m && p->k >= DEEP;
 }
 
+/* How threads divide a product. By depth each sums some of the terms: rows of b are divided as the loops over elements divide them, so that a thread finds its
+ * part of a weight in its own cache, where it left it when it updated it. */
+typedef enum { BY_ROWS, BY_COLUMNS, BY_DEPTH } division;
+
 typedef struct job {
   const cni_product_kernels *kernels;
+  const cni_kernels *elements;
   void (*run)(const cni_product *p); /* NULL: by blocks */
   cni_product p;
   cn_dtype dtype;
-  bool by_rows;
+  division by;
   char *scratch;
   size_t scratch_size; /* of one part */
+  char *sums;          /* by depth: of all parts but the first, [m, n] each */
   int64_t parts;
 } job;
 
-/* Part i of the job's rows or columns; units of a whole tile, so that only the last part has a ragged edge. */
+/* Part i of what the job divides: units of a whole tile, so that only the last part has a ragged edge. */
 static cni_product part_of(const job *j, int64_t i) {
   cni_product p = j->p;
-  const int64_t unit = j->by_rows ? 8 : j->kernels->columns, size = j->by_rows ? p.m : p.n, units = (size + unit - 1) / unit;
-  const int64_t begin = units * i / j->parts * unit, stop = units * (i + 1) / j->parts * unit, end = stop < size ? stop : size;
-  if (j->by_rows) {
+  const int64_t unit = j->by == BY_COLUMNS ? j->kernels->columns : 8, size = j->by == BY_ROWS ? p.m : j->by == BY_COLUMNS ? p.n : p.k;
+  const int64_t units = (size + unit - 1) / unit, begin = units * i / j->parts * unit, stop = units * (i + 1) / j->parts * unit,
+                end = stop < size ? stop : size;
+  switch (j->by) {
+  case BY_ROWS:
     p.a = offset_const(p.a, begin * p.a_row, j->dtype);
     p.c = offset(p.c, begin * p.c_row, j->dtype);
     p.m = end - begin;
-  } else {
+    break;
+  case BY_COLUMNS:
     p.b = offset_const(p.b, begin * p.b_col, j->dtype);
     p.bias = offset_const(p.bias, begin, j->dtype);
     p.c = offset(p.c, begin * p.c_col, j->dtype);
     p.n = end - begin;
+    break;
+  case BY_DEPTH:
+    p.a = offset_const(p.a, begin * p.a_col, j->dtype);
+    p.b = offset_const(p.b, begin * p.b_row, j->dtype);
+    p.k = end - begin;
+    p.relu = false;
+    if (i) p.c = offset(j->sums, (i - 1) * p.m * p.n, j->dtype), p.c_row = p.n, p.accumulate = false, p.bias = NULL;
+    break;
   }
   return p;
 }
@@ -92,25 +109,50 @@ static int64_t parts_for(const cn_graph *g, int64_t work, int64_t least) {
 
 int64_t cni_gemm_parts(const cn_graph *g, int64_t multiplications) { return parts_for(g, multiplications, TWO_THREADS); }
 
-static cn_code by_tiles(cn_graph *g, job *j) {
+/* Rows of c: the sum of the parts, and relu. */
+static void add_parts(void *context, int64_t begin, int64_t end) {
+  const job *j = context;
   const cni_product *p = &j->p;
-  j->parts = cni_gemm_parts(g, p->m * p->n * p->k);
-  j->by_rows = p->m >= p->n;
-  j->scratch_size = (j->kernels->scratch(p) + 63) & ~(size_t)63;
-  cni_buffer *buffer = j->scratch_size ? cni_buffer_take(g, j->scratch_size * (size_t)j->parts, false) : NULL;
-  if (j->scratch_size && !buffer) return CN_NO_MEMORY;
-  j->scratch = buffer ? buffer->data : NULL;
+  const cni_kernels *k = j->elements;
+  for (int64_t row = begin; row < end; row++) {
+    char *c = offset(p->c, row * p->c_row, j->dtype);
+    for (int64_t i = 1; i < j->parts; i++) k->add(c, c, offset(j->sums, ((i - 1) * p->m + row) * p->n, j->dtype), p->n, 1, 1);
+    if (p->relu) k->bias_activation(c, NULL, 1, p->n, CNI_FUSED_RELU);
+  }
+}
+
+static cn_code in_parts(cn_graph *g, job *j) {
+  const cni_product *p = &j->p;
+  const size_t parts = (size_t)j->parts, sums = j->by == BY_DEPTH ? (parts - 1) * (size_t)(p->m * p->n) * (j->dtype == CN_F64 ? 8 : 4) : 0,
+               size = parts * j->scratch_size + sums;
+  cni_buffer *buffer = size ? cni_buffer_take(g, size, false) : NULL;
+  if (size && !buffer) return CN_NO_MEMORY;
+  j->scratch = j->scratch_size ? buffer->data : NULL;
+  j->sums = sums ? (char *)buffer->data + parts * j->scratch_size : NULL;
   cni_parallel(g, j->parts, 1, run_parts, j);
+  if (j->by == BY_DEPTH) cni_parallel(g, p->m, CNI_GRAIN / p->n + 1, add_parts, j);
   if (buffer) cni_buffer_drop(g, buffer, false);
   return CN_OK;
 }
 
-static cn_code by_memory(cn_graph *g, job *j, void (*run)(const cni_product *p), bool by_rows, int64_t elements) {
+/* The parts' sums are small beside b, whose rows are contiguous. */
+static bool is_deep(const cni_product *p, int64_t parts) {
+  return parts > 1 && parts <= FEW_THREADS && p->b_col == 1 && p->c_col == 1 && 8 * parts * p->m <= p->k && p->k * p->n >= TWO_THREADS_ROW;
+}
+
+static cn_code by_tiles(cn_graph *g, job *j) {
+  const cni_product *p = &j->p;
+  j->parts = cni_gemm_parts(g, p->m * p->n * p->k);
+  j->by = is_deep(p, j->parts) ? BY_DEPTH : p->m >= p->n ? BY_ROWS : BY_COLUMNS;
+  j->scratch_size = (j->kernels->scratch(p) + 63) & ~(size_t)63;
+  return in_parts(g, j);
+}
+
+static cn_code by_memory(cn_graph *g, job *j, void (*run)(const cni_product *p), bool outer, int64_t elements) {
   j->run = run;
-  j->by_rows = by_rows;
   j->parts = parts_for(g, elements, TWO_THREADS_ROW);
-  cni_parallel(g, j->parts, 1, run_parts, j);
-  return CN_OK;
+  j->by = outer ? BY_ROWS : is_deep(&j->p, j->parts) ? BY_DEPTH : BY_COLUMNS;
+  return in_parts(g, j);
 }
 
 typedef void (*whole_product)(const cni_product *p);
@@ -136,7 +178,7 @@ static cn_code by_own(cn_graph *g, const cni_gemm_args *a) {
   const whole_product run = kernel_of(k, &p, &flipped);
   const int64_t elements = run == k->outer ? p.m * p.n : p.n * p.k;
   if (run && (run == k->small || parts_for(g, elements, TWO_THREADS_ROW) == 1)) return run(&p), CN_OK;
-  job j = { .kernels = k, .p = p, .dtype = a->dtype };
+  job j = { .kernels = k, .elements = cni_context_of_const(g)->kernels[a->dtype], .p = p, .dtype = a->dtype };
   return run ? by_memory(g, &j, run, run == k->outer, elements) : by_tiles(g, &j);
 }
 

@@ -36,9 +36,9 @@ _Static_assert(sizeof(cni_buffer) <= HEAD, "a buffer's header fits before its da
 _Static_assert(sizeof(cni_allocation) <= HEAD, "an allocation's header fits before its data");
 _Static_assert(sizeof(cni_block) == 16, "a block's header keeps what follows aligned to 16");
 
-/* Large blocks ask for large pages: rows of a table of embeddings are scattered, and each would miss the cache of addresses too. Their data begin at different
- * places of a page: AMD's first-level caches guess the way from a hash of the address, and take lines for one another whose addresses differ by 256 MB, say,
- * so that arrays which are walked together would hinder each other all along (a third of the bandwidth was left). */
+/* Blocks of at least a large page ask for large pages: rows of a table of embeddings are scattered, and each would miss the cache of addresses too. Their data
+ * begin at different places of a page: AMD's first-level caches guess the way from a hash of the address, and take lines for one another whose addresses differ
+ * by 256 MB, say, so that arrays which are walked together would hinder each other all along (a third of the bandwidth was left). */
 #define PLACES 13
 #define APART ((size_t)17 * ALIGNMENT)
 /* Two blocks n times 256 MB apart have places 129 n = 12 n (modulo 13) apart. */
@@ -46,7 +46,7 @@ static size_t place_of(uintptr_t large_page) { return ((large_page >> 21) + (lar
 
 static void *system_alloc(void *user, size_t size) {
   (void)user;
-  const bool large = size >= EXACT_SIZE;
+  const bool large = size >= LARGE_PAGE;
   const size_t unit = large ? LARGE_PAGE : ALIGNMENT, whole = large ? size + PLACES * APART : size;
   if (whole < size || whole > SIZE_MAX - unit) return NULL;
   char *p = aligned_alloc(unit, (whole + unit - 1) & ~(unit - 1));
@@ -57,7 +57,7 @@ static void *system_alloc(void *user, size_t size) {
 
 static void system_free(void *user, void *p, size_t size) {
   (void)user;
-  free(size < EXACT_SIZE ? p : (void *)((uintptr_t)p & ~(uintptr_t)(LARGE_PAGE - 1)));
+  free(size < LARGE_PAGE ? p : (void *)((uintptr_t)p & ~(uintptr_t)(LARGE_PAGE - 1)));
 }
 
 const cn_allocator cni_system_allocator = { system_alloc, system_free, NULL };

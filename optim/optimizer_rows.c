@@ -1,79 +1,126 @@
-/* Sparse gradients: rows of a variable, which may repeat. A pass finds those of a row by its chain of occurrences. */
+/* Sparse gradients: rows of a variable, which may repeat. */
 #include <math.h>
 #include "../autograd/ops_layout_private.h"
 #include "optimizer_private.h"
 
-/* Memory for the chains of n occurrences. */
-typedef struct chains {
-  const char **place, **number;      /* [n], as rows has them */
-  int64_t *row;                      /* [n] the rows that occur, in the order of their first occurrences: entries; NULL: every row is an entry */
-  int32_t *chain;                    /* [n] occurrence -> the row's next one, or -1 */
-  int32_t *head, *tail;              /* [entries] its first and last occurrence; no `tail` of every row */
-  int32_t *table;                    /* open hash of rows: entry, or -1 */
-  int64_t size;                      /* of the table, a power of two, at least 2 n */
-} chains;
+/* A place of an open hash of rows: its hash, and its entry or -1. */
+typedef struct slot { uint32_t hash; int32_t entry; } slot;
 
-/* height: the number of rows, where each is to be an entry; else 0. */
-static bool chains_room(cn_optimizer *o, chains *c, int64_t n, int64_t height, cni_buffer **room) {
-  if (n > INT32_MAX / 4) return cni_optimizer_fail(o, CN_UNSUPPORTED, "%lld rows in one gradient are too many", (long long)n);
-  for (c->size = 4; !height && c->size < 2 * n;) c->size *= 2;
-  const size_t each = (size_t)n, slim = height ? each + (size_t)height : 3 * each + (size_t)c->size;
-  char *p = cni_borrow(o->object.graph, each * 3 * sizeof(int64_t) + slim * sizeof(int32_t), room);
-  if (!p) return false;
-  c->place = (const char **)(void *)p;
-  c->number = c->place + n;
-  int64_t *rows = (int64_t *)(void *)(c->number + n);
-  c->row = height ? NULL : rows;
-  c->chain = (int32_t *)(void *)(rows + n);
-  c->head = c->chain + n;
-  c->tail = c->head + n;
-  c->table = c->tail + n;
+typedef struct sparse_pass {
+  const cn_graph *graph;
+  const cn_tensor *variable;
+  const cn_rows *rows;
+  cni_update update;
+  cni_update_rows terms;
+  int64_t n, height, parts;
+  uint64_t share;                    /* row r is in part r share >> 32 */
+  cni_occurrence *of;                /* [n] part by part */
+  int32_t *heads;                    /* [n], or [height] where every row is an entry */
+  slot *table;                       /* [4 n] where not */
+} sparse_pass;
+
+static bool make_room(cn_optimizer *o, sparse_pass *s, cni_buffer **room) {
+  const bool every = s->terms.every;
+  const int64_t work = s->n * s->terms.width / CNI_GRAIN + 1, threads = cni_context_of_const(s->graph)->threads;
+  if (s->n > INT32_MAX / 4) return cni_optimizer_fail(o, CN_UNSUPPORTED, "%lld rows in one gradient are too many", (long long)s->n);
+  s->parts = !every || s->height > UINT32_MAX ? 1 : work < threads ? work : threads;
+  s->share = ((uint64_t)s->parts << 32) / (uint64_t)s->height;
+  const size_t n = (size_t)s->n, heads = every ? (size_t)s->height : n;
+  s->of = cni_borrow(o->object.graph, n * sizeof *s->of + (every ? 0 : 4 * n * sizeof *s->table) + heads * sizeof *s->heads, room);
+  if (!s->of) return false;
+  s->table = (slot *)(void *)(s->of + n);
+  s->heads = (int32_t *)(void *)(s->table + (every ? 0 : 4 * n));
+  s->terms.of = s->of;
+  s->terms.heads = s->heads;
+  s->update.rows = &s->terms;
   return true;
 }
 
-/* Chains in the order of occurrence. */
-static void chain_every_row(chains *c, const int64_t *index, int64_t n, int64_t height) {
-  memset(c->head, -1, (size_t)height * sizeof *c->head);
-  for (int64_t i = n - 1; i >= 0; i--) c->chain[i] = c->head[index[i]], c->head[index[i]] = (int32_t)i;
+static inline int64_t part_of(const sparse_pass *s, int64_t row) { return (int64_t)((uint64_t)row * s->share >> 32); }
+static int64_t first_row(const sparse_pass *s, int64_t part) {
+  if (!part || part == s->parts) return part ? s->height : 0;
+  return (int64_t)((((uint64_t)part << 32) + s->share - 1) / s->share);
 }
 
-/* The same of the rows that occur; their number. */
-static int64_t chain_rows(chains *c, const int64_t *index, int64_t n) {
-  const uint64_t mask = (uint64_t)(c->size - 1);
+enum { BLOCK = 256 };
+/* Which of n rows are in a part, in order; without a branch, which would be foreseen half of the time. */
+static int32_t select_rows(const sparse_pass *s, const int64_t *row, int32_t n, int64_t part, int32_t *selected) {
   int32_t count = 0;
-  memset(c->table, -1, (size_t)c->size * sizeof *c->table);
   for (int32_t i = 0; i < n; i++) {
-    const int64_t row = index[i];
-    uint64_t at = (uint64_t)row * 0x9E3779B97F4A7C15u >> 32 & mask;
-    while (c->table[at] >= 0 && c->row[c->table[at]] != row) at = (at + 1) & mask;
-    const int32_t k = c->table[at];
-    if (k < 0) c->table[at] = count, c->row[count] = row, c->head[count] = c->tail[count] = i, count++;
-    else c->chain[c->tail[k]] = i, c->tail[k] = i;
-    c->chain[i] = -1;
+    selected[count] = i;
+    count += part_of(s, row[i]) == part;
   }
   return count;
+}
+
+/* The occurrences of a part's rows, in their order, from *first on. Returns their number. */
+static int64_t collect(const sparse_pass *s, int64_t part, int64_t *first) {
+  const char *place[BLOCK], *number[BLOCK];
+  int32_t selected[BLOCK];
+  const int64_t *row = s->rows->indices->data;
+  *first = 0;
+  for (int64_t i = 0; part && i < s->n; i++) *first += part_of(s, row[i]) < part;
+  cni_occurrence *to = s->of + *first;
+  for (int64_t i = 0; i < s->n; i += BLOCK) {
+    const int32_t n = s->n - i < BLOCK ? (int32_t)(s->n - i) : BLOCK, count = select_rows(s, row + i, n, part, selected);
+    cni_rows_places(s->graph, s->variable, s->rows, i, n, place, number);
+    for (int32_t k = 0; k < count; k++) *to++ = (cni_occurrence){ place[selected[k]], number[selected[k]], row[i + selected[k]], -1 };
+  }
+  return to - s->of - *first;
+}
+
+static void chain(const sparse_pass *s, int32_t entry, int64_t i) {
+  s->of[i].next = s->heads[entry];
+  s->heads[entry] = (int32_t)i;
+}
+
+/* Every row is an entry. */
+static void chain_parts(void *context, int64_t begin, int64_t end) {
+  const sparse_pass *s = context;
+  for (int64_t p = begin; p < end; p++) {
+    const int64_t from = first_row(s, p), to = first_row(s, p + 1);
+    int64_t first, n = collect(s, p, &first);
+    memset(s->heads + from, -1, (size_t)(to - from) * sizeof *s->heads);
+    while (n--) chain(s, (int32_t)s->of[first + n].row, first + n);
+  }
+}
+
+static uint32_t hash_of(int64_t row) { return (uint32_t)((uint64_t)row * 0x9E3779B97F4A7C15u >> 32); }
+
+/* The rows that occur are entries, in the order of occurrence: the thread that looked a row up has it in its cache. Returns their number. */
+static int64_t chain_rows(sparse_pass *s) {
+  int64_t first, n = collect(s, 0, &first);
+  int32_t entry = (int32_t)n;
+  uint32_t mask = 3;
+  while (mask < 2 * n) mask += mask + 1;
+  if (n) memset(s->table, -1, ((size_t)mask + 1) * sizeof *s->table);
+  while (n--) {
+    const uint32_t hash = hash_of(s->of[n].row);
+    uint32_t at = hash & mask;
+    if (n >= 8) __builtin_prefetch(&s->table[hash_of(s->of[n - 8].row) & mask], 1);
+    while (s->table[at].entry >= 0 && (s->table[at].hash != hash || s->of[s->heads[s->table[at].entry]].row != s->of[n].row)) at = (at + 1) & mask;
+    if (s->table[at].entry < 0) s->table[at] = (slot){ hash, --entry }, s->heads[entry] = -1;
+    chain(s, s->table[at].entry, n);
+  }
+  s->terms.heads += entry;
+  return s->n - entry;
 }
 
 bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_update *c, cni_update_pass *pass, bool rows_only) {
   if (!e->count) return true;
   cn_graph *g = o->object.graph;
-  const int64_t height = e->variable->dims.d[0], width = e->count / height, n = rows->indices->count;
+  const int64_t height = e->variable->dims.d[0];
   const struct cni_optimizer_rules *r = cni_methods(o)->rules;
   const bool clips = isfinite(c->clip);
   if (clips && !(cni_rows_join(g, e->variable, rows) && (rows->values = cni_scaled(g, rows->values, c->scale, c->clip))))
     return false; /* each row as given is clipped */
-  chains a = { 0 };
+  sparse_pass s = { .graph = g, .variable = e->variable, .rows = rows, .update = *c, .n = rows->indices->count, .height = height };
+  s.terms = (cni_update_rows){ .width = e->count / height, .every = !rows_only, .sums = r && r->sums };
+  if (clips) s.update.scale = 1, s.update.clip = INFINITY;
   cni_buffer *room = NULL;
-  if (!chains_room(o, &a, n, rows_only ? 0 : height, &room)) return false;
-  cni_rows_places(g, e->variable, rows, a.place, a.number);
-  int64_t entries = height;
-  if (rows_only) entries = chain_rows(&a, rows->indices->data, n);
-  else chain_every_row(&a, rows->indices->data, n, height);
-  const cni_update_rows terms = { a.row, a.head, a.chain, a.place, a.number, width, r && r->sums };
-  cni_update call = *c;
-  call.rows = &terms;
-  if (clips) call.scale = 1, call.clip = INFINITY;
-  cni_parallel(g, entries, CNI_GRAIN / width + 1, pass, &call);
+  if (!make_room(o, &s, &room)) return false;
+  if (!rows_only) cni_parallel(g, s.parts, 1, chain_parts, &s);
+  cni_parallel(g, rows_only ? chain_rows(&s) : height, CNI_GRAIN / s.terms.width + 1, pass, &s.update);
   cni_buffer_drop(g, room, false);
   return true;
 }

@@ -159,6 +159,45 @@ Test(optim_rows, rows_of_products_stay_factors) {
     for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) factors(f, texts[t]);
 }
 
+/* Several look-ups, more of them than one part or block takes; the wide ones have the gradient of every single row, products with ones and zeros a dense one. */
+typedef enum { NARROW, WIDE, DENSE } looking_up;
+static cn_tensor *many_loss(cn_graph *g, cn_tensor *v, cn_tensor *const *index, looking_up how) {
+  cn_tensor *loss = NULL;
+  for (int i = 0; i < 3; i++) {
+    cn_tensor *x = how == DENSE ? cn_matmul(g, cn_one_hot(g, index[i], cn_dims_of(v).d[0], .dtype = "float64"), v) : cn_take(g, v, index[i], .axis = 0), *y;
+    if (how == WIDE) x = cn_multiply(g, x, cn_ones(g, cn_dtype_of(x), &x->dims));
+    if (i == 0) y = cn_mean(g, x, .axis = CN_INTS(1));
+    else y = cn_matmul(g, x, cn_ones(g, CN_F64, CN_DIMS(1, cn_dims_of(v).d[1])), .transpose_b = true);
+    cn_tensor *term = cn_sum(g, cn_square(g, cn_sin(g, y)));
+    loss = loss ? cn_add(g, loss, term) : term;
+  }
+  return loss;
+}
+static void many_rows(const char *text, looking_up how, int threads) {
+  enum { HEIGHT = 301, WIDTH = 65 };
+  cn_graph *g = cn_graph_new(.seed = 1, .threads = threads);
+  cn_tensor *v[] = { table(g, CN_F64, HEIGHT, WIDTH), table(g, CN_F64, HEIGHT, WIDTH) };
+  cn_optimizer *o[] = { cn_optimizer_from(g, text), cn_optimizer_from(g, text) };
+  for (int step = 0; step < 3; step++) {
+    cn_tensor *index[] = { cn_random_integers(g, CN_INTS(20, 71), 0, HEIGHT), cn_cast(g, cn_random_integers(g, CN_INTS(1), 0, 3), "int32"),
+                           cn_random_integers(g, CN_INTS(37, 9), 0, 40) };
+    for (int k = 0; k < 2; k++) cr_assert(cn_optimizer_minimize(o[k], many_loss(g, v[k], index, k ? how : NARROW), true), "%s", cn_error(g));
+    cn_graph_reset(g);
+  }
+  const double d = largest_difference(v[0], v[1]);
+  cr_assert(d < 1e-11, "%s, %d threads: differs by %g", text, threads, d);
+  cn_graph_free(g);
+}
+Test(optim_rows, many_rows_of_several_look_ups) {
+  for (int threads = 1; threads < 4; threads++) {
+    many_rows("SGD(0.1)", DENSE, threads);
+    many_rows("SGD(0.1, momentum=0.9)", DENSE, threads);
+    many_rows("Adagrad(0.1)", WIDE, threads);
+    many_rows("Adam(0.01)", WIDE, threads);
+    many_rows("Adamax(0.01, clipvalue=0.01)", WIDE, threads);
+  }
+}
+
 /* As Keras, where the scaling makes a sparse gradient dense: the square of a row's sum, not the sum of squares. */
 Test(optim_rows, global_clipnorm_sums_rows_first) {
   const char *const texts[] = { "Adam(0.01, global_clipnorm=0.5)", "Adagrad(0.1, global_clipnorm=0.5)", "Adamax(0.01, global_clipnorm=9)" };

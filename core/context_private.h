@@ -18,6 +18,7 @@ typedef struct cni_buffer {
   struct cni_buffer *next, *previous; /* in one of the rings of lent buffers, or in the pool's free list (next only) */
   void *data;
   size_t size;                        /* usable bytes */
+  struct cni_slab *slab;              /* that it stands in, or NULL */
   int32_t uses;                       /* by what lives across steps */
   int32_t step_uses;                  /* by tensors of this step: all end with it */
   uint32_t version;                   /* counts writes */
@@ -62,6 +63,7 @@ typedef struct cni_context {
   cni_buffer kept;                   /* ring of buffers with uses across steps only */
   cni_allocation allocations;        /* ring of tracked allocations */
   cni_block *spare;                  /* blocks of retired arenas */
+  struct cni_slab *slab;             /* that buffers are taken from, or NULL */
   cni_hook *hooks;                   /* run when the graph is freed, last added first */
   size_t bytes, peak_bytes;          /* taken from the allocator: now, at most */
   const cni_kernels *kernels[CN_DTYPES]; /* by dtype; NULL for strings */

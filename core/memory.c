@@ -1,33 +1,15 @@
-/* A graph's memory: tracked allocations, block arenas and the pool of buffers. Everything passes `obtain` and `give_back`, which keep the count of bytes and
- * survive an allocator that says no. */
+/* A graph's memory: tracked allocations, block arenas and the pool of buffers. Everything passes `obtain` and what gives it back, which keep the count of bytes
+ * and survive an allocator that says no. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include "context_private.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define POISONS 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define POISONS 1
-#endif
-#endif
-#ifdef POISONS
-#include <sanitizer/asan_interface.h>
-#define POISON(p, size) ASAN_POISON_MEMORY_REGION(p, size)
-#define UNPOISON(p, size) ASAN_UNPOISON_MEMORY_REGION(p, size)
-#else
-#define POISON(p, size) ((void)(p), (void)(size))
-#define UNPOISON(p, size) ((void)(p), (void)(size))
-#endif
+#include "slab_private.h"
 
 #define ALIGNMENT ((size_t)64)
 #define HEAD ALIGNMENT                   /* before the data of an allocation or a buffer, so that the data is aligned too */
 #define SMALL_CLASSES 28                 /* two to a doubling, 64 bytes to 1 MB */
-#define EXACT_SIZE ((size_t)4 << 20)     /* from here on buffers are as long as they must be, to the page, and a free one is searched by size */
+#define EXACT_SIZE CNI_SLAB_END          /* from here on buffers are as long as they must be, to the page, and a free one is searched by size */
 #define PAGE ((size_t)4096)
-#define LARGE_PAGE ((size_t)2 << 20)
 #define FIRST_BLOCK ((size_t)64 << 10)
 #define SMALL_BLOCK 1024
 #define LARGEST_BLOCK ((size_t)1 << 20)
@@ -36,32 +18,6 @@ _Static_assert(sizeof(cni_buffer) <= HEAD, "a buffer's header fits before its da
 _Static_assert(sizeof(cni_allocation) <= HEAD, "an allocation's header fits before its data");
 _Static_assert(sizeof(cni_block) == 16, "a block's header keeps what follows aligned to 16");
 
-/* Blocks of at least a large page ask for large pages: rows of a table of embeddings are scattered, and each would miss the cache of addresses too. Their data
- * begin at different places of a page: AMD's first-level caches guess the way from a hash of the address, and take lines for one another whose addresses differ
- * by 256 MB, say, so that arrays which are walked together would hinder each other all along (a third of the bandwidth was left). */
-#define PLACES 13
-#define APART ((size_t)17 * ALIGNMENT)
-/* Two blocks n times 256 MB apart have places 129 n = 12 n (modulo 13) apart. */
-static size_t place_of(uintptr_t large_page) { return ((large_page >> 21) + (large_page >> 28)) % PLACES * APART; }
-
-static void *system_alloc(void *user, size_t size) {
-  (void)user;
-  const bool large = size >= LARGE_PAGE;
-  const size_t unit = large ? LARGE_PAGE : ALIGNMENT, whole = large ? size + PLACES * APART : size;
-  if (whole < size || whole > SIZE_MAX - unit) return NULL;
-  char *p = aligned_alloc(unit, (whole + unit - 1) & ~(unit - 1));
-  if (!p || !large) return p;
-  madvise(p, whole & ~(LARGE_PAGE - 1), MADV_HUGEPAGE); /* no large page for the rest: it would count whole */
-  return p + place_of((uintptr_t)p);
-}
-
-static void system_free(void *user, void *p, size_t size) {
-  (void)user;
-  free(size < LARGE_PAGE ? p : (void *)((uintptr_t)p & ~(uintptr_t)(LARGE_PAGE - 1)));
-}
-
-const cn_allocator cni_system_allocator = { system_alloc, system_free, NULL };
-
 static void give_back(cni_context *c, void *p, size_t size) {
   c->bytes -= size;
   c->allocator.free(c->allocator.user, p, size);
@@ -69,8 +25,9 @@ static void give_back(cni_context *c, void *p, size_t size) {
 
 static void give_back_buffer(cni_context *c, cni_buffer *b) {
   const size_t size = b->size;
-  UNPOISON((char *)b + HEAD, size);
-  give_back(c, b, HEAD + size);
+  CNI_UNPOISON((char *)b + HEAD, size);
+  if (!b->slab) give_back(c, b, HEAD + size);
+  else c->bytes -= HEAD + size, cni_slab_drop(c, b->slab);
 }
 
 /* False: there was nothing in it. What a step that is being captured has used stays: the replay points at it. */
@@ -88,11 +45,15 @@ static bool pool_empty(cni_context *c) {
   return c->bytes < before;
 }
 
-/* From the allocator; when that has nothing left, what the pool keeps unused is returned first. */
-static void *obtain(cn_graph *g, size_t size) {
+/* From the allocator, or a slab; when there is nothing left, what the pool keeps unused is returned first. */
+static void *obtain_in(cn_graph *g, size_t size, cni_slab **slab) {
   cni_context *c = cni_context_of(g);
-  void *p = c->allocator.alloc(c->allocator.user, size);
-  if (!p && pool_empty(c)) p = c->allocator.alloc(c->allocator.user, size);
+  void *p = NULL;
+  bool again = true;
+  while (!p && again) {
+    p = slab ? cni_slab_take(c, size, slab) : c->allocator.alloc(c->allocator.user, size);
+    again = !p && pool_empty(c);
+  }
   if (!p) {
     cn_fail(g, CN_NO_MEMORY, "out of memory: %zu bytes were asked for", size);
     return NULL;
@@ -101,6 +62,7 @@ static void *obtain(cn_graph *g, size_t size) {
   if (c->bytes > c->peak_bytes) c->peak_bytes = c->bytes;
   return p;
 }
+static void *obtain(cn_graph *g, size_t size) { return obtain_in(g, size, NULL); }
 
 static bool too_large(cn_graph *g, size_t size) {
   if (size <= SIZE_MAX / 4) return false;
@@ -197,7 +159,7 @@ static void locked_free(void *user, void *p, size_t size) {
 
 cn_allocator cni_allocator_share(cn_graph *g) {
   cni_context *c = cni_context_of(g);
-  if (c->allocator.alloc == system_alloc || c->own.alloc) return c->allocator;
+  if (c->allocator.alloc == cni_system_allocator.alloc || c->own.alloc) return c->allocator;
   pthread_mutex_init(&c->lock, NULL);
   c->own = c->allocator;
   c->allocator = (cn_allocator){ locked_alloc, locked_free, c };
@@ -361,7 +323,7 @@ static void unlink_buffer(cni_buffer *b) {
 }
 
 static void to_pool(cni_context *c, cni_buffer *b) {
-  POISON(b->data, b->size);
+  CNI_POISON(b->data, b->size);
   b->held = false;
   b->version++;
   b->next = c->pool[b->size_class];
@@ -389,9 +351,10 @@ static cni_buffer *from_pool(cni_context *c, int class, size_t room, bool exact)
 }
 
 static cni_buffer *buffer_new(cn_graph *g, int class, size_t room) {
-  cni_buffer *b = obtain(g, HEAD + room);
+  cni_slab *slab = NULL;
+  cni_buffer *b = obtain_in(g, HEAD + room, cni_slab_serves(cni_context_of(g), room) ? &slab : NULL);
   if (!b) return NULL;
-  *b = (cni_buffer){ .data = (char *)b + HEAD, .size = room, .size_class = (int16_t)class };
+  *b = (cni_buffer){ .data = (char *)b + HEAD, .size = room, .slab = slab, .size_class = (int16_t)class };
   return b;
 }
 
@@ -406,7 +369,7 @@ cni_buffer *cni_buffer_take(cn_graph *g, size_t size, bool step) {
   cni_buffer *b = from_pool(c, class, room, exact);
   if (!b) b = buffer_new(g, class, room);
   if (!b) return NULL;
-  UNPOISON(b->data, b->size);
+  CNI_UNPOISON(b->data, b->size);
   b->step = step;
   b->uses = !step;
   b->step_uses = step;
@@ -483,7 +446,7 @@ bool cni_buffers_withdraw(cn_graph *g, size_t most, cni_buffer ***buffers, int64
         continue;
       }
       *at = b->next;
-      UNPOISON(b->data, b->size);
+      CNI_UNPOISON(b->data, b->size);
       b->uses = 1;
       b->held = true;
       link_buffer(b, &c->kept);

@@ -1,17 +1,7 @@
 /* Allocations, arenas and the pool of buffers. */
 #include <pthread.h>
 #include "test_core.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define POISONS 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define POISONS 1
-#endif
-#endif
-#ifdef POISONS
-#include <sanitizer/asan_interface.h>
-#endif
+#include "../core/slab_private.h"
 
 Test(memory, allocations_are_zeroed_aligned_and_tracked) {
   cn_graph g;
@@ -53,6 +43,36 @@ Test(memory, default_allocator) {
   cni_buffer *b = cni_buffer_take(&g, 100, true);
   cr_assert(b && (uintptr_t)b->data % 64 == 0);
   cr_assert(cni_alloc(&g, 1));
+  cni_context_free(&g);
+  cr_assert_eq(g.c.bytes, 0);
+}
+
+/* With the system's allocator; a caller's own sees each buffer. */
+Test(memory, middle_buffers_stand_in_slabs) {
+  enum { COUNT = 90 };
+  cn_graph g = { .c = { .bytes = 0 } };
+  cni_buffer *b[COUNT], *small, *large;
+  cr_assert(cni_context_init(&g, NULL));
+  small = cni_buffer_take(&g, CNI_SLAB_BEGIN / 2, false), large = cni_buffer_take(&g, CNI_SLAB_END, false);
+  cr_assert(small && !small->slab && large && !large->slab);
+  const size_t before = g.c.bytes;
+  size_t sum = 0;
+  for (int i = 0; i < COUNT; i++) {
+    b[i] = cni_buffer_take(&g, CNI_SLAB_BEGIN + (size_t)i * 41000, false); /* up to 3.7 MB */
+    cr_assert(b[i] && b[i]->slab && (uintptr_t)b[i]->data % 64 == 0);
+    cr_assert(!i || b[i]->slab != b[i - 1]->slab || ((uintptr_t)b[i]->data - (uintptr_t)b[i - 1]->data) % 4096 >= 1024, "another place of a page");
+    memset(b[i]->data, i, b[i]->size);
+    sum += b[i]->size + 64;
+  }
+  cr_assert_eq(g.c.bytes, before + sum);
+  cr_assert(b[0]->slab != b[COUNT - 1]->slab && b[0]->slab == b[1]->slab);
+  for (int i = 0; i < COUNT; i++)
+    for (size_t k = 0; k < b[i]->size; k += 997) cr_assert_eq(((const char *)b[i]->data)[k], i);
+#ifdef POISONS
+  cr_assert(__asan_address_is_poisoned((char *)b[0]->data + b[0]->size));
+#endif
+  for (int i = 0; i < COUNT; i += 2) cni_buffer_drop(&g, b[i], false);
+  cr_assert(cni_buffer_take(&g, b[0]->size, false) == b[0], "free ones are in the pool");
   cni_context_free(&g);
   cr_assert_eq(g.c.bytes, 0);
 }

@@ -34,7 +34,7 @@ CN_API void cn_graph_reset(cn_graph *g);
 CN_API void cn_graph_clear(cn_graph *g);
 /* Turns recording on or off and returns what it was. Operations that are not recorded cost less, and cannot be differentiated. */
 CN_API bool cn_recording(cn_graph *g, bool on);
-/* Bytes taken from the allocator now, and at most since the graph was made. */
+/* Bytes of the graph's memory, in use or kept for the next steps: now, and at most since the graph was made. */
 CN_API size_t cn_graph_bytes(const cn_graph *g);
 CN_API size_t cn_graph_peak_bytes(const cn_graph *g);
 /* When on, the first operation, forward or backward, that makes a value that is not finite fails with VALUE and is named. Off by default. */

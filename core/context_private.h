@@ -18,12 +18,12 @@ typedef struct cni_buffer {
   struct cni_buffer *next, *previous; /* in one of the rings of lent buffers, or in the pool's free list (next only) */
   void *data;
   size_t size;                        /* usable bytes */
-  struct cni_slab *slab;              /* that it stands in, or NULL */
   int32_t uses;                       /* by what lives across steps */
   int32_t step_uses;                  /* by tensors of this step: all end with it */
   uint32_t version;                   /* counts writes */
   int16_t size_class;
   bool step;                          /* on the ring of buffers with step uses */
+  bool slab;                          /* stands in a slab */
   bool held;                          /* by a plan or a replay, which writes it anew at each step */
   bool captured;                      /* held a value of the step that is being captured; stands until that step ends */
 } cni_buffer;
@@ -63,9 +63,9 @@ typedef struct cni_context {
   cni_buffer kept;                   /* ring of buffers with uses across steps only */
   cni_allocation allocations;        /* ring of tracked allocations */
   cni_block *spare;                  /* blocks of retired arenas */
-  struct cni_slab *slab;             /* that buffers are taken from, or NULL */
+  struct cni_slab *slabs;            /* the last one first, which buffers are taken from */
   cni_hook *hooks;                   /* run when the graph is freed, last added first */
-  size_t bytes, peak_bytes;          /* taken from the allocator: now, at most */
+  size_t bytes, peak_bytes;          /* of what was taken from the allocator and from slabs: now, at most */
   const cni_kernels *kernels[CN_DTYPES]; /* by dtype; NULL for strings */
   int threads;                       /* at most this many for our loops */
   void *primitives;                  /* oneDNN's cache, owned by onednn.c through a hook */

@@ -46,14 +46,15 @@ typedef void cni_binary(void *y, const void *a, const void *b, int64_t n, int64_
 /* ---- optimizer passes ----
  * One pass over elements begin .. end of a weight. It has the form of cni_parallel's body: cni_parallel(g, n, CNI_GRAIN, k->adam, &update). In this order:
  *   w -= w decay;  g' = clamp(g scale, -clip, clip);  the rule;  ema = ema_momentum ema + (1 - ema_momentum) w.
- * A sparse gradient is one of entries, each of a row: the sum over the row's occurrences heads[entry], their `next`, ... (-1 ends) of number place. */
+ * A sparse gradient is one of entries, each of a row: the sum over the row's occurrences i = heads[entry], next[i], ... (-1 ends) of number place. */
 typedef struct cni_occurrence {
   const char *place, *number;         /* its values [width], and the number that they are to be multiplied with; NULL: 1 */
-  int64_t row, next;                  /* of the weight; the row's next occurrence, or -1 */
+  int64_t row;                        /* of the weight */
 } cni_occurrence;
 typedef struct cni_update_rows {
   const cni_occurrence *of;
   const int32_t *heads;               /* entry -> its first occurrence, or -1: zeros */
+  const int32_t *next;                /* occurrence -> the row's next one, or -1 */
   int64_t width;
   bool every;                         /* entry k is row k */
   bool sums;                          /* where a row repeats, g'^2 is the square of the sum; else the sum of its occurrences' squares */

@@ -8,7 +8,7 @@
 #define ALIGNMENT ((size_t)64)
 #define HEAD ALIGNMENT                   /* before the data of an allocation or a buffer, so that the data is aligned too */
 #define SMALL_CLASSES 28                 /* two to a doubling, 64 bytes to 1 MB */
-#define EXACT_SIZE CNI_SLAB_END          /* from here on buffers are as long as they must be, to the page, and a free one is searched by size */
+#define EXACT_SIZE CNI_SLAB_END          /* in classes of such rooms buffers are as long as they must be, to the page, and a free one is searched by size */
 #define PAGE ((size_t)4096)
 #define FIRST_BLOCK ((size_t)64 << 10)
 #define SMALL_BLOCK 1024
@@ -27,15 +27,15 @@ static void give_back_buffer(cni_context *c, cni_buffer *b) {
   const size_t size = b->size;
   CNI_UNPOISON((char *)b + HEAD, size);
   if (!b->slab) give_back(c, b, HEAD + size);
-  else c->bytes -= HEAD + size, cni_slab_drop(c, b->slab);
+  else c->bytes -= HEAD + size;
 }
 
-/* False: there was nothing in it. What a step that is being captured has used stays: the replay points at it. */
-static bool pool_empty(cni_context *c) {
+/* False: nothing went back. What a step that is being captured has used stays: the replay points at it; what stands in slabs, too, but at the end. */
+static bool pool_empty(cni_context *c, bool end) {
   const size_t before = c->bytes;
   for (int i = 0; i < CNI_CLASSES; i++)
     for (cni_buffer **at = &c->pool[i], *b; (b = *at);) {
-      if (b->captured) {
+      if (!end && (b->captured || b->slab)) {
         at = &b->next;
         continue;
       }
@@ -45,15 +45,13 @@ static bool pool_empty(cni_context *c) {
   return c->bytes < before;
 }
 
-/* From the allocator, or a slab; when there is nothing left, what the pool keeps unused is returned first. */
-static void *obtain_in(cn_graph *g, size_t size, cni_slab **slab) {
+/* From a slab, or the allocator; when that has nothing left, what the pool keeps unused is returned first. */
+static void *obtain_in(cn_graph *g, size_t size, bool *slab) {
   cni_context *c = cni_context_of(g);
-  void *p = NULL;
-  bool again = true;
-  while (!p && again) {
-    p = slab ? cni_slab_take(c, size, slab) : c->allocator.alloc(c->allocator.user, size);
-    again = !p && pool_empty(c);
-  }
+  void *p = *slab ? cni_slab_take(c, size) : NULL;
+  *slab = p != NULL;
+  if (!p) p = c->allocator.alloc(c->allocator.user, size);
+  if (!p && pool_empty(c, false)) p = c->allocator.alloc(c->allocator.user, size);
   if (!p) {
     cn_fail(g, CN_NO_MEMORY, "out of memory: %zu bytes were asked for", size);
     return NULL;
@@ -62,7 +60,7 @@ static void *obtain_in(cn_graph *g, size_t size, cni_slab **slab) {
   if (c->bytes > c->peak_bytes) c->peak_bytes = c->bytes;
   return p;
 }
-static void *obtain(cn_graph *g, size_t size) { return obtain_in(g, size, NULL); }
+static void *obtain(cn_graph *g, size_t size) { return obtain_in(g, size, &(bool){ false }); }
 
 static bool too_large(cn_graph *g, size_t size) {
   if (size <= SIZE_MAX / 4) return false;
@@ -113,7 +111,8 @@ void cni_context_free(cn_graph *g) {
   c->spare = NULL;
   ring_free(c, &c->steps);
   ring_free(c, &c->kept);
-  pool_empty(c);
+  pool_empty(c, true);
+  cni_slabs_free(c);
   for (cni_allocation *a = c->allocations.next, *next; a != &c->allocations; a = next) {
     next = a->next;
     give_back(c, a, HEAD + a->size);
@@ -350,9 +349,10 @@ static cni_buffer *from_pool(cni_context *c, int class, size_t room, bool exact)
   return b;
 }
 
-static cni_buffer *buffer_new(cn_graph *g, int class, size_t room) {
-  cni_slab *slab = NULL;
-  cni_buffer *b = obtain_in(g, HEAD + room, cni_slab_serves(cni_context_of(g), room) ? &slab : NULL);
+/* In a slab, if it is of a middle size and the allocator is not the caller's own, which may count. */
+static cni_buffer *buffer_new(cn_graph *g, int class, size_t room, bool exact) {
+  bool slab = !exact && room >= CNI_SLAB_BEGIN && cni_context_of(g)->allocator.alloc == cni_system_allocator.alloc;
+  cni_buffer *b = obtain_in(g, HEAD + room, &slab);
   if (!b) return NULL;
   *b = (cni_buffer){ .data = (char *)b + HEAD, .size = room, .slab = slab, .size_class = (int16_t)class };
   return b;
@@ -367,7 +367,7 @@ cni_buffer *cni_buffer_take(cn_graph *g, size_t size, bool step) {
   const bool exact = room >= EXACT_SIZE; /* the whole class, whose longest room is this */
   if (exact) room = (size + PAGE - 1) & ~(PAGE - 1);
   cni_buffer *b = from_pool(c, class, room, exact);
-  if (!b) b = buffer_new(g, class, room);
+  if (!b) b = buffer_new(g, class, room, exact);
   if (!b) return NULL;
   CNI_UNPOISON(b->data, b->size);
   b->step = step;

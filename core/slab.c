@@ -36,45 +36,39 @@ static void system_free(void *user, void *p, size_t size) {
 const cn_allocator cni_system_allocator = { system_alloc, system_free, NULL };
 
 /* ---- slabs ---- */
-#define FIRST_SLAB (2 * CNI_SLAB_END) /* of addresses; memory is what is written */
+#define FIRST_SLAB ((size_t)8 << 20) /* of addresses; memory is what is written */
 #define LARGEST_SLAB ((size_t)64 << 20)
 #define HEAD ALIGNMENT
 
 _Static_assert(sizeof(cni_slab) <= HEAD, "a slab's header fits before its first buffer");
-
-static void slab_free(const cni_context *c, cni_slab *s) {
-  const size_t size = s->size;
-  CNI_UNPOISON(s, size);
-  c->allocator.free(c->allocator.user, s, size);
-}
+_Static_assert(FIRST_SLAB >= 2 * CNI_SLAB_END, "every buffer fits");
 
 /* As large as all that there is, so that their number stays small. */
-static cni_slab *slab_new(const cni_context *c) {
+static bool slab_new(cni_context *c) {
   const size_t size = c->bytes < FIRST_SLAB ? FIRST_SLAB : c->bytes < LARGEST_SLAB ? (c->bytes + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1) : LARGEST_SLAB;
   cni_slab *s = c->allocator.alloc(c->allocator.user, size);
-  if (!s) return NULL;
-  *s = (cni_slab){ .size = size, .used = HEAD };
+  if (!s) return false;
+  *s = (cni_slab){ .next = c->slabs, .size = size, .used = HEAD };
   CNI_POISON((char *)s + HEAD, size - HEAD);
-  return s;
+  c->slabs = s;
+  return true;
 }
 
-void *cni_slab_take(cni_context *c, size_t size, cni_slab **slab) {
-  if (!c->slab || c->slab->size - c->slab->used < size) {
-    cni_slab *s = slab_new(c);
-    if (!s) return NULL;
-    c->slab = s; /* the one before stays as long as what stands in it */
-  }
-  cni_slab *s = *slab = c->slab;
+void *cni_slab_take(cni_context *c, size_t size) {
+  if ((!c->slabs || c->slabs->size - c->slabs->used < size) && !slab_new(c)) return NULL;
+  cni_slab *s = c->slabs;
   char *p = (char *)s + s->used;
   const size_t next = s->used + ((size + PAGE - 1) & ~(PAGE - 1)) + APART; /* another place of a page */
   s->used = next < s->size ? next : s->size;
-  s->live++;
   CNI_UNPOISON(p, size);
   return p;
 }
 
-void cni_slab_drop(cni_context *c, cni_slab *s) {
-  if (--s->live > 0) return;
-  if (s == c->slab) c->slab = NULL;
-  slab_free(c, s);
+void cni_slabs_free(cni_context *c) {
+  for (cni_slab *s = c->slabs, *next; s; s = next) {
+    next = s->next;
+    CNI_UNPOISON(s, s->size);
+    c->allocator.free(c->allocator.user, s, s->size);
+  }
+  c->slabs = NULL;
 }

@@ -1,4 +1,4 @@
-/* Where the memory of buffers comes from: the system, with large pages. */
+/* Slabs of large pages, in which buffers of a middle size stand. */
 #ifndef CN_CORE_SLAB_PRIVATE_H
 #define CN_CORE_SLAB_PRIVATE_H
 #include "context_private.h"
@@ -19,18 +19,14 @@
 #define CNI_UNPOISON(p, size) ((void)(p), (void)(size))
 #endif
 
-/* Buffers of such sizes stand together in slabs of large pages; those above have large pages of their own. */
+/* Sizes of such buffers. Those above come and go on their own, and have large pages of their own. */
 #define CNI_SLAB_BEGIN ((size_t)64 << 10)
 #define CNI_SLAB_END ((size_t)4 << 20)
 
-/* A slab is filled from front to back, and goes when all that stood in it has gone. */
-typedef struct cni_slab { size_t size, used; int64_t live; } cni_slab;
+/* Filled from front to back. What is in it stays, in use or in the pool, until the graph ends: a hole would serve nothing else. */
+typedef struct cni_slab { struct cni_slab *next; size_t size, used; } cni_slab;
 
-/* Not where the caller has an allocator of its own, which may count. */
-static inline bool cni_slab_serves(const cni_context *c, size_t size) {
-  return size >= CNI_SLAB_BEGIN && size < CNI_SLAB_END && c->allocator.alloc == cni_system_allocator.alloc;
-}
-void *cni_slab_take(cni_context *c, size_t size, cni_slab **slab); /* 64-byte aligned, not zeroed; NULL without memory; less than CNI_SLAB_END + 64 bytes */
-void cni_slab_drop(cni_context *c, cni_slab *slab);                /* one of what stands in it goes */
+void *cni_slab_take(cni_context *c, size_t size);  /* 64-byte aligned, not zeroed; at most CNI_SLAB_END. NULL: no memory for a slab */
+void cni_slabs_free(cni_context *c);
 
 #endif

@@ -14,9 +14,9 @@ typedef struct sparse_pass {
   cni_update_rows terms;
   int64_t n, height, parts;
   uint64_t share;                    /* row r is in part r share >> 32 */
-  cni_occurrence *of;                /* [n] part by part */
-  int32_t *heads;                    /* [n], or [height] where every row is an entry */
-  slot *table;                       /* [4 n] where not */
+  cni_occurrence *of;                /* [n]; part by part where every row is an entry */
+  int32_t *heads, *next;             /* [n], but [height] where every row is an entry; [n] */
+  slot *table;                       /* [4 n] where not every row is one */
 } sparse_pass;
 
 static bool make_room(cn_optimizer *o, sparse_pass *s, cni_buffer **room) {
@@ -26,12 +26,14 @@ static bool make_room(cn_optimizer *o, sparse_pass *s, cni_buffer **room) {
   s->parts = !every || s->height > UINT32_MAX ? 1 : work < threads ? work : threads;
   s->share = ((uint64_t)s->parts << 32) / (uint64_t)s->height;
   const size_t n = (size_t)s->n, heads = every ? (size_t)s->height : n;
-  s->of = cni_borrow(o->object.graph, n * sizeof *s->of + (every ? 0 : 4 * n * sizeof *s->table) + heads * sizeof *s->heads, room);
+  s->of = cni_borrow(o->object.graph, n * sizeof *s->of + (every ? 0 : 4 * n * sizeof *s->table) + (heads + n) * sizeof *s->heads, room);
   if (!s->of) return false;
   s->table = (slot *)(void *)(s->of + n);
   s->heads = (int32_t *)(void *)(s->table + (every ? 0 : 4 * n));
+  s->next = s->heads + heads;
   s->terms.of = s->of;
   s->terms.heads = s->heads;
+  s->terms.next = s->next;
   s->update.rows = &s->terms;
   return true;
 }
@@ -43,6 +45,17 @@ static int64_t first_row(const sparse_pass *s, int64_t part) {
 }
 
 enum { BLOCK = 256 };
+static void collect(void *context, int64_t begin, int64_t end) {
+  const sparse_pass *s = context;
+  const char *place[BLOCK], *number[BLOCK];
+  const int64_t *row = s->rows->indices->data;
+  for (int64_t i = begin; i < end; i++) {
+    const int64_t k = (i - begin) % BLOCK;
+    if (!k) cni_rows_places(s->graph, s->variable, s->rows, i, end - i < BLOCK ? end - i : BLOCK, place, number);
+    s->of[i] = (cni_occurrence){ place[k], number[k], row[i] };
+  }
+}
+
 /* Which of n rows are in a part, in order; without a branch, which would be foreseen half of the time. */
 static int32_t select_rows(const sparse_pass *s, const int64_t *row, int32_t n, int64_t part, int32_t *selected) {
   int32_t count = 0;
@@ -54,7 +67,7 @@ static int32_t select_rows(const sparse_pass *s, const int64_t *row, int32_t n, 
 }
 
 /* The occurrences of a part's rows, in their order, from *first on. Returns their number. */
-static int64_t collect(const sparse_pass *s, int64_t part, int64_t *first) {
+static int64_t collect_part(const sparse_pass *s, int64_t part, int64_t *first) {
   const char *place[BLOCK], *number[BLOCK];
   int32_t selected[BLOCK];
   const int64_t *row = s->rows->indices->data;
@@ -64,13 +77,13 @@ static int64_t collect(const sparse_pass *s, int64_t part, int64_t *first) {
   for (int64_t i = 0; i < s->n; i += BLOCK) {
     const int32_t n = s->n - i < BLOCK ? (int32_t)(s->n - i) : BLOCK, count = select_rows(s, row + i, n, part, selected);
     cni_rows_places(s->graph, s->variable, s->rows, i, n, place, number);
-    for (int32_t k = 0; k < count; k++) *to++ = (cni_occurrence){ place[selected[k]], number[selected[k]], row[i + selected[k]], -1 };
+    for (int32_t k = 0; k < count; k++) *to++ = (cni_occurrence){ place[selected[k]], number[selected[k]], row[i + selected[k]] };
   }
   return to - s->of - *first;
 }
 
-static void chain(const sparse_pass *s, int32_t entry, int64_t i) {
-  s->of[i].next = s->heads[entry];
+static void chain(const sparse_pass *s, int64_t entry, int64_t i) {
+  s->next[i] = s->heads[entry];
   s->heads[entry] = (int32_t)i;
 }
 
@@ -79,9 +92,9 @@ static void chain_parts(void *context, int64_t begin, int64_t end) {
   const sparse_pass *s = context;
   for (int64_t p = begin; p < end; p++) {
     const int64_t from = first_row(s, p), to = first_row(s, p + 1);
-    int64_t first, n = collect(s, p, &first);
+    int64_t first, n = collect_part(s, p, &first);
     memset(s->heads + from, -1, (size_t)(to - from) * sizeof *s->heads);
-    while (n--) chain(s, (int32_t)s->of[first + n].row, first + n);
+    while (n--) chain(s, s->of[first + n].row, first + n);
   }
 }
 
@@ -89,16 +102,16 @@ static uint32_t hash_of(int64_t row) { return (uint32_t)((uint64_t)row * 0x9E377
 
 /* The rows that occur are entries, in the order of occurrence: the thread that looked a row up has it in its cache. Returns their number. */
 static int64_t chain_rows(sparse_pass *s) {
-  int64_t first, n = collect(s, 0, &first);
-  int32_t entry = (int32_t)n;
+  const int64_t *row = s->rows->indices->data;
+  int32_t entry = (int32_t)s->n;
   uint32_t mask = 3;
-  while (mask < 2 * n) mask += mask + 1;
-  if (n) memset(s->table, -1, ((size_t)mask + 1) * sizeof *s->table);
-  while (n--) {
-    const uint32_t hash = hash_of(s->of[n].row);
+  while (mask < 2 * s->n) mask += mask + 1;
+  if (s->n) memset(s->table, -1, ((size_t)mask + 1) * sizeof *s->table);
+  for (int64_t n = s->n - 1; n >= 0; n--) {
+    const uint32_t hash = hash_of(row[n]);
     uint32_t at = hash & mask;
-    if (n >= 8) __builtin_prefetch(&s->table[hash_of(s->of[n - 8].row) & mask], 1);
-    while (s->table[at].entry >= 0 && (s->table[at].hash != hash || s->of[s->heads[s->table[at].entry]].row != s->of[n].row)) at = (at + 1) & mask;
+    if (n >= 8) __builtin_prefetch(&s->table[hash_of(row[n - 8]) & mask], 1);
+    while (s->table[at].entry >= 0 && (s->table[at].hash != hash || row[s->heads[s->table[at].entry]] != row[n])) at = (at + 1) & mask;
     if (s->table[at].entry < 0) s->table[at] = (slot){ hash, --entry }, s->heads[entry] = -1;
     chain(s, s->table[at].entry, n);
   }
@@ -119,7 +132,7 @@ bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_updat
   if (clips) s.update.scale = 1, s.update.clip = INFINITY;
   cni_buffer *room = NULL;
   if (!make_room(o, &s, &room)) return false;
-  if (!rows_only) cni_parallel(g, s.parts, 1, chain_parts, &s);
+  cni_parallel(g, rows_only ? s.n : s.parts, rows_only ? 4 * BLOCK : 1, rows_only ? collect : chain_parts, &s);
   cni_parallel(g, rows_only ? chain_rows(&s) : height, CNI_GRAIN / s.terms.width + 1, pass, &s.update);
   cni_buffer_drop(g, room, false);
   return true;

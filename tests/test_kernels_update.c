@@ -142,7 +142,7 @@ Test(core_kernels, updates) { for_each_table(check_updates); }
 enum { HEIGHT = 23, OCCURRENCES = 40, WIDEST = 500 };
 typedef struct sparse {
   cni_occurrence of[OCCURRENCES];
-  int32_t heads[HEIGHT];
+  int32_t heads[HEIGHT], next[OCCURRENCES];
   numbers values, numbers, g, squares; /* the last two: what a whole gradient would be */
 } sparse;
 
@@ -156,7 +156,8 @@ static int64_t make_sparse(sparse *s, cn_dtype dtype, int64_t width, bool every,
   for (int32_t i = OCCURRENCES - 1; i >= 0; i--) {
     const int64_t row = i % 4 ? (int64_t)hashed(33, i, 0, HEIGHT) : 3;
     if (entry_of[row] < 0) entry_of[row] = (int32_t)entries++;
-    s->of[i] = (cni_occurrence){ (const char *)&s->values + i * width * size, i % 2 ? (const char *)&s->numbers + i * size : NULL, row, s->heads[entry_of[row]] };
+    s->of[i] = (cni_occurrence){ (const char *)&s->values + i * width * size, i % 2 ? (const char *)&s->numbers + i * size : NULL, row };
+    s->next[i] = s->heads[entry_of[row]];
     s->heads[entry_of[row]] = i;
     for (int64_t k = 0; k < width; k++) {
       const double v = get(dtype, &s->values, i * width + k) * (i % 2 ? get(dtype, &s->numbers, i) : 1);
@@ -176,7 +177,7 @@ static void check_rows(const cni_kernels *k, cn_dtype dtype, const options *o, i
   static numbers got[5], wanted[5];
   int32_t entry_of[HEIGHT];
   const int64_t entries = make_sparse(&s, dtype, width, every, o->rule == ADAMAX, sums, entry_of), size = (int64_t)cn_dtype_size(dtype);
-  const cni_update_rows rows = { s.of, s.heads, width, every, sums };
+  const cni_update_rows rows = { s.of, s.heads, s.next, width, every, sums };
   cni_update u = CNI_UPDATE_INIT;
   u.rate = 0.03, u.decay = o->decay, u.scale = o->scale, u.beta_1 = 0.9, u.beta_2 = 0.99, u.epsilon = 1e-3, u.ema_momentum = o->ema, u.nesterov = o->nesterov;
   memcpy(u.p, (const double[]){ 0.5, 0.3, 0.7, 0.01 }, sizeof u.p);

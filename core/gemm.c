@@ -51,8 +51,7 @@ static bool better_transposed(const cni_product_kernels *k, const cni_product *p
 typedef enum { BY_ROWS, BY_COLUMNS, BY_DEPTH } division;
 
 typedef struct job {
-  const cni_product_kernels *kernels;
-  const cni_kernels *elements;
+  const cni_kernels *kernels;
   void (*run)(const cni_product *p); /* NULL: by blocks */
   cni_product p;
   cn_dtype dtype;
@@ -66,7 +65,7 @@ typedef struct job {
 /* Part i of what the job divides: units of a whole tile, so that only the last part has a ragged edge. */
 static cni_product part_of(const job *j, int64_t i) {
   cni_product p = j->p;
-  const int64_t unit = j->by == BY_COLUMNS ? j->kernels->columns : 8, size = j->by == BY_ROWS ? p.m : j->by == BY_COLUMNS ? p.n : p.k;
+  const int64_t unit = j->by == BY_COLUMNS ? j->kernels->product->columns : 8, size = j->by == BY_ROWS ? p.m : j->by == BY_COLUMNS ? p.n : p.k;
   const int64_t units = (size + unit - 1) / unit, begin = units * i / j->parts * unit, stop = units * (i + 1) / j->parts * unit,
                 end = stop < size ? stop : size;
   switch (j->by) {
@@ -97,7 +96,7 @@ static void run_parts(void *context, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i++) {
     const cni_product p = part_of(j, i);
     if (p.m <= 0 || p.n <= 0) continue;
-    if (!j->run) j->kernels->blocks(&p, j->scratch ? j->scratch + (size_t)i * j->scratch_size : NULL);
+    if (!j->run) j->kernels->product->blocks(&p, j->scratch ? j->scratch + (size_t)i * j->scratch_size : NULL);
     else j->run(&p);
   }
 }
@@ -113,7 +112,7 @@ int64_t cni_gemm_parts(const cn_graph *g, int64_t multiplications) { return part
 static void add_parts(void *context, int64_t begin, int64_t end) {
   const job *j = context;
   const cni_product *p = &j->p;
-  const cni_kernels *k = j->elements;
+  const cni_kernels *k = j->kernels;
   for (int64_t row = begin; row < end; row++) {
     char *c = offset(p->c, row * p->c_row, j->dtype);
     for (int64_t i = 1; i < j->parts; i++) k->add(c, c, offset(j->sums, ((i - 1) * p->m + row) * p->n, j->dtype), p->n, 1, 1);
@@ -144,7 +143,7 @@ static cn_code by_tiles(cn_graph *g, job *j) {
   const cni_product *p = &j->p;
   j->parts = cni_gemm_parts(g, p->m * p->n * p->k);
   j->by = is_deep(p, j->parts) ? BY_DEPTH : p->m >= p->n ? BY_ROWS : BY_COLUMNS;
-  j->scratch_size = (j->kernels->scratch(p) + 63) & ~(size_t)63;
+  j->scratch_size = (j->kernels->product->scratch(p) + 63) & ~(size_t)63;
   return in_parts(g, j);
 }
 
@@ -178,7 +177,7 @@ static cn_code by_own(cn_graph *g, const cni_gemm_args *a) {
   const whole_product run = kernel_of(k, &p, &flipped);
   const int64_t elements = run == k->outer ? p.m * p.n : p.n * p.k;
   if (run && (run == k->small || parts_for(g, elements, TWO_THREADS_ROW) == 1)) return run(&p), CN_OK;
-  job j = { .kernels = k, .elements = cni_context_of_const(g)->kernels[a->dtype], .p = p, .dtype = a->dtype };
+  job j = { .kernels = cni_context_of_const(g)->kernels[a->dtype], .p = p, .dtype = a->dtype };
   return run ? by_memory(g, &j, run, run == k->outer, elements) : by_tiles(g, &j);
 }
 

@@ -5,11 +5,8 @@
 #include <string.h>
 #include "slab_private.h"
 
-#define ALIGNMENT ((size_t)64)
-#define HEAD ALIGNMENT                   /* before the data of an allocation or a buffer, so that the data is aligned too */
 #define SMALL_CLASSES 28                 /* two to a doubling, 64 bytes to 1 MB */
 #define EXACT_SIZE CNI_SLAB_END          /* in classes of such rooms buffers are as long as they must be, to the page, and a free one is searched by size */
-#define PAGE ((size_t)4096)
 #define FIRST_BLOCK ((size_t)64 << 10)
 #define SMALL_BLOCK 1024
 #define LARGEST_BLOCK ((size_t)1 << 20)

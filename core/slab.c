@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define ALIGNMENT ((size_t)64)
-#define PAGE ((size_t)4096)
 #define LARGE_PAGE ((size_t)2 << 20)
 
 /* Data begin at different places of a page: AMD's first-level caches guess the way from a hash of the address, and take lines for one another whose addresses
@@ -38,7 +36,6 @@ const cn_allocator cni_system_allocator = { system_alloc, system_free, NULL };
 /* ---- slabs ---- */
 #define FIRST_SLAB ((size_t)8 << 20) /* of addresses; memory is what is written */
 #define LARGEST_SLAB ((size_t)64 << 20)
-#define HEAD ALIGNMENT
 
 _Static_assert(sizeof(cni_slab) <= HEAD, "a slab's header fits before its first buffer");
 _Static_assert(FIRST_SLAB >= 2 * CNI_SLAB_END, "every buffer fits");

@@ -19,6 +19,10 @@
 #define CNI_UNPOISON(p, size) ((void)(p), (void)(size))
 #endif
 
+#define ALIGNMENT ((size_t)64)
+#define HEAD ALIGNMENT      /* before the data of an allocation, a buffer or a slab, so that the data is aligned too */
+#define PAGE ((size_t)4096)
+
 /* Sizes of such buffers. Those above come and go on their own, and have large pages of their own. */
 #define CNI_SLAB_BEGIN ((size_t)64 << 10)
 #define CNI_SLAB_END ((size_t)4 << 20)

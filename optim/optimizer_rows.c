@@ -10,9 +10,8 @@ typedef struct sparse_pass {
   const cn_graph *graph;
   const cn_tensor *variable;
   const cn_rows *rows;
-  cni_update update;
-  cni_update_rows terms;
-  int64_t n, height, parts;
+  bool every;                        /* row is an entry; else those that occur */
+  int64_t n, height, width, parts;
   uint64_t share;                    /* row r is in part r share >> 32 */
   cni_occurrence *of;                /* [n]; part by part where every row is an entry */
   int32_t *heads, *next;             /* [n], but [height] where every row is an entry; [n] */
@@ -20,8 +19,8 @@ typedef struct sparse_pass {
 } sparse_pass;
 
 static bool make_room(cn_optimizer *o, sparse_pass *s, cni_buffer **room) {
-  const bool every = s->terms.every;
-  const int64_t work = s->n * s->terms.width / CNI_GRAIN + 1, threads = cni_context_of_const(s->graph)->threads;
+  const bool every = s->every;
+  const int64_t work = s->n * s->width / CNI_GRAIN + 1, threads = cni_context_of_const(s->graph)->threads;
   if (s->n > INT32_MAX / 4) return cni_optimizer_fail(o, CN_UNSUPPORTED, "%lld rows in one gradient are too many", (long long)s->n);
   s->parts = !every || s->height > UINT32_MAX ? 1 : work < threads ? work : threads;
   s->share = ((uint64_t)s->parts << 32) / (uint64_t)s->height;
@@ -31,10 +30,6 @@ static bool make_room(cn_optimizer *o, sparse_pass *s, cni_buffer **room) {
   s->table = (slot *)(void *)(s->of + n);
   s->heads = (int32_t *)(void *)(s->table + (every ? 0 : 4 * n));
   s->next = s->heads + heads;
-  s->terms.of = s->of;
-  s->terms.heads = s->heads;
-  s->terms.next = s->next;
-  s->update.rows = &s->terms;
   return true;
 }
 
@@ -100,8 +95,9 @@ static void chain_parts(void *context, int64_t begin, int64_t end) {
 
 static uint32_t hash_of(int64_t row) { return (uint32_t)((uint64_t)row * 0x9E3779B97F4A7C15u >> 32); }
 
-/* The rows that occur are entries, in the order of occurrence: the thread that looked a row up has it in its cache. Returns their number. */
-static int64_t chain_rows(sparse_pass *s) {
+/* The rows that occur are entries, in the order of occurrence: the thread that looked a row up has it in its cache. Returns the first entry;
+ * s->n ends them. */
+static int64_t chain_rows(const sparse_pass *s) {
   const int64_t *row = s->rows->indices->data;
   int32_t entry = (int32_t)s->n;
   uint32_t mask = 3;
@@ -115,8 +111,7 @@ static int64_t chain_rows(sparse_pass *s) {
     if (s->table[at].entry < 0) s->table[at] = (slot){ hash, --entry }, s->heads[entry] = -1;
     chain(s, s->table[at].entry, n);
   }
-  s->terms.heads += entry;
-  return s->n - entry;
+  return entry;
 }
 
 bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_update *c, cni_update_pass *pass, bool rows_only) {
@@ -127,13 +122,17 @@ bool cni_rows_pass(cn_optimizer *o, cni_entry *e, cn_rows *rows, const cni_updat
   const bool clips = isfinite(c->clip);
   if (clips && !(cni_rows_join(g, e->variable, rows) && (rows->values = cni_scaled(g, rows->values, c->scale, c->clip))))
     return false; /* each row as given is clipped */
-  sparse_pass s = { .graph = g, .variable = e->variable, .rows = rows, .update = *c, .n = rows->indices->count, .height = height };
-  s.terms = (cni_update_rows){ .width = e->count / height, .every = !rows_only, .sums = r && r->sums };
-  if (clips) s.update.scale = 1, s.update.clip = INFINITY;
+  sparse_pass s = { .graph = g, .variable = e->variable, .rows = rows, .every = !rows_only, .n = rows->indices->count, .height = height,
+                    .width = e->count / height };
   cni_buffer *room = NULL;
   if (!make_room(o, &s, &room)) return false;
   cni_parallel(g, rows_only ? s.n : s.parts, rows_only ? 4 * BLOCK : 1, rows_only ? collect : chain_parts, &s);
-  cni_parallel(g, rows_only ? chain_rows(&s) : height, CNI_GRAIN / s.terms.width + 1, pass, &s.update);
+  const int64_t first = rows_only ? chain_rows(&s) : 0, end = rows_only ? s.n : height;
+  const cni_update_rows terms = { .of = s.of, .heads = s.heads + first, .next = s.next, .width = s.width, .every = s.every, .sums = r && r->sums };
+  cni_update call = *c;
+  call.rows = &terms;
+  if (clips) call.scale = 1, call.clip = INFINITY;
+  cni_parallel(g, end - first, CNI_GRAIN / s.width + 1, pass, &call);
   cni_buffer_drop(g, room, false);
   return true;
 }

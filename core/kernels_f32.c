@@ -4,6 +4,7 @@
 #include "kernels_attention_private.h"
 #include "kernels_product_private.h"
 #include "prefetch_private.h"
+#include "subnormal_private.h"
 #define T float
 #define NUMBER f32
 #define SINGLE 1

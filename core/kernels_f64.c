@@ -4,6 +4,7 @@
 #include "kernels_attention_private.h"
 #include "kernels_product_private.h"
 #include "prefetch_private.h"
+#include "subnormal_private.h"
 #define T double
 #define NUMBER f64
 #define SINGLE 0

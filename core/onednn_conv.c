@@ -136,7 +136,10 @@ static bool operation(const key *k, const descriptions *d, const window *w, int6
          dnnl_success;
 }
 
-/* The primitive's description; NULL where oneDNN has none that is written for the CPU. */
+/* Written for the CPU, by the names that oneDNN gives: "jit:avx2", "brgconv_1x1:avx512_core"; not "gemm:jit" or "ref:any". */
+static bool is_native(const char *name) { return !strncmp(name, "jit", 3) || !strncmp(name, "brg", 3); }
+
+/* The primitive's description; NULL where oneDNN has none that is native. */
 static dnnl_primitive_desc_t choose(const cache *all, const key *k, const descriptions *d, const window *w) {
   dnnl_convolution_desc_t forward, wanted;
   dnnl_primitive_attr_t attributes = NULL;
@@ -149,7 +152,7 @@ static dnnl_primitive_desc_t choose(const cache *all, const key *k, const descri
   if (ok && dnnl_primitive_desc_create(&chosen, &wanted, attributes, all->engine, hint) != dnnl_success) chosen = NULL;
   if (hint) dnnl_primitive_desc_destroy(hint);
   if (attributes) dnnl_primitive_attr_destroy(attributes);
-  if (chosen && dnnl_primitive_desc_query(chosen, dnnl_query_impl_info_str, 0, &name) == dnnl_success && !strncmp(name, "jit", 3)) return chosen;
+  if (chosen && dnnl_primitive_desc_query(chosen, dnnl_query_impl_info_str, 0, &name) == dnnl_success && is_native(name)) return chosen;
   if (chosen) dnnl_primitive_desc_destroy(chosen);
   return NULL;
 }

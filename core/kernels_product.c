@@ -8,24 +8,18 @@
 #define UNIT_ROWS 12 /* of a tile where a's rows stand side by side */
 #define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
 #define EACH_UNIT_HEIGHT(X) EACH_HEIGHT(X) X(9) X(10) X(11) X(12)
-#define CLASH 8192        /* bytes: rows of b at multiples of it fall upon each other in the first cache */
-#define DEEP_COLUMNS INT64_MAX /* depth from which the lines of a's columns no longer fit there */
 #elif defined(__AVX2__)
 #define VECTOR 32
 #define ROWS 6
 #define UNIT_ROWS 6
 #define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #define EACH_UNIT_HEIGHT EACH_HEIGHT
-#define CLASH 512
-#define DEEP_COLUMNS 256
 #else
 #define VECTOR 16
 #define ROWS 4
 #define UNIT_ROWS 4
 #define EACH_HEIGHT(X) X(1) X(2) X(3) X(4)
 #define EACH_UNIT_HEIGHT EACH_HEIGHT
-#define CLASH 512
-#define DEEP_COLUMNS 256
 #endif
 #define PASTE(a, b) a##b
 #define JOIN(a, b) PASTE(a, b)
@@ -35,6 +29,9 @@
 
 #ifndef DEPTH
 #define DEPTH 800         /* of a block */
+#endif
+#ifndef DEEP_COLUMNS
+#define DEEP_COLUMNS 64   /* depth from which the lines of a's columns, which nothing fetches ahead, are slower than a packed a */
 #endif
 #ifndef HEIGHT
 #define HEIGHT (1920 / (int64_t)sizeof(T)) /* rows of a block */

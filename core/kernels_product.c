@@ -4,22 +4,22 @@
 
 #if defined(__AVX512F__)
 #define VECTOR 64
-#define ROWS 8
-#define UNIT_ROWS 12 /* of a tile where a's rows stand side by side */
+#define ROWS 8            /* of a tile, */
+#define WIDTH 3           /* and registers of its columns */
 #define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
-#define EACH_UNIT_HEIGHT(X) EACH_HEIGHT(X) X(9) X(10) X(11) X(12)
+#define EACH_WIDTH(X, h) X(h, 1) X(h, 2) X(h, 3)
 #elif defined(__AVX2__)
 #define VECTOR 32
 #define ROWS 6
-#define UNIT_ROWS 6
+#define WIDTH 2
 #define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6)
-#define EACH_UNIT_HEIGHT EACH_HEIGHT
+#define EACH_WIDTH(X, h) X(h, 1) X(h, 2)
 #else
 #define VECTOR 16
 #define ROWS 4
-#define UNIT_ROWS 4
+#define WIDTH 2
 #define EACH_HEIGHT(X) X(1) X(2) X(3) X(4)
-#define EACH_UNIT_HEIGHT EACH_HEIGHT
+#define EACH_WIDTH(X, h) X(h, 1) X(h, 2)
 #endif
 #define PASTE(a, b) a##b
 #define JOIN(a, b) PASTE(a, b)
@@ -37,7 +37,7 @@
 #define HEIGHT (1920 / (int64_t)sizeof(T)) /* rows of a block */
 #endif
 #define WIDE 8            /* registers of columns, or rows, that a product with a vector sums at a time */
-#define SMALL 2048        /* numbers of a panel of b that `small` packs on the stack */
+#define SMALL (1024 * WIDTH) /* numbers of a panel of b that `small` packs on the stack */
 
 #define T float
 #define NUMBER f32

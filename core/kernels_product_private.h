@@ -18,7 +18,7 @@ typedef struct cni_product {
 } cni_product;
 
 struct cni_product_kernels {
-  int64_t rows, columns, lanes; /* of the largest tile that is kept in registers; numbers in a register */
+  int64_t lanes;                                       /* numbers in a register */
   size_t (*scratch)(const cni_product *p);             /* bytes that `blocks` needs, also for a part of p's rows, columns or depth */
   void (*blocks)(const cni_product *p, void *scratch); /* any sizes; c_col may be other than 1 */
   bool (*fits_small)(const cni_product *p);

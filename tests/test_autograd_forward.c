@@ -72,7 +72,7 @@ static void in_both(cn_graph *g, const cn_op *op, const char *text) {
   }
 }
 static void every_sample(void) { sweep_samples(in_both); }
-Test(autograd_forward, samples_and_views) { sweep_isas(every_sample); }
+TEST_EACH_ISA(autograd_forward, samples_and_views, every_sample)
 
 /* ---- sizes ---- */
 static const int64_t sizes[] = { 0, 1, 7, 15, 16, 17, 33, 1000 };
@@ -177,7 +177,7 @@ static void every_operation(void) {
   }
   cn_graph_free(g);
 }
-Test(autograd_forward, sizes) { sweep_isas(every_operation); }
+TEST_EACH_ISA(autograd_forward, sizes, every_operation)
 
 /* ---- parts of many elements, which threads divide along one axis or another ---- */
 static const char *const large_calls[][2] = {
@@ -195,7 +195,7 @@ static void every_large_call(void) {
   for (size_t i = 0; i < sizeof large_calls / sizeof *large_calls; i++) in_both(g, cn_op_find(large_calls[i][0]), large_calls[i][1]);
   cn_graph_free(g);
 }
-Test(autograd_forward, large_calls) { sweep_isas(every_large_call); }
+TEST_EACH_ISA(autograd_forward, large_calls, every_large_call)
 
 /* ---- broadcasting ---- */
 static const cn_dims shapes[] = { { 0, { 0 } },    { 1, { 1 } },          { 1, { 4 } },       { 2, { 3, 1 } },    { 2, { 3, 4 } },
@@ -234,4 +234,4 @@ static void every_pair(void) {
   cr_expect(n > 5, "%d operations broadcast", n);
   cn_graph_free(g);
 }
-Test(autograd_forward, broadcast_pairs) { sweep_isas(every_pair); }
+TEST_EACH_ISA(autograd_forward, broadcast_pairs, every_pair)

@@ -163,7 +163,7 @@ static void every_fused(void) {
   sweep_samples(fused_is_vjp);
   sweep_samples(fused_of_sizes);
 }
-Test(autograd_gradients, fused_are_those_in_operations) { sweep_isas(every_fused); }
+TEST_EACH_ISA(autograd_gradients, fused_are_those_in_operations, every_fused)
 
 /* An activation's product that is left to the rule of the normalization before it; targets from `first` on of x, gamma, beta. */
 static void compare_passed(cn_graph *g, const cn_dims *dims, int64_t axis, int first) {
@@ -195,7 +195,7 @@ static void every_passed(void) {
   }
   cn_graph_free(g);
 }
-Test(autograd_gradients, slopes_that_are_passed_on) { sweep_isas(every_passed); }
+TEST_EACH_ISA(autograd_gradients, slopes_that_are_passed_on, every_passed)
 
 /* ---- mutation control ---- */
 typedef enum { SCALED, NEGATED, DROPPED, ROLLED, UNSUMMED, MUTANTS } mutation;

@@ -115,4 +115,4 @@ static void every_length(void) {
   cn_graph_free(g);
   g = outer;
 }
-Test(autograd_linalg, long_transforms) { sweep_isas(every_length); }
+TEST_EACH_ISA(autograd_linalg, long_transforms, every_length)

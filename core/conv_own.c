@@ -251,7 +251,7 @@ static cn_code input_turned(const job *j) {
 }
 
 /* ---- each channel by itself ---- */
-#define CHANNELS_TOGETHER 32 /* at least, in a part of the kernel's gradient: some registers */
+#define CHANNELS_TOGETHER 16 /* at least, in a part of the kernel's gradient by registers of channels */
 
 static void depthwise_part(void *context, int64_t begin, int64_t end) {
   const job *j = context;
@@ -273,7 +273,11 @@ static cn_code by_channels(job *j, cni_conv_kind kind) {
   const int64_t kernel = c->kernel[0] * c->kernel[1] * c->kernel[2], y_row = c->out[2] * c->out_channels * kernel, x_row = c->in[2] * c->out_channels * kernel;
   if (kind == CNI_CONV_FORWARD) cni_parallel(j->graph, rows_of(c->out, c->batch), CNI_GRAIN / y_row + 1, depthwise_part, j);
   else if (kind == CNI_CONV_INPUT) cni_parallel(j->graph, rows_of(c->in, c->batch), CNI_GRAIN / x_row + 1, depthwise_input_part, j);
-  else cni_parallel(j->graph, c->in_channels, CNI_GRAIN / (rows_of(c->out, c->batch) * c->out[2] * kernel) + CHANNELS_TOGETHER, depthwise_kernel_part, j);
+  else {
+    const int64_t least = CNI_GRAIN / (rows_of(c->out, c->batch) * c->out[2] * kernel) + 1;
+    const int64_t together = c->in_channels == c->out_channels ? CHANNELS_TOGETHER : 1;
+    cni_parallel(j->graph, c->in_channels, least > together ? least : together, depthwise_kernel_part, j);
+  }
   return CN_OK;
 }
 

@@ -62,7 +62,8 @@ typedef struct job {
   int64_t parts;
 } job;
 
-/* Part i of what the job divides: units of a whole line of c, or of a tile, so that only the last part has a ragged edge. */
+/* Part i of what the job divides: units of 8 rows or terms, or of as many columns as a line has, which are whole registers: only the last part has a ragged
+ * edge. */
 static cni_product part_of(const job *j, int64_t i) {
   cni_product p = j->p;
   const int64_t unit = j->by == BY_COLUMNS ? 64 / (j->dtype == CN_F64 ? 8 : 4) : 8, size = j->by == BY_ROWS ? p.m : j->by == BY_COLUMNS ? p.n : p.k;

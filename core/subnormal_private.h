@@ -1,5 +1,5 @@
 /* Subnormal numbers (below 1.2e-38 in float32, 2.2e-308 in float64) taken as zero, by the calling thread. A moving average without new gradients decays to
- * the smallest of them and stays there; x86 takes some 150 cycles for each multiplication of one (a step of mlp_784_b1 was 6 times as long).
+ * the smallest of them and stays there; Intel's CPUs take some 150 cycles for each multiplication of one (a step of mlp_784_b1 was 7 times as long).
  * TensorFlow and XLA compute everything like this. Elsewhere than on x86-64 and ARM64 nothing changes. */
 #ifndef CN_CORE_SUBNORMAL_PRIVATE_H
 #define CN_CORE_SUBNORMAL_PRIVATE_H

@@ -40,11 +40,11 @@ int64_t sample_targets(const sample *s, cn_tensor **targets);
 
 /* Each sample of each operation, on one graph that is cleared after it. */
 void sweep_samples(void (*check)(cn_graph *g, const cn_op *op, const char *text));
-/* run() with CN_ISA set, which its graphs have then; false where the CPU has no such instructions. */
+/* run() with CN_ISA set, which its graphs have then, and which stays set; false where the CPU has no such instructions. */
 bool sweep_isa(const char *isa, void (*run)(void));
 /* A test for each instruction set, which run side by side. */
-#define TEST_ISA(suite, name, isa, run)            \
-  Test(suite, name##_##isa) {                      \
+#define TEST_ISA(suite, name, isa, run)                               \
+  Test(suite, name##_##isa) {                                         \
     if (!sweep_isa(#isa, run)) cr_skip_test("this CPU has no " #isa); \
   }
 #define TEST_EACH_ISA(suite, name, run) TEST_ISA(suite, name, baseline, run) TEST_ISA(suite, name, avx2, run) TEST_ISA(suite, name, avx512, run)

@@ -89,7 +89,9 @@ static const int64_t small_sizes[][3] = {
   { 3, 33, 17 }, { 13, 31, 1 }, { 64, 64, 64 }, { 33, 10, 70 }, { 1, 70, 35 }, { 1, 257, 40 }, { 40, 1, 33 }, { 5, 100, 130 },
   { 9, 48, 300 },
 };
-static const int64_t middle_sizes[][3] = { { 50, 70, 401 }, { 257, 45, 33 }, { 130, 10, 150 }, { 300, 35, 60 }, { 12, 96, 800 }, { 1, 150, 500 }, { 2, 97, 701 } };
+/* Also several blocks high, and deep: divided by depth, and by rows. */
+static const int64_t middle_sizes[][3] = { { 50, 70, 401 }, { 257, 45, 33 }, { 130, 10, 150 }, { 300, 35, 60 },   { 12, 96, 800 },
+                                           { 1, 150, 500 }, { 2, 97, 701 },  { 40, 50, 1700 }, { 130, 33, 1610 } };
 #define COUNT(sizes) (int)(sizeof(sizes) / sizeof *(sizes))
 
 Test(core_gemm, small_baseline) { check_sizes("baseline", 2, small_sizes, COUNT(small_sizes)); }
@@ -99,7 +101,7 @@ Test(core_gemm, middle_baseline) { check_sizes("baseline", 2, middle_sizes, COUN
 Test(core_gemm, middle_avx2) { check_sizes("avx2", 3, middle_sizes, COUNT(middle_sizes)); }
 Test(core_gemm, middle_avx512) { check_sizes("avx512", 2, middle_sizes, COUNT(middle_sizes)); }
 
-/* The sizes of the middle-sized networks, several blocks deep and high. */
+/* The sizes of the middle-sized networks. */
 Test(core_gemm, large) {
   static const int64_t sizes[][3] = { { 32, 512, 784 }, { 600, 64, 128 }, { 1, 512, 784 }, { 784, 256, 1 }, { 500, 10, 500 } };
   cn_graph g;

@@ -89,9 +89,7 @@ static const int64_t small_sizes[][3] = {
   { 3, 33, 17 }, { 13, 31, 1 }, { 64, 64, 64 }, { 33, 10, 70 }, { 1, 70, 35 }, { 1, 257, 40 }, { 40, 1, 33 }, { 5, 100, 130 },
   { 9, 48, 300 },
 };
-/* Also several blocks high, and deep: divided by depth, and by rows. */
-static const int64_t middle_sizes[][3] = { { 50, 70, 401 }, { 257, 45, 33 }, { 130, 10, 150 }, { 300, 35, 60 },   { 12, 96, 800 },
-                                           { 1, 150, 500 }, { 2, 97, 701 },  { 40, 50, 1700 }, { 130, 33, 1610 } };
+static const int64_t middle_sizes[][3] = { { 50, 70, 401 }, { 257, 45, 33 }, { 130, 10, 150 }, { 300, 35, 60 }, { 12, 96, 800 }, { 1, 150, 500 }, { 2, 97, 701 } };
 #define COUNT(sizes) (int)(sizeof(sizes) / sizeof *(sizes))
 
 Test(core_gemm, small_baseline) { check_sizes("baseline", 2, small_sizes, COUNT(small_sizes)); }
@@ -100,6 +98,22 @@ Test(core_gemm, small_avx512) { check_sizes("avx512", 2, small_sizes, COUNT(smal
 Test(core_gemm, middle_baseline) { check_sizes("baseline", 2, middle_sizes, COUNT(middle_sizes)); }
 Test(core_gemm, middle_avx2) { check_sizes("avx2", 3, middle_sizes, COUNT(middle_sizes)); }
 Test(core_gemm, middle_avx512) { check_sizes("avx512", 2, middle_sizes, COUNT(middle_sizes)); }
+
+/* Several blocks deep: one that threads divide by depth, one by rows. */
+Test(core_gemm, deep) {
+  static const char *const sets[] = { "baseline", "avx2", "avx512" };
+  static const int64_t sizes[][3] = { { 40, 50, 1700 }, { 110, 20, 1610 } };
+  for (int i = 0; i < COUNT(sets); i++) {
+    cn_graph g;
+    counting n;
+    if (!cni_kernels_named(sets[i], CN_F32)) continue;
+    begin(&g, &n, sets[i]);
+    g.c.threads = 2;
+    for (int s = 0; s < COUNT(sizes); s++)
+      for (int f = 0; f < FUSIONS; f++) check(&g, CNI_GEMM_OWN, CN_F32, f & 1, f & 2, sizes[s][0], sizes[s][1], sizes[s][2], &fusions[f], 0);
+    graph_end(&g, &n);
+  }
+}
 
 /* The sizes of the middle-sized networks. */
 Test(core_gemm, large) {

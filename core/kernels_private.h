@@ -46,7 +46,7 @@ typedef void cni_binary(void *y, const void *a, const void *b, int64_t n, int64_
 /* ---- optimizer passes ----
  * One pass over elements begin .. end of a weight. It has the form of cni_parallel's body: cni_parallel(g, n, CNI_GRAIN, k->adam, &update). In this order:
  *   w -= w decay;  g' = clamp(g scale, -clip, clip);  the rule;  ema = ema_momentum ema + (1 - ema_momentum) w.
- * Subnormal numbers are zero, as operands and as results, but in sgd without decay and average: epsilon must be 0 or normal.
+ * Subnormal numbers are zero, as operands and as results, where there is a slot, decay or an average: epsilon must be 0 or normal.
  * A sparse gradient is one of entries, each of a row: the sum over the row's occurrences i = heads[entry], next[i], ... (-1 ends) of number place. */
 typedef struct cni_occurrence {
   const char *place, *number;         /* its values [width], and the number that they are to be multiplied with; NULL: 1 */

@@ -27,15 +27,9 @@
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
-#ifndef DEPTH
 #define DEPTH 800         /* of a block */
-#endif
-#ifndef DEEP_COLUMNS
-#define DEEP_COLUMNS 64   /* depth from which the lines of a's columns, which nothing fetches ahead, are slower than a packed a */
-#endif
-#ifndef HEIGHT
 #define HEIGHT (1920 / (int64_t)sizeof(T)) /* rows of a block */
-#endif
+#define DEEP_COLUMNS 64   /* depth from which the lines of a's columns, which nothing fetches ahead, are slower than a packed a */
 #define WIDE 8            /* registers of columns, or rows, that a product with a vector sums at a time */
 #define SMALL (1024 * WIDTH) /* numbers of a panel of b that `small` packs on the stack */
 

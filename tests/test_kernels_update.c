@@ -212,18 +212,22 @@ Test(core_kernels, updates_of_rows) { for_each_table(check_sparse); }
 /* An average that gets no gradients any more does not end as a subnormal number; the caller's arithmetic still has those. */
 static void check_subnormals(const cni_kernels *k, cn_dtype dtype) {
 #if defined(__x86_64__) || defined(__aarch64__)
-  static numbers w, m, v;
+  static numbers w, m, v, ema;
   cni_update u = CNI_UPDATE_INIT;
   u.w = &w, u.slot[0] = &m, u.slot[1] = &v, u.rate = 0.01, u.beta_1 = 0.9, u.beta_2 = 0.9, u.epsilon = 1e-7;
   make(dtype, &w, 21, 1, -1, 1);
   make(dtype, &m, 21, 2, 0.1, 1);
   make(dtype, &v, 21, 3, 0.1, 1);
-  for (int step = 0; step < (dtype == CN_F64 ? 7000 : 1000); step++) k->adam(&u, 0, 21);
+  cni_update averaged = CNI_UPDATE_INIT; /* of m, which becomes 0 */
+  averaged.w = &m, averaged.ema = &ema, averaged.ema_momentum = 0.9, averaged.decay = 0.1;
+  make(dtype, &ema, 21, 4, 0.1, 1);
+  for (int step = 0; step < (dtype == CN_F64 ? 7000 : 1000); step++) k->adam(&u, 0, 21), k->sgd(&averaged, 0, 21);
   const double normal = dtype == CN_F64 ? DBL_MIN : (double)FLT_MIN;
   for (int64_t i = 0; i < 21; i++) {
-    const double mean = get(dtype, &m, i), square = get(dtype, &v, i);
+    const double mean = get(dtype, &m, i), square = get(dtype, &v, i), average = get(dtype, &ema, i);
     cr_assert((mean == 0 || mean >= normal) && (square == 0 || square >= normal) && mean < 20 * normal,
               "%s %s: %g, %g", k->isa, cn_dtype_name(dtype), mean, square);
+    cr_assert((average == 0 || average >= normal) && average < 200 * normal, "%s %s: average %g", k->isa, cn_dtype_name(dtype), average);
   }
   volatile double least = DBL_MIN;
   least /= 2;

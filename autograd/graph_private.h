@@ -223,8 +223,10 @@ void cni_capture_assign(cn_tensor *variable, cn_tensor *value);
 /* engine.c */
 /* What backward does with a complete gradient instead of keeping it: an optimizer's fused update. Dense: `gradient`; sparse: `rows` (indices i64 in range;
  * values [n, width], or NULL while they stand in several pieces). */
+typedef struct cni_complete { cn_tensor *variable, *gradient; } cni_complete;
 typedef struct cni_sink {
   bool (*apply)(void *user, cn_tensor *variable, cn_tensor *gradient, const cn_rows *rows);
+  bool (*apply_all)(void *user, const cni_complete *x, int64_t n); /* dense ones that waited until all were there */
   void *user;
 } cni_sink;
 bool cni_backward(const cn_backward_args *args, const cni_sink *sink);

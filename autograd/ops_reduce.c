@@ -26,6 +26,9 @@ static cn_code infer(const cn_call *c, cni_reduction kind, bool keepdims) {
 
 static cn_code forward(const cn_call *c, cni_reduction kind) {
   const cn_tensor *x = c->x[0];
+  cni_reduce_memo *memo = c->memo;
+  if (memo && !memo->noted) cni_reduce_note(c->graph, kind, (cn_dtype)x->dtype, &x->dims, bits_of(c), memo);
+  if (memo && memo->loop) return memo->loop(c->y[0]->data, x->data, memo->outer, memo->n, memo->inner), CN_OK;
   return cni_reduce(c->graph, kind, (cn_dtype)x->dtype, &x->dims, x->data, bits_of(c), c->y[0]->data) ? CN_OK : CN_NO_MEMORY;
 }
 #define REDUCTION(op, kind)                                                                                             \
@@ -61,11 +64,8 @@ cn_tensor *cni_kept_axes(cn_graph *g, const cn_node *n, cn_tensor *gy) {
   cni_reduced_dims(&n->x[0]->dims, bits, true, &dims);
   return cni_to_shape(g, gy, &dims);
 }
-static double reduced_count(const cn_dims *x, uint32_t bits) {
-  double n = 1;
-  for (int i = 0; i < x->rank; i++) n *= bits & 1u << i ? (double)x->d[i] : 1;
-  return n;
-}
+/* Elements of x for each of y; not a number where y has none. */
+static double reduced_count(const cn_tensor *x, const cn_tensor *y) { return (double)x->count / (double)y->count; }
 
 static void narrow_dims(const cn_call *c, cn_dims *dims) { cni_reduced_dims(&c->x[0]->dims, bits_of(c), true, dims); }
 /* gx = gy repeated over the reduced axes. */
@@ -88,8 +88,8 @@ static cn_code sum_backward(const cn_call *c) {
   if (c->y[0]->count) memcpy(c->gx[0], c->gy[0], (size_t)c->y[0]->count * cni_width_of(c));
   return CN_OK;
 }
-CN_OP(sum, CN_LIST_REDUCE, .outputs = 1, .infer = sum_infer, .forward = sum_forward, .vjp = sum_vjp, .backward = sum_backward, .narrow = narrow_dims,
-      .reference = sum_reference,
+CN_OP(sum, CN_LIST_REDUCE, .outputs = 1, .memo = sizeof(cni_reduce_memo), .infer = sum_infer, .forward = sum_forward, .vjp = sum_vjp,
+      .backward = sum_backward, .narrow = narrow_dims, .reference = sum_reference,
       .samples = CN_TEXTS(SAMPLES, "f[2,0]", "f[0,3], axis=[0]", "f[257,129]", "f[40000]", "f[600,70], axis=[0]"), .rejects = CN_TEXTS(REJECTS));
 
 static cn_code scale(const cn_call *c, void *to, const void *from, int64_t count, double n) {
@@ -100,34 +100,32 @@ static cn_code scale(const cn_call *c, void *to, const void *from, int64_t count
 static cn_code mean_infer(const cn_call *c) { return infer(c, CNI_MEAN, ((const axes_args *)c->args)->keepdims); }
 static cn_code mean_forward(const cn_call *c) {
   const cn_code code = forward(c, CNI_MEAN);
-  return code ? code : scale(c, c->y[0]->data, c->y[0]->data, c->y[0]->count, reduced_count(&c->x[0]->dims, bits_of(c)));
+  return code ? code : scale(c, c->y[0]->data, c->y[0]->data, c->y[0]->count, reduced_count(c->x[0], c->y[0]));
 }
 static double mean_fold(double y, double x) { return y + x; }
 static void mean_reference(const cn_reference *r) {
   const double *y = reference(r, 0, mean_fold);
-  for (int64_t i = 0; i < r->call->y[0]->count; i++) r->y[0][i] = y[i] / reduced_count(&r->call->x[0]->dims, bits_of(r->call));
+  for (int64_t i = 0; i < r->call->y[0]->count; i++) r->y[0][i] = y[i] / reduced_count(r->call->x[0], r->call->y[0]);
 }
 CNI_VJP(mean) {
   (void)want;
-  uint32_t bits;
-  cni_axes(g, ((const axes_args *)n->args)->axis, n->x[0]->dims.rank, &bits);
-  const double count = reduced_count(&n->x[0]->dims, bits);
-  gx[0] = cni_spread(g, cn_divide(g, cni_kept_axes(g, n, gy[0]), cn_scalar_like(g, gy[0], count)), &n->x[0]->dims);
+  cn_tensor *count = cn_scalar_like(g, gy[0], reduced_count(n->x[0], n->y[0]));
+  gx[0] = cni_spread(g, cn_divide(g, cni_kept_axes(g, n, gy[0]), count), &n->x[0]->dims);
 }
 static cn_code mean_backward(const cn_call *c) {
   const int64_t count = c->y[0]->count;
-  if (c->narrow) return scale(c, c->gx[0], c->gy[0], count, reduced_count(&c->x[0]->dims, bits_of(c)));
+  if (c->narrow) return scale(c, c->gx[0], c->gy[0], count, reduced_count(c->x[0], c->y[0]));
   double one;
   cni_buffer *buffer = NULL;
   void *scaled = count == 1 ? &one : cni_borrow(c->graph, (size_t)count * cni_width_of(c), &buffer);
   if (!scaled) return CN_NO_MEMORY;
-  scale(c, scaled, c->gy[0], count, reduced_count(&c->x[0]->dims, bits_of(c)));
+  scale(c, scaled, c->gy[0], count, reduced_count(c->x[0], c->y[0]));
   spread(c, scaled);
   if (buffer) cni_buffer_drop(c->graph, buffer, false);
   return CN_OK;
 }
-CN_OP(mean, CN_LIST_REDUCE, .outputs = 1, .infer = mean_infer, .forward = mean_forward, .vjp = mean_vjp, .backward = mean_backward, .narrow = narrow_dims,
-      .reference = mean_reference,
+CN_OP(mean, CN_LIST_REDUCE, .outputs = 1, .memo = sizeof(cni_reduce_memo), .infer = mean_infer, .forward = mean_forward, .vjp = mean_vjp,
+      .backward = mean_backward, .narrow = narrow_dims, .reference = mean_reference,
       .samples = CN_TEXTS(SAMPLES, "f[0,3], axis=[1]", "i[4]@0:9", "f[600,70], axis=[0]"), .rejects = CN_TEXTS(REJECTS));
 
 /* ---- max, min ---- */

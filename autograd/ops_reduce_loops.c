@@ -49,16 +49,22 @@ static void reduce_parts(void *context, int64_t begin, int64_t end) {
   }
 }
 
+/* Done by one call of the loop: not worth a second thread, or nothing to divide. */
+static bool is_small(cni_runs r) {
+  const int64_t row = r.n * r.inner;
+  return r.outer * row <= GRAIN || (r.outer < 8 && (row <= 2 * GRAIN || r.n < 16));
+}
+
 static bool reduce_runs(cn_graph *g, cni_reduction kind, cn_dtype dtype, cni_runs r, const void *x, void *y) {
   const cn_dtype out = results[kind][dtype];
   job j = { loop_of(g, kind, dtype), y, x, cn_dtype_size(dtype), cn_dtype_size(out), r.n, r.inner, 0 };
   if (!r.outer || !r.inner) return true;
+  if (is_small(r)) return reduce_outer(&j, 0, r.outer), true;
   const int64_t row = r.n * r.inner;
-  if (r.outer * row <= GRAIN || r.outer >= 8) {
-    cni_parallel(g, r.outer, row ? GRAIN / row + 1 : r.outer, reduce_outer, &j);
+  if (r.outer >= 8) {
+    cni_parallel(g, r.outer, GRAIN / row + 1, reduce_outer, &j);
     return true;
   }
-  if (row <= 2 * GRAIN || r.n < 16) return reduce_outer(&j, 0, r.outer), true;
   const int64_t want = row / GRAIN < PARTS ? row / GRAIN : PARTS, parts = want < r.n ? want : r.n;
   j.part = (r.n + parts - 1) / parts;
   const int64_t used = (r.n + j.part - 1) / j.part;
@@ -100,4 +106,13 @@ bool cni_reduce(cn_graph *g, cni_reduction kind, cn_dtype dtype, const cn_dims *
   const bool ok = reduce_runs(g, kind, dtype, cni_collapse(dims, group), x, partial) && cni_reduce(g, joining(kind), out, &rest, partial, bits & ~group, y);
   cni_buffer_drop(g, buffer, false);
   return ok;
+}
+
+void cni_reduce_note(cn_graph *g, cni_reduction kind, cn_dtype dtype, const cn_dims *dims, uint32_t bits, cni_reduce_memo *memo) {
+  const cni_runs r = cni_collapse(dims, bits);
+  memo->noted = true;
+  memo->outer = r.outer;
+  memo->n = r.n;
+  memo->inner = r.inner;
+  if (!r.packed && r.outer && r.inner && is_small(r)) memo->loop = loop_of(g, kind, dtype);
 }

@@ -131,7 +131,7 @@ cn_tensor *cn_watch(cn_tensor *x) {
   if (g->noting || g->plan) cni_plan_watch(g, x);
   if (!(x->flags & (CNI_NEEDS | CNI_VARIABLE)) && x->born < g->tape_count) g->remark = true;
   x->flags |= CNI_WATCHED | CNI_NEEDS;
-  g->watched = g->epoch;
+  if (x->node) g->watched = g->epoch;
   return x;
 }
 

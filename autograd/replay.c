@@ -26,6 +26,8 @@ struct cni_replay {
   cni_held held;
   action *actions;
   int64_t count, capacity, middle;
+  cni_complete *small;      /* gradients that wait for the end, so that one call updates many variables */
+  int64_t small_count, small_capacity;
   cn_tensor *inputs[CNI_REPLAY_INPUTS], *results[CNI_REPLAY_RESULTS];
   int results_count;
   int inputs_count;
@@ -160,8 +162,22 @@ static bool note_pieces(cn_graph *g, action *a) {
   return true;
 }
 
+#define SMALL 1024 /* elements of a gradient that may wait: a call costs as much as its update */
+
+/* Its memory serves nothing else in this step. */
+static void wait_for_all(cn_graph *g, cn_tensor *variable, cn_tensor *gradient) {
+  cni_replay *r = g->capture;
+  if (r->small_count == r->small_capacity && !cni_grow(g, (void **)&r->small, r->small_count, &r->small_capacity, sizeof *r->small)) return;
+  r->small[r->small_count++] = (cni_complete){ variable, gradient };
+  gradient->uses++;
+}
+
 void cni_capture_update(cn_tensor *variable, cn_tensor *gradient) {
   cn_graph *g = variable->graph;
+  if (gradient && gradient->count <= SMALL && (gradient->flags & CNI_TEMPORARY)) {
+    wait_for_all(g, variable, gradient);
+    return;
+  }
   action *a = append(g, gradient ? UPDATE : UPDATE_ROWS);
   if (!a) return;
   a->y = variable;
@@ -181,8 +197,10 @@ static void spoil(cni_replay *r) {
   r->state = CNI_REPLAY_SPOILT;
   cni_held_free(r->graph, &r->held);
   cni_free(r->graph, r->actions);
+  cni_free(r->graph, r->small);
   r->actions = NULL;
-  r->count = r->capacity = 0;
+  r->small = NULL;
+  r->count = r->capacity = r->small_count = r->small_capacity = 0;
 }
 
 void cni_capture_seal(cn_graph *g) {
@@ -279,4 +297,6 @@ bool cni_replay_forward(cni_replay *r, cn_tensor *const *x, cn_tensor **results)
   return true;
 }
 
-bool cni_replay_backward(cni_replay *r, const cni_sink *sink) { return run_between(r, r->middle, r->count, sink); }
+bool cni_replay_backward(cni_replay *r, const cni_sink *sink) {
+  return run_between(r, r->middle, r->count, sink) && (!r->small_count || sink->apply_all(sink->user, r->small, r->small_count));
+}

@@ -48,7 +48,8 @@ static cn_code slope_run(cn_graph *g, slope *s, void *gbias) {
 cn_code cni_slope_take(const cn_call *c, cni_slope *to, int64_t units, int activation, void *gbias) {
   const cn_tensor *y = c->y[0];
   const size_t w = y->dtype == CN_F64 ? 8 : 4, size = (size_t)(y->count ? y->count : 1) * w;
-  slope s = { .k = cni_kernels_of(c), .gy = c->gy[0], .y = y->data, .rows = units ? y->count / units : 0, .units = units, .w = w, .activation = activation };
+  const int64_t rows = units ? cni_quotient(y->count, units) : 0;
+  slope s = { .k = cni_kernels_of(c), .gy = c->gy[0], .y = y->data, .rows = rows, .units = units, .w = w, .activation = activation };
   to->d = c->gy[0];
   to->own = NULL;
   if (activation) {

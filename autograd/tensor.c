@@ -222,11 +222,11 @@ static bool fits(cn_dtype dtype, double v) {
 
 /* ---- making ---- */
 cn_tensor *cn_array(cn_graph *g, cn_dtype dtype, const cn_dims *dims, const void *data) {
-  if (!dims_ok(g, "array", dtype, dims, false)) return NULL;
+  cn_tensor *t = cn_ok(g) && g->plan && !g->in_rule && dims ? cni_plan_tensor(g, dtype, dims) : NULL; /* of a shape that has been checked */
+  if (!t && !dims_ok(g, "array", dtype, dims, false)) return NULL;
   if (g->in_rule) cni_capture_spoil(g);
   if (dtype == CN_STRING) return cn_fail(g, CN_DTYPE, "array: texts are made with cn_string_array"), NULL;
-  cn_tensor *t = cni_tensor_new(g, dtype, dims, false);
-  if (!t) return NULL;
+  if (!t && !(t = cni_tensor_new(g, dtype, dims, false))) return NULL;
   const size_t bytes = (size_t)t->count * cn_dtype_size(dtype);
   if (bytes && data) memcpy(t->data, data, bytes);
   else if (bytes) memset(t->data, 0, bytes);

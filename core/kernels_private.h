@@ -60,10 +60,13 @@ typedef struct cni_update_rows {
   bool every;                         /* entry k is row k */
   bool sums;                          /* where a row repeats, g'^2 is the square of the sum; else the sum of its occurrences' squares */
 } cni_update_rows;
+/* One of several weights that a pass updates together. */
+typedef struct cni_update_part { void *w; const void *g; void *slot[3]; int64_t n; } cni_update_part;
 typedef struct cni_update {
   void *w;
   const void *g;                /* NULL: zeros */
   const struct cni_update_rows *rows; /* in place of g and squares, or NULL: begin and end are entries then; clip must be infinite */
+  const cni_update_part *parts; /* in place of w, g and the slots (of which the first tells whether there are any), or NULL: begin and end are parts then */
   const void *squares;          /* what g'^2 is replaced by, times scale^2, or NULL; clip must be infinite then */
   void *slot[3];                /* see the passes */
   void *ema;                    /* moving average of w, or NULL */

@@ -98,7 +98,26 @@ static cni_update_pass *pass_of(const cni_kernels *k, int rule) {
   return passes[rule];
 }
 
-static void check_case(const cni_kernels *k, cn_dtype dtype, const options *o, int64_t n) {
+/* The range in two, as calls of their own or as two weights of one call. */
+static void run_in_two(const cni_kernels *k, cn_dtype dtype, const options *o, cni_update *u, int64_t n, bool together) {
+  cni_update_pass *const pass = pass_of(k, o->rule);
+  cni_update_part parts[2];
+  if (!together) {
+    pass(u, 0, n / 3);
+    pass(u, n / 3, n);
+    return;
+  }
+  for (int64_t p = 0; p < 2; p++) {
+    const size_t at = (size_t)(p * (n / 3)) * cn_dtype_size(dtype);
+    parts[p] = (cni_update_part){ (char *)u->w + at, u->g ? (const char *)u->g + at : NULL, { NULL, NULL, NULL }, p ? n - n / 3 : n / 3 };
+    for (int s = 0; s < 3; s++) parts[p].slot[s] = u->slot[s] ? (char *)u->slot[s] + at : NULL;
+  }
+  u->parts = parts;
+  pass(u, 0, 2);
+  u->parts = NULL;
+}
+
+static void check_case(const cni_kernels *k, cn_dtype dtype, const options *o, int64_t n, bool together) {
   static numbers w, g, squares, slots[3], ema;
   cni_update u = CNI_UPDATE_INIT;
   u.w = &w, u.g = o->zero ? NULL : &g, u.squares = o->squares ? &squares : NULL, u.ema = o->ema > 0 ? &ema : NULL;
@@ -116,8 +135,7 @@ static void check_case(const cni_kernels *k, cn_dtype dtype, const options *o, i
   const double t = dtype == CN_F64 ? 1e-13 : 3e-6;
   for (uint32_t round = 0; round < 3; round++) {
     make(dtype, &g, n, 10 + round, -1, 1), make(dtype, &squares, n, 20 + round, 0, 1);
-    pass_of(k, o->rule)(&u, 0, n / 3);
-    pass_of(k, o->rule)(&u, n / 3, n);
+    run_in_two(k, dtype, o, &u, n, together);
     for (int64_t i = 0; i < n; i++) {
       step(&wanted[i], &u, o, get(dtype, &g, i), get(dtype, &squares, i));
       CHECK_NEAR(get(dtype, &w, i), wanted[i].w, t, t, "weight", k, dtype, o - cases);
@@ -133,8 +151,9 @@ static void check_case(const cni_kernels *k, cn_dtype dtype, const options *o, i
 
 static void check_updates(const cni_kernels *k, cn_dtype dtype) {
   for (int c = 0; c < CASES; c++) {
-    for (int s = 0; s < KERNEL_SIZES; s++) check_case(k, dtype, &cases[c], kernel_sizes[s]);
-    check_case(k, dtype, &cases[c], 3000);
+    for (int s = 0; s < KERNEL_SIZES; s++) check_case(k, dtype, &cases[c], kernel_sizes[s], false);
+    check_case(k, dtype, &cases[c], 3000, false);
+    if (cases[c].ema == 0 && !cases[c].squares) check_case(k, dtype, &cases[c], 3000, true);
   }
 }
 Test(core_kernels, updates) { for_each_table(check_updates); }

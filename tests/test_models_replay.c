@@ -71,6 +71,41 @@ Test(models_replay, steps_are_those_of_recording) {
   for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++) follow(optimizers[i]);
 }
 
+/* More variables than one call updates, of several blocks, of which some do not decay. */
+static cn_model *deep(cn_graph *g, const char *optimizer) {
+  cn_model *m = cn_Sequential(g, "d");
+  for (int i = 0; i < 20; i++) cn_push(m, cn_Dense(g, 17 + i % 3, .activation = "tanh"));
+  cn_push(m, cn_Dense(g, 70));
+  cn_push(m, cn_Dense(g, CLASSES));
+  cn_model_build(m, CN_DIMS(CN_UNKNOWN, IN));
+  cn_optimizer *o = cn_optimizer_from(g, optimizer);
+  CHECK_OK(g);
+  cr_assert(cn_optimizer_exclude_from_weight_decay(o, (const char *const[]){ "bias" }, 1));
+  cn_compile(m, .optimizer = { .object = o }, .loss = "sparse_categorical_crossentropy(from_logits=true)");
+  CHECK_OK(g);
+  return m;
+}
+static void follow_deep(const char *optimizer) {
+  cn_graph *g[2] = { graph_of(true), graph_of(false) };
+  cn_model *m[2] = { deep(g[0], optimizer), deep(g[1], optimizer) };
+  for (uint32_t step = 0; step < 8; step++) {
+    double loss[2];
+    for (int k = 0; k < 2; k++) loss[k] = cn_train_on_batch(m[k], inputs(g[k], ROWS, step), labels(g[k], ROWS, step), NULL);
+    cr_assert_eq(loss[0], loss[1], "%s, step %d: %.17g recorded, %.17g replayed", optimizer, (int)step, loss[0], loss[1]);
+  }
+  cn_tensor *w[2][64];
+  const int64_t n = cn_weights(cn_model_layer(m[0]), w[0], 64);
+  cr_assert_eq(n, cn_weights(cn_model_layer(m[1]), w[1], 64));
+  for (int64_t i = 0; i < n; i++) cr_assert_arr_eq(cn_data(w[0][i]), cn_data(w[1][i]), (size_t)cn_count(w[0][i]) * sizeof(float), "weight %d differs", (int)i);
+  for (int k = 0; k < 2; k++) cn_graph_free(g[k]);
+}
+Test(models_replay, many_small_variables) {
+  const char *const optimizers[] = { "sgd(0.1)", "sgd(0.1, momentum=0.9, nesterov=true, weight_decay=0.01)", "adam(0.01, weight_decay=0.01)", "adam(0.01, clipnorm=0.1)",
+                                     "rmsprop(0.01, centered=true, momentum=0.5, clipvalue=0.01)", "ftrl(0.1)", "lion(0.01, use_ema=true)",
+                                     "schedule_free_adam_w(0.01)", "muon(0.01)" };
+  for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++) follow_deep(optimizers[i]);
+}
+
 /* Rows that a mask weighs; rows that are averaged (whose gradient stays one row a sample); those that another layer reads too. Rows that are multiplied with one
  * of each sample (whose gradient stays two factors), which comes from another table, from themselves, or is the batch. */
 typedef enum { MASKED, AVERAGED, READ_TWICE, BY_OTHERS, BY_THEMSELVES, BY_BATCH, SQUARED, READINGS } reading;

@@ -24,13 +24,19 @@ static bool input_odd(cn_graph *g, const cn_op *op, const cn_tensor *x, int64_t 
 
 typedef struct { bool symbolic, needs; } traits;
 
+/* The waiting result goes into this call piece by piece. */
+static bool takes_pieces(const cn_call *c) {
+  const cn_graph *g = c->graph;
+  return g->waiting && c->op->piece && c->nx == 1 && c->x[0] == g->waiting->y[0] && g->recording && !g->in_rule && !g->profile && !g->check_finite;
+}
+
 /* False after an error. */
 static bool look_at_inputs(const cn_call *c, traits *t) {
   cn_graph *g = c->graph;
   for (int64_t i = 0; i < c->nx; i++) {
     const cn_tensor *x = c->x[i];
     if (!x || !cni_alive(g, x) || (x->flags & CNI_RELEASED)) {
-      if (!input_odd(g, c->op, x, i)) return false;
+      if (!takes_pieces(c) && !input_odd(g, c->op, x, i)) return false;
       if (!cni_given(x)) continue;
     }
     t->symbolic |= (x->flags & CNI_SYMBOLIC) != 0;
@@ -147,7 +153,16 @@ static bool defers(const cn_call *c, const cn_sig *sig) {
   return g->deferring && !c->op->check && !(c->op->flags & (CN_OP_VIEW | CN_OP_RANDOM)) && !g->check_finite && cn_dims_count(&sig[0].dims) >= WORTH_DEFERRING;
 }
 
-static bool deferred_inputs_stand(cn_graph *g, const cn_node *n) {
+/* Large results of which only the pieces that the next call reads matter: they wait for it. What the gradient reads stays as long as the tape does. */
+#define WORTH_WAITING ((int64_t)1 << 15) /* elements: less stays in the caches until it is read */
+
+static bool waits(const cn_call *c, const cn_sig *sig, bool needs) {
+  const cn_graph *g = c->graph;
+  if (!c->op->waits || !needs || c->x[0]->epoch == CNI_PERSISTENT || cn_dims_count(&sig[0].dims) < WORTH_WAITING || !c->op->waits(c)) return false;
+  return !(g->in_rule || g->deferring || g->plan || g->noting || g->capture || g->drawn || g->repeating || g->profile || g->check_finite);
+}
+
+bool cni_deferred_stands(cn_graph *g, const cn_node *n) {
   for (int32_t i = 0; i < n->nx; i++) {
     if (!cni_given(n->x[i])) continue;
     if (!cni_readable(g, n->x[i], true)) return false;
@@ -156,15 +171,18 @@ static bool deferred_inputs_stand(cn_graph *g, const cn_node *n) {
   return true;
 }
 
-/* Its outputs count as computed once they are. */
-static bool compute_node(cn_graph *g, cn_node *n) {
-  const cn_call c = { .graph = g, .op = n->op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny };
-  bool ok = deferred_inputs_stand(g, n);
-  for (int32_t i = 0; ok && i < n->ny; i++) ok = cni_tensor_storage(g, n->y[i], true);
+/* Its outputs count as computed once they are. next: the first is not stored. */
+static bool compute_node(cn_graph *g, cn_node *n, const cn_call *next) {
+  const cn_call c = { .graph = g, .op = n->op, .args = n->args, .x = n->x, .nx = n->nx, .y = n->y, .ny = n->ny, .next = next };
+  const int32_t first = next != NULL;
+  bool ok = cni_deferred_stands(g, n);
+  for (int32_t i = first; ok && i < n->ny; i++) ok = !(n->y[i]->flags & CNI_DEFERRED) || cni_tensor_storage(g, n->y[i], true);
   ok = ok && cni_call_run(&c);
-  for (int32_t i = 0; i < n->ny; i++) {
-    if (!ok) cni_release(g, n->y[i], 0);
-    n->y[i]->flags = (uint16_t)(ok ? n->y[i]->flags & ~(CNI_RELEASED | CNI_DEFERRED) : n->y[i]->flags | CNI_DEFERRED);
+  for (int32_t i = first; i < n->ny; i++) {
+    cn_tensor *y = n->y[i];
+    if (!(y->flags & CNI_DEFERRED)) continue;
+    if (!ok) cni_release(g, y, 0);
+    y->flags = (uint16_t)(ok ? (y->flags & ~(CNI_RELEASED | CNI_DEFERRED)) | CNI_LATE : y->flags | CNI_DEFERRED);
   }
   return ok;
 }
@@ -174,10 +192,30 @@ bool cni_compute_deferred(cn_graph *g, cn_node *n) {
   const char *const where = g->core.where, *const path = g->core.path;
   g->core.where = n->op->name;
   g->core.path = n->scope ? n->scope : "";
-  const bool ok = compute_node(g, n);
+  const bool ok = compute_node(g, n, NULL);
   g->core.where = where;
   g->core.path = path;
   return ok;
+}
+
+bool cni_settle(cn_graph *g) {
+  bool ok = true;
+  for (int64_t id = 0; g->absent && ok && id < g->tape_count; id++)
+    if (cni_unstored(g->tape[id])) ok = cni_compute_deferred(g, g->tape[id]);
+  return ok;
+}
+
+/* What waits does not wait any longer: it is computed now, */
+static bool settle_waiting(cn_graph *g) {
+  cn_node *n = g->waiting;
+  g->waiting = NULL;
+  return !n || !cni_unstored(n) || cni_compute_deferred(g, n);
+}
+/* or while c takes it. */
+static bool run_in_pieces(const cn_call *c) {
+  cn_node *n = c->graph->waiting;
+  c->graph->waiting = NULL;
+  return compute_node(c->graph, n, c);
 }
 
 static cn_tensor *const *record(cn_call *c, cn_sig *sig, int64_t ny, bool needs) {
@@ -186,8 +224,9 @@ static cn_tensor *const *record(cn_call *c, cn_sig *sig, int64_t ny, bool needs)
   if (g->tape_count == g->tape_capacity && !cni_grow(g, (void **)&g->tape, g->tape_count, &g->tape_capacity, sizeof *g->tape)) return cni_nulls;
   cn_node *n = node_new(c, arena, ny);
   if (!n) return cni_nulls;
-  const bool later = defers(c, sig);
-  if (later) cni_plan_decline(g);
+  const bool waiting = waits(c, sig, needs), later = waiting || defers(c, sig);
+  if (later) g->absent = true;
+  if (later && !waiting) cni_plan_decline(g);
   for (int64_t i = 0; i < ny; i++) {
     cn_tensor *y = cni_arena_take(g, arena, sizeof *y);
     if (!y) return cni_nulls;
@@ -202,7 +241,8 @@ static cn_tensor *const *record(cn_call *c, cn_sig *sig, int64_t ny, bool needs)
   c->y = n->y;
   c->args = n->args;
   c->x = n->x;
-  if (!later && !cni_call_run(c)) return cni_nulls;
+  if (!later && !(g->waiting ? run_in_pieces(c) : cni_call_run(c))) return cni_nulls;
+  if (waiting) g->waiting = n;
   if (g->capture) cni_capture_call(c);
   if (g->noting && !g->in_rule) cni_note_call(g, n, true);
   n->id = (int32_t)g->tape_count;
@@ -271,6 +311,7 @@ static cn_tensor *const *apply(cn_call *c, traits t) {
   if (op->infer(c) != CN_OK) return cni_nulls;
   if (op->flags & CN_OP_DATA_SHAPE) cni_plan_leave(g), cni_capture_spoil(g);
   if (op->compose) return run_composed(c, ny);
+  if (g->waiting && !takes_pieces(c) && !settle_waiting(g)) return cni_nulls;
   return g->recording ? record(c, sig, ny, t.needs) : run_unrecorded(c, sig, ny);
 }
 

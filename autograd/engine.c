@@ -196,6 +196,16 @@ static bool deliver(cni_walk *w, cn_node *n, edges *e, bool rows) {
   return true;
 }
 
+/* Computes what the rule reads and has not been computed. */
+static bool fetch_absent(cn_graph *g, const cn_node *n) {
+  const uint32_t reads = n->op->reads;
+  for (int32_t i = 0; i < n->nx; i++)
+    if ((reads & CN_READS_X(i < 15 ? i : 15)) && cni_given(n->x[i]) && (n->x[i]->flags & CNI_DEFERRED) && !cni_compute_deferred(g, n->x[i]->node)) return false;
+  for (int32_t i = 0; i < n->ny && i < 16; i++)
+    if ((reads & CN_READS_Y(i)) && (n->y[i]->flags & CNI_DEFERRED) && !cni_compute_deferred(g, (cn_node *)n)) return false;
+  return true;
+}
+
 /* Runs the node's rule and hands its inputs their gradients. */
 static bool differentiate(cni_walk *w, cn_node *n, const cn_tensor *slope, edges *e) {
   cn_graph *g = w->g;
@@ -209,6 +219,8 @@ static bool differentiate(cni_walk *w, cn_node *n, const cn_tensor *slope, edges
   } else if ((n->op->flags & CN_OP_GIVES_SLOPE) && slope_passes(w, n, e->gy)) {
     w->slope = n->y[n->ny - 1];
     e->gx[0] = e->gy[0];
+  } else if (g->absent && !fetch_absent(g, n)) {
+    ok = false;
   } else if (!w->record && n->op->backward) {
     ok = fused(w, n, slope, e);
   } else if (n->op->vjp) {
@@ -265,7 +277,7 @@ static bool node_backward(cni_walk *w, cn_node *n) {
 static inline bool value_stands(cn_graph *g, const cn_node *n, const cn_tensor *t, const char *what, int32_t i, bool check_version) {
   if (t->flags & CNI_RELEASED) {
     if (!(t->flags & CNI_DEFERRED)) return cn_fail(g, CN_STATE, "%s %d of %s was released %s", what, (int)i, n->op->name, cni_released_how(t)), false;
-    if (!cni_compute_deferred(g, t->node)) return false;
+    if (!cni_deferred_stands(g, t->node)) return false;
   }
   if (!check_version || cni_unchanged(n, i)) return true;
   const char *name = cn_name_of(t);
@@ -331,6 +343,18 @@ static int32_t mark(const cni_walk *w) {
   return low;
 }
 
+/* Before variables are updated or values released: what would be lost by it is computed, unless it is released itself. */
+static bool settle(const cni_walk *w) {
+  cn_graph *g = w->g;
+  if (!w->sink && !w->release) return true;
+  for (int64_t id = 0; id < g->tape_count; id++) {
+    cn_node *n = g->tape[id];
+    const bool goes = w->release && n->sweep == w->sweep && n != w->root && !(n->y[0]->flags & CNI_KEEP);
+    if (!goes && cni_unstored(n) && !cni_compute_deferred(g, n)) return false;
+  }
+  return true;
+}
+
 /* The gradient of output k by itself: ones, or the caller's weights. */
 static cn_tensor *seed(const cni_walk *w, int64_t k) {
   cn_graph *g = w->g;
@@ -384,7 +408,7 @@ bool cni_walk_back(cni_walk *w) {
   for (int64_t k = 0; k < w->outputs; k++)
     if (is_output(w, k) && (!w->root || w->y[k]->node->id > w->root->id)) w->root = w->y[k]->node;
   const int32_t low = w->root ? mark(w) : 0;
-  return low >= 0 && compute(w, low);
+  return low >= 0 && (!g->absent || settle(w)) && compute(w, low);
 }
 
 /* The result must be a live float tensor. */

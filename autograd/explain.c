@@ -38,6 +38,7 @@ const char *cni_explain_name(const cn_tensor *x, char *s, size_t size) {
 /* "-1.5 .. 2" of the values, with "nan" where one is no number. */
 static const char *range_of(const cn_tensor *x, char *s, size_t size) {
   double low = INFINITY, high = -INFINITY;
+  if ((x->flags & CNI_DEFERRED) && cn_ok(x->graph)) cni_compute_deferred(x->graph, x->node);
   if (!x->data || (x->flags & CNI_RELEASED)) return snprintf(s, size, "released"), s;
   if (!x->count || x->dtype == CN_STRING) return snprintf(s, size, "-"), s;
   for (int64_t i = 0; i < x->count; i++) {

@@ -63,7 +63,8 @@ void cn_graph_reset(cn_graph *g) {
   g->temps.count = 0;
   g->free_temps = NULL;
   g->pieces_count = g->met_count = 0;
-  g->in_rule = g->remark = false;
+  g->in_rule = g->remark = g->absent = false;
+  g->waiting = NULL;
   g->current_scope = NULL;
   g->epoch++;
   if (g->epoch == CNI_PERSISTENT || !g->epoch) g->epoch = 1;

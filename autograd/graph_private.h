@@ -15,7 +15,8 @@ enum {
   CNI_TEMPORARY = 16 /* made by a rule that is not recorded */, CNI_RELEASED = 32, CNI_TARGET = 64 /* of the gradient being computed */,
   CNI_KEEP = 128 /* not to be released early */, CNI_PLANNED = 256 /* belongs to a plan, which uses header and buffer again */,
   CNI_DEFERRED = 512 /* with CNI_RELEASED: not computed yet */, CNI_OF_SEGMENT = 1024,
-  CNI_OF_WEIGHT = 2048 /* with CNI_RELEASED: not backward released it */
+  CNI_OF_WEIGHT = 2048 /* with CNI_RELEASED: not backward released it */,
+  CNI_LATE = 4096 /* computed after calls that read it: of these none noted a version */
 };
 
 /* What only variables, watched and named tensors have. */
@@ -88,6 +89,8 @@ struct cn_graph {
   cni_arena keep;                      /* headers and nodes of persistent tensors */
   cn_node **tape;
   int64_t tape_count, tape_capacity, symbolic_count;
+  cn_node *waiting;                    /* the last call recorded, whose result waits for the next one; or NULL */
+  bool absent;                         /* values on the tape have not been computed, or were not stored */
   cni_temps temps;                     /* temporaries of the rules that run now */
   cn_tensor *free_temps;               /* headers of temporaries to be used again, linked by slot */
   cn_tensor *dead_first, *dead_last;   /* freed persistent headers, oldest first, linked by slot; uses = epoch of death */
@@ -129,7 +132,7 @@ static inline uint32_t cni_version(const cn_tensor *t) { return t->buffer ? t->b
 /* Whether input i of a recorded call still has the value that the call read. */
 static inline bool cni_unchanged(const cn_node *n, int32_t i) {
   const cn_tensor *x = n->x[i];
-  return (x->epoch != CNI_PERSISTENT && !x->buffer) || cni_version(x) == n->versions[i];
+  return (x->epoch != CNI_PERSISTENT && (!x->buffer || (x->flags & CNI_LATE))) || cni_version(x) == n->versions[i];
 }
 static inline const cni_kernels *cni_kernels_of(const cn_call *c) { return c->graph->core.kernels[c->x[0]->dtype]; }
 static inline const cni_kernels *cni_kernels_for(const cn_graph *g, cn_dtype dtype) { return g->core.kernels[dtype]; }
@@ -168,6 +171,10 @@ int64_t cni_call_outputs(cn_graph *g, const cn_op *op, const void *args); /* how
 bool cni_call_run(const cn_call *c); /* check and forward */
 void cni_note_inputs(cn_graph *g, cn_node *n);
 bool cni_compute_deferred(cn_graph *g, cn_node *n);                 /* now; false after an error, and it stays deferred */
+bool cni_deferred_stands(cn_graph *g, const cn_node *n);            /* whether it can be: its inputs are what they were. False after an error */
+bool cni_settle(cn_graph *g);                                       /* before a variable changes: computes results that waited and were not stored */
+/* Whether such a result of n is still to be computed. */
+static inline bool cni_unstored(const cn_node *n) { return n->op->waits && (n->y[0]->flags & CNI_DEFERRED); }
 extern cn_tensor *const cni_nulls[];  /* what a failed call returns */
 void cni_plan_leave(cn_graph *g);     /* plan.c */
 

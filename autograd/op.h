@@ -25,6 +25,7 @@ typedef struct cn_call {
   bool narrow;             /* backward: gx[0] has the shape that the op's `narrow` gives */
   void *memo;              /* forward, backward: op->memo bytes of this call's own, zeros at first, where it is run again with the same shapes; or NULL */
   const cn_tensor *slope;  /* backward of TAKES_SLOPE: gy[0] is still to be multiplied with it, element by element; NULL: gy[0] is the gradient */
+  const struct cn_call *next; /* forward, where it has waited: the values of output 0, which has no memory, go into the `piece` of this call's op; or NULL */
 } cn_call;
 
 /* What the naive reference of the sweep gets: everything as double. */
@@ -58,6 +59,10 @@ struct cn_op {
   cn_code (*infer)(const cn_call *c);                  /* fills sig; refuses bad shapes and dtypes. Sizes may be CN_UNKNOWN */
   cn_code (*check)(const cn_call *c);                  /* refuses bad values (indices, labels), before forward; NULL: any value is legal */
   cn_code (*forward)(const cn_call *c);                /* computes every output */
+  bool (*waits)(const cn_call *c); /* optional: whether a large result can wait for the call that reads it (next). Its gradient does not read it */
+  /* optional, of one input, elementwise, whose backward does not need it where only output 0 has a gradient: forward of elements begin .. end, whose input
+   * stands in x, for an operation that has waited */
+  void (*piece)(const cn_call *c, const void *x, int64_t begin, int64_t end);
   void (*compose)(
       cn_graph *g, const cn_call *c,
       cn_tensor **y); /* instead of forward and vjp: makes the outputs of other operations, which are recorded in its place. infer and check come before it */

@@ -146,6 +146,10 @@ static cn_code gelu_forward(const cn_call *c) {
   gelu_job j = { K, c->y[0]->data, c->y[1]->data, c->x[0]->data, NULL, cn_dtype_size((cn_dtype)c->x[0]->dtype), approximate(c) };
   return cni_parallel(c->graph, c->y[0]->count, CNI_GRAIN / 4, gelu_part, &j), CN_OK;
 }
+static void gelu_piece(const cn_call *c, const void *x, int64_t begin, int64_t end) {
+  const size_t at = (size_t)begin * cn_dtype_size((cn_dtype)c->x[0]->dtype);
+  K->gelu_slope((char *)c->y[0]->data + at, (char *)c->y[1]->data + at, x, end - begin, approximate(c));
+}
 static cn_code gelu_backward(const cn_call *c) {
   const cn_tensor *x = c->x[0];
   gelu_job j = { K, c->gx[0], NULL, x->data, c->gy[1], cn_dtype_size((cn_dtype)x->dtype), approximate(c) };
@@ -180,7 +184,7 @@ static void gelu_reference(const cn_reference *r) {
   }
 }
 CN_OP(gelu, CN_GELU, .outputs = 2, .kept = 1, .flags = CN_OP_GIVES_SLOPE, .reads = CN_READS_X(0) | CN_READS_Y(1), .infer = gelu_infer,
-      .forward = gelu_forward, .vjp = gelu_vjp, .backward = gelu_backward, .reference = gelu_reference,
+      .forward = gelu_forward, .piece = gelu_piece, .vjp = gelu_vjp, .backward = gelu_backward, .reference = gelu_reference,
       .samples = CN_TEXTS("f[3,4]", "f[3,4], approximate=false", "f[]", "f[0]", "f[5,33]@-9:9, approximate=false"), FLOAT_REJECTS);
 
 /* ---- glu ---- */

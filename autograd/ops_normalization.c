@@ -75,10 +75,33 @@ static cni_standard standard_of(const cn_call *c, int64_t n) {
                          .center = o->center };
 }
 
-typedef struct rows_job { const cni_kernels *k; cni_standard s; int64_t rows, parts; char *ggamma, *gbeta; size_t w; } rows_job;
+typedef struct rows_job { const cni_kernels *k; cni_standard s; int64_t rows, parts; char *ggamma, *gbeta; size_t w; const cn_call *next; } rows_job;
 static void forward_rows(void *ctx, int64_t begin, int64_t end) {
   const rows_job *j = ctx;
   j->k->standardize(&j->s, begin, end);
+}
+/* Some rows at a time into the next call. */
+#define PIECE ((size_t)8192) /* bytes */
+static void forward_pieces(void *ctx, int64_t begin, int64_t end) {
+  const rows_job *j = ctx;
+  _Alignas(64) char piece[PIECE];
+  const size_t bytes = (size_t)j->s.n * j->w;
+  const int64_t most = (int64_t)(PIECE / bytes);
+  for (int64_t i = begin, rows; i < end; i += rows) {
+    cni_standard s = j->s;
+    rows = end - i < most ? end - i : most;
+    s.x = (const char *)s.x + (size_t)i * bytes;
+    s.y = piece;
+    s.mean = (char *)s.mean + (size_t)i * j->w;
+    s.rstd = (char *)s.rstd + (size_t)i * j->w;
+    j->k->standardize(&s, 0, rows);
+    j->next->op->piece(j->next, piece, i * s.n, (i + rows) * s.n);
+  }
+}
+static bool standardize_waits(const cn_call *c) {
+  uint32_t bits;
+  const cni_runs r = rows_of(c, &bits);
+  return !r.packed && r.n && (size_t)r.n * cni_width_of(c) <= PIECE;
 }
 static cn_code standardize_forward(const cn_call *c) {
   uint32_t bits;
@@ -86,6 +109,12 @@ static cn_code standardize_forward(const cn_call *c) {
   const cn_tensor *x = c->x[0];
   cni_values from, to;
   if (!x->count) return cni_fill(c->y[1], NAN), cni_fill(c->y[2], NAN), CN_OK; /* as the mean of nothing */
+  if (c->next) {
+    rows_job j = { .k = cni_kernels_of(c), .s = standard_of(c, r.n), .w = cni_width_of(c), .next = c->next };
+    j.s.x = x->data;
+    cni_parallel(c->graph, r.outer, CNI_GRAIN / 4 / r.n + 1, forward_pieces, &j);
+    return CN_OK;
+  }
   if (!cni_pack(c->graph, &x->dims, (cn_dtype)x->dtype, x->data, bits, r, &from)) return CN_NO_MEMORY;
   const bool room = cni_pack_target(c->graph, x->count, (cn_dtype)x->dtype, c->y[0]->data, r, &to);
   if (room) {
@@ -261,7 +290,7 @@ static void standardize_reference(const cn_reference *r) {
 #define ROWS_COMPOSED "f[3,4], f[4], f[4]", "f[3,4]", "f[2,3,4], f[3,4], f[3,4], axis=[1,2]", "f[2,3,4], f[3], axis=[1], epsilon=0.1"
 #define ROWS_REJECTS "f[2,3], f[3], f[3], axis=[2] => axis 2 is out of range for rank 2", "f[2,3], axis=[1,-1] => axis 1 is given twice", "i[2,3]@0:3 => works on float32 and float64, got int32", "f[2,3], i[3]@0:3 => must be float32 as x"
 CN_OP(standardize, CN_LIST_STANDARDIZE, .outputs = 3, .kept = 2, .flags = CN_OP_TAKES_SLOPE, .infer = standardize_infer,
-      .forward = standardize_forward, .vjp = standardize_vjp, .backward = standardize_backward,
+      .forward = standardize_forward, .waits = standardize_waits, .vjp = standardize_vjp, .backward = standardize_backward,
       .reads = CN_READS_X(0) | CN_READS_X(1) | CN_READS_Y(1) | CN_READS_Y(2), .reference = standardize_reference,
       .samples = CN_TEXTS(ROWS_SAMPLES, "f[3,4], f[4], f[4], center=false", "f[2,3,4], axis=[0,2], center=false", "f[3], f[], f[], axis=[]"),
       .rejects = CN_TEXTS(ROWS_REJECTS, "f[2,3], f[4] => gamma must have shape [3], got [4]", "f[2,3], f[3], f[2] => beta must have shape [3], got [2]"));

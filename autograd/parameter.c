@@ -38,6 +38,7 @@ cn_tensor *cn_variable(cn_graph *g, cn_dtype dtype, const cn_dims *dims, const v
 }
 
 bool cni_state_tensor(cn_state *s, const char *name, cn_tensor *t) {
+  if (cn_state_loading(s) && !cni_settle(t->graph)) return false;
   if (!cni_state_field(s, name, (cn_dtype)t->dtype, &t->dims, t->data)) return false;
   if (cn_state_loading(s)) cni_touch(t);
   return true;
@@ -53,6 +54,7 @@ static bool assign(cn_tensor *variable, const void *data) {
   if (variable->graph->stepping)
     return cn_fail(variable->graph, CN_STATE, "assign: the callback of a backward that is stepped through cannot change a variable"), false;
   if (variable->graph->repeating) return true; /* it has been, when the segment was computed first */
+  if (!cni_settle(variable->graph)) return false;
   memcpy(variable->data, data, (size_t)variable->count * cn_dtype_size((cn_dtype)variable->dtype));
   cni_touch(variable);
   return true;

@@ -21,6 +21,7 @@ void cni_variables_keep(const cni_variables *of, char *values) {
 }
 
 void cni_variables_put(const cni_variables *of, const char *values) {
+  if (of->n) cni_settle(of->v[0]->graph);
   for (int64_t i = 0; i < of->n; values += bytes_of(of->v[i++])) {
     if (of->v[i]->count) memcpy(of->v[i]->data, values, bytes_of(of->v[i]));
     cni_touch(of->v[i]);

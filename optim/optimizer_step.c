@@ -262,6 +262,7 @@ static int64_t take_list(cn_optimizer *o, const cni_gradient_list *l, cni_gradie
 bool cni_optimizer_apply(cn_optimizer *o, const cni_gradient_list *l) {
   cn_graph *g = o->object.graph;
   const cni_wrapper *w = cni_wrapper_of(o);
+  if (!cni_settle(g)) return false;
   cni_gradient *x = cni_arena_take(g, cni_step_arena(g), (size_t)(l->n ? l->n : 1) * sizeof *x);
   const int64_t n = x ? take_list(o, l, x) : -1;
   if (n < 0) return false;

@@ -18,13 +18,12 @@ static bool input_odd(cn_graph *g, const cn_op *op, const cn_tensor *x, int64_t 
   if (x == &cn_no_tensor_ && !list && *(cn_tensor *const *)cni_option_at_const(&op->schema, op->schema.defaults, (int)i) == &cn_no_tensor_) return true;
   if (!x) cn_fail(g, CN_STATE, "input %s is NULL", name);
   else if (x == &cn_missing_ || x == &cn_no_tensor_) cn_fail(g, CN_VALUE, "input %s is missing", name);
-  else return cni_readable(g, x, false);
+  else return cni_readable(g, x, true);
   return false;
 }
 
-typedef struct { bool symbolic, needs; } traits;
+typedef struct { bool symbolic, needs, pieces /* the result that waits goes into this call piece by piece */; } traits;
 
-/* The waiting result goes into this call piece by piece. */
 static bool takes_pieces(const cn_call *c) {
   const cn_graph *g = c->graph;
   return g->waiting && c->op->piece && c->nx == 1 && c->x[0] == g->waiting->y[0] && g->recording && !g->in_rule && !g->profile && !g->check_finite;
@@ -33,10 +32,11 @@ static bool takes_pieces(const cn_call *c) {
 /* False after an error. */
 static bool look_at_inputs(const cn_call *c, traits *t) {
   cn_graph *g = c->graph;
+  t->pieces = takes_pieces(c);
   for (int64_t i = 0; i < c->nx; i++) {
     const cn_tensor *x = c->x[i];
     if (!x || !cni_alive(g, x) || (x->flags & CNI_RELEASED)) {
-      if (!takes_pieces(c) && !input_odd(g, c->op, x, i)) return false;
+      if (!t->pieces && !input_odd(g, c->op, x, i)) return false;
       if (!cni_given(x)) continue;
     }
     t->symbolic |= (x->flags & CNI_SYMBOLIC) != 0;
@@ -153,12 +153,12 @@ static bool defers(const cn_call *c, const cn_sig *sig) {
   return g->deferring && !c->op->check && !(c->op->flags & (CN_OP_VIEW | CN_OP_RANDOM)) && !g->check_finite && cn_dims_count(&sig[0].dims) >= WORTH_DEFERRING;
 }
 
-/* Large results of which only the pieces that the next call reads matter: they wait for it. What the gradient reads stays as long as the tape does. */
+/* Large results of which only the next call reads pieces wait for it. Whatever writes a variable settles them first (cni_settle). */
 #define WORTH_WAITING ((int64_t)1 << 15) /* elements: less stays in the caches until it is read */
 
 static bool waits(const cn_call *c, const cn_sig *sig, bool needs) {
   const cn_graph *g = c->graph;
-  if (!c->op->waits || !needs || c->x[0]->epoch == CNI_PERSISTENT || cn_dims_count(&sig[0].dims) < WORTH_WAITING || !c->op->waits(c)) return false;
+  if (!c->op->waits || !needs || cn_dims_count(&sig[0].dims) < WORTH_WAITING || !c->op->waits(c)) return false;
   return !(g->in_rule || g->deferring || g->plan || g->noting || g->capture || g->drawn || g->repeating || g->profile || g->check_finite);
 }
 
@@ -187,45 +187,28 @@ static bool compute_node(cn_graph *g, cn_node *n, const cn_call *next) {
   return ok;
 }
 
-/* What n reads was computed when n was recorded: deferred results do not stand in chains. */
-bool cni_compute_deferred(cn_graph *g, cn_node *n) {
+/* Errors name n, whatever asks for it. */
+static bool compute_named(cn_graph *g, cn_node *n, const cn_call *next) {
   const char *const where = g->core.where, *const path = g->core.path;
   g->core.where = n->op->name;
   g->core.path = n->scope ? n->scope : "";
-  const bool ok = compute_node(g, n, NULL);
+  if (g->waiting == n) g->waiting = NULL;
+  const bool ok = compute_node(g, n, next);
   g->core.where = where;
   g->core.path = path;
   return ok;
 }
+bool cni_compute_deferred(cn_graph *g, cn_node *n) { return compute_named(g, n, NULL); }
 
-bool cni_settle(cn_graph *g) {
-  bool ok = true;
-  for (int64_t id = 0; g->absent && ok && id < g->tape_count; id++)
-    if (cni_unstored(g->tape[id])) ok = cni_compute_deferred(g, g->tape[id]);
-  return ok;
-}
-
-/* What waits does not wait any longer: it is computed now, */
-static bool settle_waiting(cn_graph *g) {
-  cn_node *n = g->waiting;
-  g->waiting = NULL;
-  return !n || !cni_unstored(n) || cni_compute_deferred(g, n);
-}
-/* or while c takes it. */
-static bool run_in_pieces(const cn_call *c) {
-  cn_node *n = c->graph->waiting;
-  c->graph->waiting = NULL;
-  return compute_node(c->graph, n, c);
-}
-
-static cn_tensor *const *record(cn_call *c, cn_sig *sig, int64_t ny, bool needs) {
+static cn_tensor *const *record(cn_call *c, cn_sig *sig, int64_t ny, traits t) {
   cn_graph *g = c->graph;
   cni_arena *arena = cni_step_arena(g);
   if (g->tape_count == g->tape_capacity && !cni_grow(g, (void **)&g->tape, g->tape_count, &g->tape_capacity, sizeof *g->tape)) return cni_nulls;
   cn_node *n = node_new(c, arena, ny);
   if (!n) return cni_nulls;
-  const bool waiting = waits(c, sig, needs), later = waiting || defers(c, sig);
-  if (later) g->absent = true;
+  const bool waiting = waits(c, sig, t.needs), later = waiting || defers(c, sig);
+  g->absent |= later;
+  g->unstored |= waiting;
   if (later && !waiting) cni_plan_decline(g);
   for (int64_t i = 0; i < ny; i++) {
     cn_tensor *y = cni_arena_take(g, arena, sizeof *y);
@@ -235,18 +218,18 @@ static cn_tensor *const *record(cn_call *c, cn_sig *sig, int64_t ny, bool needs)
     y->output = (int32_t)i;
     y->node = n;
     if (later) y->flags = CNI_RELEASED | CNI_DEFERRED;
-    if (needs && cni_is_float(sig[i].dtype) && !(c->op->flags & CN_OP_NO_GRADIENT)) y->flags |= CNI_NEEDS;
+    if (t.needs && cni_is_float(sig[i].dtype) && !(c->op->flags & CN_OP_NO_GRADIENT)) y->flags |= CNI_NEEDS;
     n->y[i] = y;
   }
   c->y = n->y;
   c->args = n->args;
   c->x = n->x;
-  if (!later && !(g->waiting ? run_in_pieces(c) : cni_call_run(c))) return cni_nulls;
+  if (!later && !(t.pieces ? compute_named(g, g->waiting, c) : cni_call_run(c))) return cni_nulls;
   if (waiting) g->waiting = n;
   if (g->capture) cni_capture_call(c);
   if (g->noting && !g->in_rule) cni_note_call(g, n, true);
   n->id = (int32_t)g->tape_count;
-  n->needs = needs;
+  n->needs = t.needs;
   cni_note_inputs(g, n);
   g->tape[g->tape_count++] = n;
   return n->y;
@@ -311,14 +294,14 @@ static cn_tensor *const *apply(cn_call *c, traits t) {
   if (op->infer(c) != CN_OK) return cni_nulls;
   if (op->flags & CN_OP_DATA_SHAPE) cni_plan_leave(g), cni_capture_spoil(g);
   if (op->compose) return run_composed(c, ny);
-  if (g->waiting && !takes_pieces(c) && !settle_waiting(g)) return cni_nulls;
-  return g->recording ? record(c, sig, ny, t.needs) : run_unrecorded(c, sig, ny);
+  if (g->waiting && !t.pieces && !cni_compute_deferred(g, g->waiting)) return cni_nulls;
+  return g->recording ? record(c, sig, ny, t) : run_unrecorded(c, sig, ny);
 }
 
 cn_tensor *const *cn_apply(cn_graph *g, const cn_op *op, const void *args) {
   if (!g || g->core.code) return cni_nulls;
   cn_call c = { .graph = g, .op = op, .args = args };
-  traits t = { false, false };
+  traits t = { false, false, false };
   const char *const old = g->core.where;
   g->core.where = op->name;
   cn_tensor *const *y = cni_nulls;

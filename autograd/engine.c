@@ -1,5 +1,5 @@
 /* Gradients. Two walks over the tape, from the result down: the first marks what the result depends on, counts each leaf's readers and checks that the values
- * that gradients will read are still there (so a refused call has changed nothing); the second computes. A gradient for given targets first marks, upwards,
+ * that gradients will read are still there, or can be computed (so a refused call has changed nothing); the second computes. A gradient for given targets first marks, upwards,
  * what depends on them. */
 #include "engine.h"
 #include "../core/threads_private.h"
@@ -196,13 +196,15 @@ static bool deliver(cni_walk *w, cn_node *n, edges *e, bool rows) {
   return true;
 }
 
-/* Computes what the rule reads and has not been computed. */
-static bool fetch_absent(cn_graph *g, const cn_node *n) {
+/* Computes what the rule reads and has not been computed. Rarely: not inlined. */
+static __attribute__((noinline)) bool fetch_absent(cn_graph *g, const cn_node *n, cn_tensor *const *gy) {
   const uint32_t reads = n->op->reads;
-  for (int32_t i = 0; i < n->nx; i++)
+  bool spared = n->op->piece != NULL;
+  for (int32_t i = 1; i < n->ny; i++) spared &= !gy[i];
+  for (int32_t i = spared; i < n->nx; i++)
     if ((reads & CN_READS_X(i < 15 ? i : 15)) && cni_given(n->x[i]) && (n->x[i]->flags & CNI_DEFERRED) && !cni_compute_deferred(g, n->x[i]->node)) return false;
   for (int32_t i = 0; i < n->ny && i < 16; i++)
-    if ((reads & CN_READS_Y(i)) && (n->y[i]->flags & CNI_DEFERRED) && !cni_compute_deferred(g, (cn_node *)n)) return false;
+    if ((reads & CN_READS_Y(i)) && (n->y[i]->flags & CNI_DEFERRED) && !cni_compute_deferred(g, n->y[i]->node)) return false;
   return true;
 }
 
@@ -219,7 +221,7 @@ static bool differentiate(cni_walk *w, cn_node *n, const cn_tensor *slope, edges
   } else if ((n->op->flags & CN_OP_GIVES_SLOPE) && slope_passes(w, n, e->gy)) {
     w->slope = n->y[n->ny - 1];
     e->gx[0] = e->gy[0];
-  } else if (g->absent && !fetch_absent(g, n)) {
+  } else if (g->absent && !fetch_absent(g, n, e->gy)) {
     ok = false;
   } else if (!w->record && n->op->backward) {
     ok = fused(w, n, slope, e);
@@ -343,15 +345,20 @@ static int32_t mark(const cni_walk *w) {
   return low;
 }
 
-/* Before variables are updated or values released: what would be lost by it is computed, unless it is released itself. */
-static bool settle(const cni_walk *w) {
-  cn_graph *g = w->g;
-  if (!w->sink && !w->release) return true;
-  for (int64_t id = 0; id < g->tape_count; id++) {
-    cn_node *n = g->tape[id];
-    const bool goes = w->release && n->sweep == w->sweep && n != w->root && !(n->y[0]->flags & CNI_KEEP);
-    if (!goes && cni_unstored(n) && !cni_compute_deferred(g, n)) return false;
+/* Computes what waits or was not stored, from node `low` on, but for what the walk itself releases (w, or NULL). */
+static bool settle_from(cn_graph *g, const cni_walk *w, int64_t low) {
+  for (int64_t id = low; id < g->tape_count; id++) {
+    const cn_node *n = g->tape[id];
+    if (!n->op->waits || !(n->y[0]->flags & CNI_DEFERRED)) continue;
+    if (w && w->release && n->sweep == w->sweep && n != w->root && !(n->y[0]->flags & CNI_KEEP)) continue;
+    if (!cni_compute_deferred(g, g->tape[id])) return false;
   }
+  return true;
+}
+bool cni_settle(cn_graph *g) {
+  if (!g->unstored) return true;
+  if (!settle_from(g, NULL, 0)) return false;
+  g->unstored = false;
   return true;
 }
 
@@ -408,7 +415,8 @@ bool cni_walk_back(cni_walk *w) {
   for (int64_t k = 0; k < w->outputs; k++)
     if (is_output(w, k) && (!w->root || w->y[k]->node->id > w->root->id)) w->root = w->y[k]->node;
   const int32_t low = w->root ? mark(w) : 0;
-  return low >= 0 && (!g->absent || settle(w)) && compute(w, low);
+  if (low < 0 || (g->unstored && (w->sink || w->release) && !settle_from(g, w, w->sink ? 0 : low))) return false;
+  return compute(w, low);
 }
 
 /* The result must be a live float tensor. */

@@ -63,7 +63,7 @@ void cn_graph_reset(cn_graph *g) {
   g->temps.count = 0;
   g->free_temps = NULL;
   g->pieces_count = g->met_count = 0;
-  g->in_rule = g->remark = g->absent = false;
+  g->in_rule = g->remark = g->absent = g->unstored = false;
   g->waiting = NULL;
   g->current_scope = NULL;
   g->epoch++;

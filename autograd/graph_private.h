@@ -89,8 +89,8 @@ struct cn_graph {
   cni_arena keep;                      /* headers and nodes of persistent tensors */
   cn_node **tape;
   int64_t tape_count, tape_capacity, symbolic_count;
-  cn_node *waiting;                    /* the last call recorded, whose result waits for the next one; or NULL */
-  bool absent;                         /* values on the tape have not been computed, or were not stored */
+  cn_node *waiting;                    /* whose result waits for the next call; or NULL */
+  bool absent, unstored;               /* values on the tape have not been computed; of results that wait or went into another call without being stored */
   cni_temps temps;                     /* temporaries of the rules that run now */
   cn_tensor *free_temps;               /* headers of temporaries to be used again, linked by slot */
   cn_tensor *dead_first, *dead_last;   /* freed persistent headers, oldest first, linked by slot; uses = epoch of death */
@@ -172,9 +172,6 @@ bool cni_call_run(const cn_call *c); /* check and forward */
 void cni_note_inputs(cn_graph *g, cn_node *n);
 bool cni_compute_deferred(cn_graph *g, cn_node *n);                 /* now; false after an error, and it stays deferred */
 bool cni_deferred_stands(cn_graph *g, const cn_node *n);            /* whether it can be: its inputs are what they were. False after an error */
-bool cni_settle(cn_graph *g);                                       /* before a variable changes: computes results that waited and were not stored */
-/* Whether such a result of n is still to be computed. */
-static inline bool cni_unstored(const cn_node *n) { return n->op->waits && (n->y[0]->flags & CNI_DEFERRED); }
 extern cn_tensor *const cni_nulls[];  /* what a failed call returns */
 void cni_plan_leave(cn_graph *g);     /* plan.c */
 
@@ -237,6 +234,7 @@ typedef struct cni_sink {
   void *user;
 } cni_sink;
 bool cni_backward(const cn_backward_args *args, const cni_sink *sink);
+bool cni_settle(cn_graph *g); /* before a variable changes: computes results that wait or were not stored. False after an error */
 bool cni_rows_join(cn_graph *g, const cn_tensor *variable, cn_rows *rows); /* values made from the pieces, if they are NULL; inside a sink */
 /* Where the values of n rows from `begin` on are, and the number that they are to be multiplied with (NULL: 1); inside a sink if values is NULL. */
 void cni_rows_places(const cn_graph *g, const cn_tensor *variable, const cn_rows *rows, int64_t begin, int64_t n, const char **place, const char **number);

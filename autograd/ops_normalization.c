@@ -75,22 +75,26 @@ static cni_standard standard_of(const cn_call *c, int64_t n) {
                          .center = o->center };
 }
 
-typedef struct rows_job { const cni_kernels *k; cni_standard s; int64_t rows, parts; char *ggamma, *gbeta; size_t w; const cn_call *next; } rows_job;
+typedef struct rows_job { const cni_kernels *k; cni_standard s; int64_t rows, parts /* or rows of a piece */; char *ggamma, *gbeta; size_t w; const cn_call *next; } rows_job;
 static void forward_rows(void *ctx, int64_t begin, int64_t end) {
   const rows_job *j = ctx;
   j->k->standardize(&j->s, begin, end);
 }
-/* Some rows at a time into the next call. */
-#define PIECE ((size_t)8192) /* bytes */
+/* Rows at a time that go into the next call: a multiple of 64 elements, so that each is computed where a vector of all elements would have it; 0: too many. */
+#define PIECE ((size_t)16384) /* bytes, at most */
+static int64_t rows_of_piece(int64_t n, size_t width) {
+  int64_t rows = 64;
+  for (int64_t k = n; rows > 1 && k % 2 == 0; k /= 2) rows /= 2;
+  const size_t bytes = (size_t)(rows * n) * width;
+  return bytes > PIECE ? 0 : bytes > PIECE / 2 ? rows : rows * (int64_t)(PIECE / 2 / bytes);
+}
 static void forward_pieces(void *ctx, int64_t begin, int64_t end) {
   const rows_job *j = ctx;
   _Alignas(64) char piece[PIECE];
-  const size_t bytes = (size_t)j->s.n * j->w;
-  const int64_t most = (int64_t)(PIECE / bytes);
-  for (int64_t i = begin, rows; i < end; i += rows) {
+  for (int64_t p = begin; p < end; p++) {
+    const int64_t i = p * j->parts, rows = j->rows - i < j->parts ? j->rows - i : j->parts;
     cni_standard s = j->s;
-    rows = end - i < most ? end - i : most;
-    s.x = (const char *)s.x + (size_t)i * bytes;
+    s.x = (const char *)s.x + (size_t)(i * s.n) * j->w;
     s.y = piece;
     s.mean = (char *)s.mean + (size_t)i * j->w;
     s.rstd = (char *)s.rstd + (size_t)i * j->w;
@@ -101,7 +105,14 @@ static void forward_pieces(void *ctx, int64_t begin, int64_t end) {
 static bool standardize_waits(const cn_call *c) {
   uint32_t bits;
   const cni_runs r = rows_of(c, &bits);
-  return !r.packed && r.n && (size_t)r.n * cni_width_of(c) <= PIECE;
+  return !r.packed && r.n && rows_of_piece(r.n, cni_width_of(c));
+}
+static cn_code into_next(const cn_call *c, cni_runs r) {
+  const size_t w = cni_width_of(c);
+  rows_job j = { .k = cni_kernels_of(c), .s = standard_of(c, r.n), .rows = r.outer, .parts = rows_of_piece(r.n, w), .w = w, .next = c->next };
+  j.s.x = c->x[0]->data;
+  cni_parallel(c->graph, (r.outer + j.parts - 1) / j.parts, CNI_GRAIN / 4 / (j.parts * r.n) + 1, forward_pieces, &j);
+  return CN_OK;
 }
 static cn_code standardize_forward(const cn_call *c) {
   uint32_t bits;
@@ -109,12 +120,7 @@ static cn_code standardize_forward(const cn_call *c) {
   const cn_tensor *x = c->x[0];
   cni_values from, to;
   if (!x->count) return cni_fill(c->y[1], NAN), cni_fill(c->y[2], NAN), CN_OK; /* as the mean of nothing */
-  if (c->next) {
-    rows_job j = { .k = cni_kernels_of(c), .s = standard_of(c, r.n), .w = cni_width_of(c), .next = c->next };
-    j.s.x = x->data;
-    cni_parallel(c->graph, r.outer, CNI_GRAIN / 4 / r.n + 1, forward_pieces, &j);
-    return CN_OK;
-  }
+  if (c->next) return into_next(c, r);
   if (!cni_pack(c->graph, &x->dims, (cn_dtype)x->dtype, x->data, bits, r, &from)) return CN_NO_MEMORY;
   const bool room = cni_pack_target(c->graph, x->count, (cn_dtype)x->dtype, c->y[0]->data, r, &to);
   if (room) {

@@ -164,7 +164,7 @@ bool cni_readable(cn_graph *g, const cn_tensor *t, bool data) {
   if (t == &cn_missing_ || t == &cn_no_tensor_ || !t) return cn_fail(g, CN_STATE, "an input is missing"), false;
   if (t->graph != g) return cn_fail(g, CN_STATE, "tensor of another graph"), false;
   if (!cni_alive(g, t)) return cn_fail(g, CN_STATE, t->epoch ? "tensor from before the last reset" : "tensor was freed"), false;
-  if (t->flags & CNI_DEFERRED) return cni_compute_deferred(g, t->node);
+  if (t->flags & CNI_DEFERRED) return !data || cni_compute_deferred(g, t->node);
   if (t->flags & CNI_RELEASED) return cn_fail(g, CN_STATE, "the tensor's value was released %s", cni_released_how(t)), false;
   if (data && (t->flags & CNI_SYMBOLIC)) return cn_fail(g, CN_STATE, "a symbolic tensor has no value"), false;
   return true;

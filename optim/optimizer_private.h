@@ -69,7 +69,8 @@ typedef struct cni_wrapper {
 } cni_wrapper;
 struct cni_optimizer_rules {
   void (*prepare)(cn_optimizer *self, cni_step *s);    /* once an update: fills s->p */
-  /* The pass for a variable, after filling slots and parameters (w, decay, scale, clip, ema and rate are there); NULL: methods' update does it. */
+  /* The pass for a variable, after filling slots and parameters (w, decay, scale, clip, ema and rate are there; the parameters are the
+   * same for every variable); NULL: methods' update does it. */
   cni_update_pass *(*pass)(const cn_optimizer *self, const cni_entry *e, const cni_kernels *k, cni_update *c);
   bool (*rows_only)(const cn_optimizer *self);         /* a row with a zero gradient does not change */
   bool sums;                                           /* of repeated rows only the sum matters: squares are not needed */

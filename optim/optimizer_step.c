@@ -327,7 +327,7 @@ static bool take_complete(void *user, cn_tensor *variable, cn_tensor *gradient, 
   return update(o, &x, o->state->step.scale);
 }
 
-/* Variables whose updates differ in nothing but their memory, together: one call instead of one each, which costs more than the update of a small one. */
+/* Variables of one pass and one decay together: one call instead of one each, which costs more than the update of a small one. */
 #define TOGETHER 32
 typedef struct group { cni_update *u; cni_update_pass *pass; int64_t count; cni_update_part parts[TOGETHER]; } group;
 
@@ -340,6 +340,7 @@ static void update_group(group *p) {
 
 static void add_to_group(cn_optimizer *o, group *p, const cni_entry *e, const cn_tensor *gradient) {
   const double decay = decay_of(o, e);
+  p->u->slot[0] = p->u->slot[1] = p->u->slot[2] = NULL;
   cni_update_pass *pass = cni_methods(o)->rules->pass(o, e, cni_kernels_for(o->object.graph, e->dtype), p->u);
   if (p->count && (p->count == TOGETHER || pass != p->pass || decay != p->u->decay)) update_group(p);
   p->pass = pass;
@@ -392,6 +393,7 @@ static bool minimize_fused(cn_optimizer *o, const cn_backward_args *a) {
 
 bool cni_optimizer_replay(cn_optimizer *o, struct cni_replay *r) {
   const cni_sink sink = { take_complete, take_all, o };
+  if (!cni_settle(o->object.graph)) return false;
   begin(o);
   return cni_replay_backward(r, &sink) && end(o);
 }
@@ -410,6 +412,7 @@ bool cn_optimizer_minimize(cn_optimizer *o, cn_tensor *loss, bool release) {
 bool cn_optimizer_finalize(cn_optimizer *o) {
   if (!o || !cn_ok(o->object.graph)) return false;
   const cni_wrapper *w = cni_wrapper_of(o);
+  if (!cni_settle(o->object.graph)) return false;
   for (int64_t i = 0; i < o->state->count; i++) overwrite(&o->state->entries[i]);
   return !w || w->finalize(o);
 }

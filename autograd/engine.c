@@ -1,6 +1,6 @@
 /* Gradients. Two walks over the tape, from the result down: the first marks what the result depends on, counts each leaf's readers and checks that the values
- * that gradients will read are still there, or can be computed (so a refused call has changed nothing); the second computes. A gradient for given targets first marks, upwards,
- * what depends on them. */
+ * that gradients will read are still there, or can be computed (so a refused call has changed nothing); the second computes. A gradient for given targets first
+ * marks, upwards, what depends on them. */
 #include "engine.h"
 #include "../core/threads_private.h"
 #include "engine_private.h"

@@ -75,7 +75,14 @@ static cni_standard standard_of(const cn_call *c, int64_t n) {
                          .center = o->center };
 }
 
-typedef struct rows_job { const cni_kernels *k; cni_standard s; int64_t rows, parts /* or rows of a piece */; char *ggamma, *gbeta; size_t w; const cn_call *next; } rows_job;
+typedef struct rows_job {
+  const cni_kernels *k;
+  cni_standard s;
+  int64_t rows, parts /* or rows of a piece */;
+  char *ggamma, *gbeta;
+  size_t w;
+  const cn_call *next;
+} rows_job;
 static void forward_rows(void *ctx, int64_t begin, int64_t end) {
   const rows_job *j = ctx;
   j->k->standardize(&j->s, begin, end);

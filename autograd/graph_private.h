@@ -137,6 +137,11 @@ static inline bool cni_unchanged(const cn_node *n, int32_t i) {
 static inline const cni_kernels *cni_kernels_of(const cn_call *c) { return c->graph->core.kernels[c->x[0]->dtype]; }
 static inline const cni_kernels *cni_kernels_for(const cn_graph *g, cn_dtype dtype) { return g->core.kernels[dtype]; }
 static inline bool cni_alive(const cn_graph *g, const cn_tensor *t) { return t->graph == g && (t->epoch == g->epoch || t->epoch == CNI_PERSISTENT); }
+static inline bool cni_same_dims(const cn_dims *a, const cn_dims *b) {
+  bool same = a->rank == b->rank;
+  for (int i = 0; same && i < a->rank; i++) same = a->d[i] == b->d[i];
+  return same;
+}
 static inline void cni_set_dims(cn_dims *to, const cn_dims *from) {
   to->rank = from->rank;
   for (int i = 0; i < from->rank; i++) to->d[i] = from->d[i];

@@ -79,7 +79,7 @@ static void refresh(cn_graph *g, cn_tensor *t) {
 cn_tensor *cni_plan_tensor(cn_graph *g, cn_dtype dtype, const cn_dims *dims) {
   const entry *e = next(g, DATA);
   cn_tensor *t = e ? e->u.tensor : NULL;
-  if (!t || t->dtype != dtype || t->dims.rank != dims->rank || !cn_dims_equal(&t->dims, dims)) return cni_plan_leave(g), NULL;
+  if (!t || t->dtype != dtype || !cni_same_dims(&t->dims, dims)) return cni_plan_leave(g), NULL;
   g->cursor++;
   refresh(g, t);
   t->flags = CNI_PLANNED;

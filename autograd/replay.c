@@ -16,7 +16,7 @@ typedef struct action {
     cn_tensor *numbers;                                    /* WIDEN: or NULL */
     struct { cni_piece *piece; int64_t count; } rows;
   } u;
-  cn_tensor *const *gy;     /* RULE */
+  cn_tensor *const *gy;     /* RULE whose gradients may stand elsewhere at each run; or NULL */
 } action;
 
 struct cni_replay {
@@ -123,6 +123,14 @@ void cni_capture_call(const cn_call *c) {
   a->u.view.bytes = a->y->data == a->y->value.bytes ? (size_t)a->y->count * width : 0;
 }
 
+/* Whether t's memory may be another at each run: an input's, or what a view shows. */
+static bool moves(const cni_replay *r, const cn_tensor *t) {
+  if (!t) return false;
+  for (int64_t i = 0; i < r->count; i++)
+    if (r->actions[i].kind == VIEW && r->actions[i].y == t) return true;
+  return !(t->flags & CNI_TEMPORARY);
+}
+
 void cni_capture_rule(const cn_call *c, cn_tensor *const *gy) {
   cn_graph *g = c->graph;
   const size_t nx = (size_t)c->nx, ny = (size_t)c->ny;
@@ -131,7 +139,9 @@ void cni_capture_rule(const cn_call *c, cn_tensor *const *gy) {
   if (!a || !note_call(a, c)) return;
   a->u.call.gx = memcpy(p, c->gx, nx * sizeof *p);
   a->u.call.gy = memcpy(p + nx, c->gy, ny * sizeof *p);
-  a->gy = (cn_tensor *const *)memcpy(p + nx + ny, gy, ny * sizeof *p);
+  bool any = false;
+  for (size_t i = 0; i < ny; i++) any |= moves(g->capture, gy[i]);
+  if (any) a->gy = (cn_tensor *const *)memcpy(p + nx + ny, gy, ny * sizeof *p);
 }
 
 void cni_capture_fill(cn_tensor *y, double value) {
@@ -232,7 +242,7 @@ void cni_replays_free(cn_graph *g) {
 /* ---- running ---- */
 static bool run_rule(const action *a) {
   const cn_call *c = &a->u.call;
-  for (int64_t i = 0; i < c->ny; i++) ((void **)(void *)(uintptr_t)c->gy)[i] = a->gy[i] ? a->gy[i]->data : NULL;
+  for (int64_t i = 0; a->gy && i < c->ny; i++) ((void **)(void *)(uintptr_t)c->gy)[i] = a->gy[i] ? a->gy[i]->data : NULL;
   return cni_run_rule(c) == CN_OK || (cn_fail(c->graph, CN_VALUE, "backward failed"), false);
 }
 

@@ -58,7 +58,7 @@ static int inputs_of(const cn_batch *b, cn_tensor **x, uint32_t *given) {
 static bool same(const signature *s, uint32_t given, cn_tensor *const *x, int n) {
   if (s->given != given) return false;
   for (int i = 0; i < n; i++)
-    if (s->dtype[i] != x[i]->dtype || !cn_dims_equal(&s->dims[i], &x[i]->dims)) return false;
+    if (s->dtype[i] != x[i]->dtype || !cni_same_dims(&s->dims[i], &x[i]->dims)) return false;
   return true;
 }
 

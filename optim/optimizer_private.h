@@ -28,6 +28,7 @@ typedef struct cni_step {
   double scale;                        /* of gradients: 1 / loss scale; of accumulators: 1 / gradient_accumulation_steps */
   bool updates;                        /* false: this call only accumulates */
   bool prepared, constrained;          /* constrained: a variable with a gradient has a projection */
+  double decay;                        /* of a variable: the option weight_decay times the rate; from prepare on */
   double p[6];                         /* the class' own */
   cni_update common;                   /* what the updates of all variables begin with; from prepare on */
 } cni_step;

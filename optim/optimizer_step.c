@@ -22,10 +22,11 @@ static void plain_pass(cn_optimizer *o, const cni_entry *e, double decay, bool a
   run(o->object.graph, cni_kernels_for(o->object.graph, e->dtype)->sgd, &c, e->count);
 }
 
-static double decay_of(const cn_optimizer *o, const cni_entry *e) {
+/* In a prepared step. */
+static inline double decay_of(const cn_optimizer *o, const cni_entry *e) {
   const struct cni_optimizer_rules *r = cni_methods(o)->rules;
   if (e->excluded) return 0;
-  return (r && r->decay ? r->decay(o, e) : o->state->weight_decay) * o->state->step.rate;
+  return r && r->decay ? r->decay(o, e) * o->state->step.rate : o->state->step.decay;
 }
 
 /* By the class' update: it gets the gradient scaled and clipped, after the decay. */
@@ -60,6 +61,7 @@ static void prepare(cn_optimizer *o) {
   struct cni_optimizer_state *s = o->state;
   if (s->step.prepared) return;
   if (r && r->prepare) r->prepare(o, &s->step);
+  s->step.decay = s->weight_decay * s->step.rate;
   s->step.common = (cni_update){ .rate = s->step.rate, .scale = 1, .clip = s->clipvalue };
   s->step.prepared = true;
 }
